@@ -1,0 +1,118 @@
+"""The seams between the rooms: what each asks of the one below, and nothing more.
+
+Doors and sources see `IntakePort` and `DeskPort`; intake sees `AcceptancePort`. All of
+these block the calling thread, never the event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from adapter.config.model import Client
+from adapter.domain.states import State
+from adapter.domain.values import (
+    InboundNotice,
+    Message,
+    Notice,
+    Reply,
+    Request,
+    Submission,
+)
+
+
+class IntakePort(Protocol):
+    """Who are you, may you, is it valid; then one commit."""
+
+    def accept(self, client: Client, requests: Sequence[Request]) -> list[Reply]:
+        """Accept requests; returns after the commit, one reply per request, in order.
+
+        A request that is refused whole gets a Reply whose code says why (`submission_id` None).
+        Raises StoreUnavailable or SpoolFull when nothing of the call could be taken.
+        """
+
+
+class AccountsPort(Protocol):
+    """Who may enter."""
+
+    def authenticate(self, account: str, password: str, address: str, door: str) -> Client:
+        """The client, or Refusal(AUTH_FAILED | IP_DENIED). Never tells which part was wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentView:
+    """One segment as a caller may see it."""
+
+    number: int
+    state: State
+    carrier_code: str
+    submitted_at: datetime | None
+    done_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageView:
+    """One message as a caller may see it, with where it stands now."""
+
+    message_id: int
+    submission_id: int
+    client_ref: str
+    ref: str
+    mobile: str
+    state: State
+    carrier_code: str
+    description: str
+    segments: int
+    channel: str
+    in_doubt: bool
+    accepted_at: datetime
+    submitted_at: datetime | None
+    done_at: datetime | None
+    pass_through: str
+    parts: Sequence[SegmentView] = field(default=())
+
+
+class DeskPort(Protocol):
+    """What a client may ask about, fetch, acknowledge and withdraw: always only its own."""
+
+    def query(
+        self,
+        client: str,
+        *,
+        message_ids: Sequence[int] = (),
+        client_ref: str = "",
+        submission_id: int | None = None,
+        limit: int = 10_000,
+    ) -> list[MessageView]: ...
+
+    def fetch_receipts(self, client: str, limit: int, after: int = 0) -> list[Notice]:
+        """Final states not yet acknowledged, oldest first, with ids greater than `after`."""
+
+    def fetch_inbound(self, client: str, limit: int, after: int = 0) -> list[InboundNotice]:
+        """Inbound texts not yet acknowledged, oldest first, with ids greater than `after`."""
+
+    def acknowledge(self, client: str, notice_ids: Sequence[int]) -> int:
+        """Forget these notices (receipts or inbound); how many there were."""
+
+    def cancel(
+        self,
+        client: str,
+        *,
+        submission_id: int | None = None,
+        message_ids: Sequence[int] = (),
+        business_key: str = "",
+    ) -> int:
+        """Withdraw what is not yet on the wire; how many messages were."""
+
+
+class AcceptancePort(Protocol):
+    """The store as intake sees it."""
+
+    def accept(
+        self, batch: Sequence[tuple[Submission, Sequence[Message]]], replace: Sequence[bool] = ()
+    ) -> list[Reply | None]:
+        """One commit for all. None where the submission is new and now durable; where
+        (client, source, client_ref) was seen before, the first answer.
+        Raises StoreUnavailable or SpoolFull."""

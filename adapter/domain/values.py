@@ -1,0 +1,173 @@
+"""Plain values handed from room to room along the way of a message.
+
+Times are aware datetimes in UTC wherever they appear; `None` means "not yet" or
+"not asked for". Numbers are eleven digits without country code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from adapter.domain.errors import Code
+from adapter.domain.states import Carrier, Door, Lane, State
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One recipient of a request. `content` overrides the request's."""
+
+    mobile: str
+    content: str | None = None
+    ref: str = ""
+    refused: tuple[Code, str] | None = None
+    """Set by a door or source that already knows why this entry cannot be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a client asks for, as a door or source hands it to intake, unchecked.
+
+    `source` is the name of the dbpoll source, empty for doors. `client_ref` is unique per
+    (client, source). `lane` and `business` fall back to the client's. `receipt` asks for
+    final states to be kept for the client.
+    """
+
+    entries: Sequence[Entry]
+    content: str | None = None
+    client_ref: str = ""
+    business: str = ""
+    lane: Lane | None = None
+    extension: str = ""
+    schedule_at: datetime | None = None
+    expire_at: datetime | None = None
+    receipt: bool = True
+    pass_through: str = ""
+    business_key: str = ""
+    replace: bool = False
+    door: Door = Door.SOAP
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The answer for one recipient, in the order of the request's entries."""
+
+    mobile: str
+    ref: str
+    message_id: int | None
+    segments: int
+    code: Code
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to one request: durable when it is given.
+
+    `code` is OK, PARTIAL, or the common code of all refused recipients. A request that was
+    refused whole has `submission_id` None and no results.
+    """
+
+    code: Code
+    description: str
+    submission_id: int | None
+    accepted: int
+    refused: int
+    results: Sequence[Result] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A request that passed intake; one row, shared by its messages."""
+
+    id: int
+    client: str
+    door: Door
+    source: str
+    client_ref: str
+    business: str
+    lane: Lane
+    content: str | None
+    extension: str
+    pass_through: str
+    business_key: str
+    receipt: bool
+    accepted_at: datetime
+    due_at: datetime
+    expire_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One text to one recipient. `content` None means the submission's."""
+
+    id: int
+    submission_id: int
+    ref: str
+    mobile: str
+    carrier: Carrier
+    content: str | None
+    segments: int
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A spooled message in the dispatcher's hands: the right to send it once.
+
+    `tries` counts attempts so far; `in_doubt` marks one that may have been sent before;
+    `parts` are the segment numbers still to send, empty for all.
+    """
+
+    message: Message
+    submission: Submission
+    tries: int = 0
+    in_doubt: bool = False
+    parts: tuple[int, ...] = ()
+
+    @property
+    def content(self) -> str:
+        own = self.message.content
+        return own if own is not None else self.submission.content or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A state of a message on its way home to a client or source.
+
+    `destination` is `source:NAME` or `client:ACCOUNT`. `state` is SUBMITTED or final.
+    """
+
+    id: int
+    destination: str
+    message_id: int
+    submission_id: int
+    client_ref: str
+    ref: str
+    mobile: str
+    state: State
+    code: str
+    text: str
+    segments: int
+    channel: str
+    submitted_at: datetime | None
+    done_at: datetime | None
+    pass_through: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InboundNotice:
+    """An inbound text on its way home. `client_ref` is that of the message it answers."""
+
+    id: int
+    destination: str
+    inbound_id: int
+    mobile: str
+    content: str
+    access_number: str
+    extension: str
+    received_at: datetime
+    message_id: int | None
+    client_ref: str
+    pass_through: str = ""

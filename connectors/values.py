@@ -1,0 +1,109 @@
+"""Protocol-neutral values between a link and whoever uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+from typing import Any, Protocol
+
+
+class Coding(IntEnum):
+    """How a segment's octets read (protocols/cmpp.md B1)."""
+
+    ASCII = 0
+    LATIN1 = 3
+    BINARY = 4
+    UCS2 = 8
+    GB = 15
+
+
+class Action(Enum):
+    """What to do about a submit that was not accepted."""
+
+    NONE = "none"
+    THROTTLE = "throttle"
+    RETRY = "retry"
+    OTHER_CHANNEL = "other_channel"
+    PERMANENT = "permanent"
+    CLOSE = "close"
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """One segment to send. `token` is the caller's and comes back with the answer.
+
+    `payload` includes the user data header when `udh` is set; at most 140 octets
+    (159 for ASCII).
+    """
+
+    source: str
+    destination: str
+    payload: bytes
+    coding: Coding
+    udh: bool
+    total: int
+    number: int
+    report: bool
+    token: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The peer's answer to a Submit. `id` is canonical text (see each protocol), empty if none."""
+
+    ok: bool
+    id: str
+    code: str
+    action: Action
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A status report. `final` is False for intermediate ones (ACCEPTD, ENROUTE)."""
+
+    id: str
+    stat: str
+    delivered: bool
+    final: bool
+    destination: str
+    source: str
+    submitted: str
+    done: str
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """A text from a phone, or one part of a long one (`total` > 1, `reference` joins them)."""
+
+    source: str
+    destination: str
+    text: str
+    coding: int
+    payload: bytes
+    reference: int
+    total: int
+    number: int
+
+
+class Handler(Protocol):
+    """What a client link tells its owner. Called on the event loop; must not block or raise."""
+
+    def up(self, link: Any) -> None:
+        """Logged in; slots are free."""
+
+    def down(self, link: Any, reason: str) -> None:
+        """Closed, or could not open. `lost` was called before for what was unanswered."""
+
+    def answered(self, link: Any, token: Any, answer: Answer) -> None:
+        """The peer answered a submit; its slot is free again."""
+
+    def lost(self, link: Any, tokens: Sequence[Any]) -> None:
+        """These submits went to the wire and will never be answered: in doubt."""
+
+    def unsent(self, link: Any, tokens: Sequence[Any]) -> None:
+        """These submits never reached the wire: certainly not sent."""
+
+    def delivered(self, link: Any, item: Report | Inbound, ack: Callable[[], None]) -> None:
+        """A report or an inbound text; call `ack` on the event loop once it is durable."""
