@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from adapter.config.model import Client
+from adapter.domain.client import Client
 from adapter.domain.states import State
 from adapter.domain.values import (
     InboundNotice,

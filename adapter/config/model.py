@@ -1,0 +1,205 @@
+"""The configuration as frozen values, one class for each section of `xsd/config.xsd`.
+
+Durations are seconds and sizes are bytes unless the name says otherwise. Defaults written
+here are the defaults of the schema; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from adapter.domain.client import Client
+from adapter.domain.states import Carrier, DoubtRule, Lane
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """`id` (0..1023) goes into every message id: unique among nodes on one store."""
+
+    name: str = "node-1"
+    id: int = 0
+    timezone: str = "Asia/Shanghai"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """`capacity`: waiting messages beyond which SPOOL_FULL is answered."""
+
+    url: str = "sqlite:///var/adapter.db"
+    capacity: int = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """`public_url` is what the WSDL publishes, without a path: http://host:port."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    public_url: str = ""
+    threads: int = 16
+    max_body: int = 20_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """An account at a carrier. `version` is the protocol's ("3.0", "2.0").
+
+    `rate` is segments a second over all links together, `window` unanswered submits
+    on one link. `gsm` lets GSM 7-bit texts go out as 8-bit characters (160/153 a
+    segment) where the contract allows; otherwise every text goes as UCS-2 (70/67).
+    """
+
+    name: str
+    protocol: str
+    version: str
+    host: str
+    port: int
+    account: str
+    password: str
+    access_number: str
+    service_id: str = ""
+    links: int = 1
+    window: int = 16
+    rate: float = 100.0
+    gsm: bool = False
+    heartbeat_s: float = 60.0
+    heartbeat_tries: int = 3
+    response_timeout_s: float = 60.0
+    connect_timeout_s: float = 10.0
+    reconnect_min_s: float = 1.0
+    reconnect_max_s: float = 60.0
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Channels for a carrier, first choice first."""
+
+    carrier: Carrier
+    channels: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Ported:
+    """A number (or prefix) that another carrier serves than its segment says (携号转网)."""
+
+    prefix: str
+    carrier: Carrier
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A HIS table polled by dbpoll, sent on behalf of `client`.
+
+    `columns` maps a contract name (`ID`, `MOBILE`, ... of SMS_OUTBOUND) to the
+    column's real name; a contract column mapped to "" does not exist there. Tables
+    named "" are not written.
+    """
+
+    name: str
+    client: str
+    url: str
+    table: str = "SMS_OUTBOUND"
+    receipt_table: str = ""
+    inbound_table: str = ""
+    columns: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    batch: int = 500
+    poll_min_s: float = 0.1
+    poll_max_s: float = 2.0
+    report_submitted: bool = True
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """`${name}` in `text` is replaced by the value of that name."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LanePolicy:
+    """How a lane deals with trouble.
+
+    `doubt`: what becomes of a message whose submit was never answered; `doubt_wait_s`: how
+    long a receipt may settle it before the rule is applied (rule `resend`) or before it
+    becomes UNKNOWN (rule `wait`). `tries` counts all attempts.
+    """
+
+    lane: Lane
+    doubt: DoubtRule
+    doubt_wait_s: float
+    tries: int = 8
+    backoff_min_s: float = 2.0
+    backoff_max_s: float = 600.0
+
+
+def _lane_policies() -> Mapping[Lane, LanePolicy]:
+    return MappingProxyType(
+        {
+            Lane.URGENT: LanePolicy(Lane.URGENT, DoubtRule.RESEND, 10.0, backoff_min_s=1.0),
+            Lane.REALTIME: LanePolicy(Lane.REALTIME, DoubtRule.RESEND, 30.0),
+            Lane.NORMAL: LanePolicy(Lane.NORMAL, DoubtRule.RESEND, 300.0),
+            Lane.BULK: LanePolicy(Lane.BULK, DoubtRule.WAIT, 72 * 3600.0),
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """`active`: waiting messages held in memory at most; `receipt_wait_s`: after this
+    long without a receipt a submitted message becomes UNKNOWN."""
+
+    lanes: Mapping[Lane, LanePolicy] = field(default_factory=_lane_policies)
+    active: int = 10_000
+    receipt_wait_s: float = 72 * 3600.0
+    stop_wait_s: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """`keep_days` for messages, inbound texts and receipts (R-1.2.3 asks for six months)."""
+
+    keep_days: int = 200
+    statistics_keep_days: int = 1_100
+    notices_keep_days: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Logging:
+    """`file` empty logs to standard error; `format` is `json` or `text`."""
+
+    level: str = "INFO"
+    format: str = "json"
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Security:
+    """`key_file` opens `{enc:...}` secrets."""
+
+    key_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A whole configuration, checked. Relative paths were resolved against `path`'s folder."""
+
+    path: Path
+    node: Node = field(default_factory=Node)
+    store: Store = field(default_factory=Store)
+    web: Web = field(default_factory=Web)
+    channels: Sequence[Channel] = ()
+    routes: Sequence[Route] = ()
+    ported: Sequence[Ported] = ()
+    clients: Sequence[Client] = ()
+    sources: Sequence[Source] = ()
+    templates: Sequence[Template] = ()
+    policies: Policies = field(default_factory=Policies)
+    jobs: Jobs = field(default_factory=Jobs)
+    security: Security = field(default_factory=Security)
+    logging: Logging = field(default_factory=Logging)

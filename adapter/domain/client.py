@@ -1,0 +1,37 @@
+"""A client: a business system that sends through us (接入系统)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from adapter.domain.states import Door, DoubtRule, Lane
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A client as configured. `password_hashes` holds one or, during rotation, two argon2 hashes.
+
+    `extension` is appended to the access number; `signature` is the text between the
+    brackets, put in front where the content does not begin with it. Empty `doors`,
+    `networks` and `lanes` mean all. `doubt` overrides the lane's rule for messages whose
+    submit was never answered.
+    """
+
+    account: str
+    password_hashes: Sequence[str] = ()
+    title: str = ""
+    extension: str = ""
+    signature: str = ""
+    business: str = "general"
+    lane: Lane = Lane.NORMAL
+    lanes: Sequence[Lane] = ()
+    doors: Sequence[Door] = ()
+    networks: Sequence[str] = ()
+    rate_per_minute: int = 0
+    daily_quota: int = 0
+    max_segments: int = 10
+    validity_s: int = 86_400
+    doubt: Mapping[Lane, DoubtRule] = field(default_factory=lambda: MappingProxyType({}))
+    enabled: bool = True
