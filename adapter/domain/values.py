@@ -6,7 +6,7 @@ Times are aware datetimes in UTC wherever they appear; `None` means "not yet" or
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,10 +16,11 @@ from adapter.domain.states import Carrier, Door, Lane, State
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One recipient of a request. `content` overrides the request's."""
+    """One recipient of a request. `content` and `values` override the request's."""
 
     mobile: str
     content: str | None = None
+    values: Mapping[str, str] | None = None
     ref: str = ""
     refused: tuple[Code, str] | None = None
     """Set by a door or source that already knows why this entry cannot be sent."""
@@ -30,12 +31,15 @@ class Request:
     """What a client asks for, as a door or source hands it to intake, unchecked.
 
     `source` is the name of the dbpoll source, empty for doors. `client_ref` is unique per
-    (client, source). `lane` and `business` fall back to the client's. `receipt` asks for
+    (client, source). Text is `content`, or the configured `template` filled with `values`.
+    `lane` and `business` fall back to the client's. `receipt` asks for
     final states to be kept for the client.
     """
 
     entries: Sequence[Entry]
     content: str | None = None
+    template: str = ""
+    values: Mapping[str, str] | None = None
     client_ref: str = ""
     business: str = ""
     lane: Lane | None = None
