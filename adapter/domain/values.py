@@ -84,7 +84,11 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A request that passed intake; one row, shared by its messages."""
+    """A request that passed intake; one row, shared by its messages.
+
+    `refusals` are the refused entries with their place among all entries: they belong to
+    the answer that a repeated request gets.
+    """
 
     id: int
     client: str
@@ -101,6 +105,7 @@ class Submission:
     accepted_at: datetime
     due_at: datetime
     expire_at: datetime
+    refusals: Sequence[tuple[int, Result]] = ()
 
 
 @dataclass(frozen=True, slots=True)

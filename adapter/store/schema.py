@@ -1,0 +1,228 @@
+"""The tables, and what each one owns.
+
+A message moves through three small tables, and the row is the right to act:
+
+    spool     waits for a channel. Whoever deletes the row owns the message: an attempt,
+              a cancel and an expiry all begin by deleting it, so only one of them wins.
+    attempt   was given to a link; its outcome is not recorded yet. Rows that outlive
+              their process or link are in doubt (`doubt_at`).
+    segment   was answered by the carrier, one row for each PDU; its receipt lands here.
+
+`message.state` is ACCEPTED until it is final, once; where an open message stands follows
+from the table that holds it. `notification` rows are states and inbound texts on their
+way home, deleted when they arrived. `tally` rows are what the statistics have to learn,
+written in the transaction of the change itself, folded later by a job.
+
+Moments are integers: milliseconds since 1970-01-01 UTC, the same in every dialect, and
+comparable with the clock inside the ids. Empty text is stored as '' and never asked for
+(Oracle reads it as NULL): what may be absent is nullable.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+
+# Rows of these two are updated once or twice soon after they were written: room on the page
+# lets PostgreSQL do that without touching an index.
+_ROOM = {"fillfactor": "80"}
+
+submission = Table(
+    "submission",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("client", String(64), nullable=False),
+    Column("door", String(16), nullable=False),
+    Column("source", String(64)),
+    Column("client_ref", String(64)),
+    Column("ref_key", String(200)),
+    Column("business", String(32), nullable=False),
+    Column("lane", String(16), nullable=False),
+    Column("content", Text),
+    Column("extension", String(20)),
+    Column("pass_through", String(200)),
+    Column("business_key", String(64)),
+    Column("receipt", Boolean, nullable=False),
+    Column("accepted_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("expire_at", BigInteger, nullable=False),
+    Column("refusals", Text),
+    # A request repeated after a time-out must never be accepted twice.
+    Index("submission_ref", "ref_key", unique=True),
+    # Cancel and replace by business key.
+    Index("submission_business", "business_key", "client"),
+)
+
+message = Table(
+    "message",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("submission_id", BigInteger, nullable=False),
+    Column("ref", String(64)),
+    Column("mobile", String(20), nullable=False),
+    Column("carrier", String(16), nullable=False),
+    Column("content", Text),
+    Column("segments", SmallInteger, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("code", String(32)),
+    Column("channel", String(64)),
+    Column("in_doubt", Boolean, nullable=False),
+    Column("submitted_at", BigInteger),
+    Column("done_at", BigInteger),
+    # A submission's answer and progress.
+    Index("message_submission", "submission_id"),
+    # Search by number, and the message that a reply answers: the newest one.
+    Index("message_mobile", "mobile", "id"),
+    postgresql_with=_ROOM,
+)
+
+spool = Table(
+    "spool",
+    metadata,
+    Column("message_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("carrier", String(16), nullable=False),
+    Column("lane", String(16), nullable=False),
+    Column("client", String(64), nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("expire_at", BigInteger, nullable=False),
+    Column("tries", SmallInteger, nullable=False),
+    Column("in_doubt", Boolean, nullable=False),
+    Column("parts", String(200)),
+    # The dispatcher reads one client's share of a lane in the order it is due.
+    Index("spool_queue", "carrier", "lane", "client", "due_at", "message_id"),
+)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("message_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", SmallInteger, nullable=False),
+    Column("channel", String(64), nullable=False),
+    Column("parts", String(200)),
+    Column("in_doubt", Boolean, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("doubt_at", BigInteger),
+    Column("settle_at", BigInteger),
+)
+
+segment = Table(
+    "segment",
+    metadata,
+    Column("message_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("attempt", SmallInteger, primary_key=True, autoincrement=False),
+    Column("number", SmallInteger, primary_key=True, autoincrement=False),
+    Column("channel", String(64), nullable=False),
+    Column("carrier_id", String(64)),
+    Column("code", String(32)),
+    Column("state", String(12), nullable=False),
+    Column("submitted_at", BigInteger, nullable=False),
+    Column("receipt_code", String(32)),
+    Column("receipt_at", BigInteger),
+    # A receipt finds its segment. Not unique: carriers reuse ids after a year.
+    Index("segment_carrier_id", "carrier_id"),
+    postgresql_with=_ROOM,
+)
+
+receipt = Table(
+    "receipt",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("channel", String(64), nullable=False),
+    Column("carrier_id", String(64), nullable=False),
+    Column("mobile", String(32)),
+    Column("code", String(32), nullable=False),
+    Column("delivered", Boolean, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("submitted", String(20)),
+    Column("done", String(20)),
+    Column("received_at", BigInteger, nullable=False),
+    # A submit result looks for the receipt that overtook it.
+    Index("receipt_carrier_id", "carrier_id"),
+    # Settlement looks for receipts that fit a message in doubt.
+    Index("receipt_mobile", "mobile"),
+)
+
+inbound = Table(
+    "inbound",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("channel", String(64), nullable=False),
+    Column("mobile", String(32), nullable=False),
+    Column("content", Text),
+    Column("access_number", String(32), nullable=False),
+    Column("extension", String(20)),
+    Column("client", String(64)),
+    Column("message_id", BigInteger),
+    Column("received_at", BigInteger, nullable=False),
+    Index("inbound_mobile", "mobile", "id"),
+)
+
+notification = Table(
+    "notification",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("destination", String(80), nullable=False),
+    Column("message_id", BigInteger),
+    Column("inbound_id", BigInteger),
+    Column("state", String(12)),
+    Column("code", String(32)),
+    Column("channel", String(64)),
+    Column("submitted_at", BigInteger),
+    Column("done_at", BigInteger),
+    # Each destination reads its own, oldest first.
+    Index("notification_destination", "destination", "id"),
+)
+
+_COUNTED = ("client", "business", "door", "channel", "carrier", "state")
+
+
+def _counted() -> list[Column[str]]:
+    return [Column(name, String(64), nullable=False) for name in _COUNTED]
+
+
+def _sums() -> list[Column[int]]:
+    return [
+        Column("messages", BigInteger, nullable=False),
+        Column("segments", BigInteger, nullable=False),
+    ]
+
+
+# `hour` is the hour in which the message was accepted, in hours since 1970-01-01 UTC; a
+# state counts the messages of that hour that ever reached it. '-' stands for "none yet".
+tally = Table(
+    "tally",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("hour", Integer, nullable=False),
+    *_counted(),
+    *_sums(),
+)
+
+statistics_hour = Table(
+    "statistics_hour",
+    metadata,
+    Column("hour", Integer, primary_key=True, autoincrement=False),
+    *[Column(name, String(64), primary_key=True) for name in _COUNTED],
+    *_sums(),
+)
+
+# `day` is YYYYMMDD in the hospital's time zone.
+statistics_day = Table(
+    "statistics_day",
+    metadata,
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    *[Column(name, String(64), primary_key=True) for name in _COUNTED],
+    *_sums(),
+)
