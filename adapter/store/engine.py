@@ -1,0 +1,70 @@
+"""Opening the store: SQLite or PostgreSQL, set so that a commit survives a power cut."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.pool import QueuePool
+
+BUSY_S = 30
+
+
+def open_engine(url: str | URL, *, pool_size: int = 8) -> Engine:
+    """An engine for a store URL (`sqlite:///file`, `postgresql://...`).
+
+    Connections are made on first use. The folder of an SQLite file is created.
+    Raises sqlalchemy.exc.ArgumentError for a URL that cannot be read.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _open_sqlite(parsed, pool_size)
+    if parsed.drivername == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    return create_engine(
+        parsed, pool_size=pool_size, max_overflow=4, pool_pre_ping=True, pool_recycle=1800
+    )
+
+
+def _open_sqlite(url: URL, pool_size: int) -> Engine:
+    if url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=pool_size,
+        max_overflow=4,
+        # The driver must not begin transactions of its own: see _begin_sqlite.
+        connect_args={"timeout": BUSY_S, "check_same_thread": False, "isolation_level": None},
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    for pragma in (
+        "journal_mode=WAL",
+        # With WAL, only FULL syncs at every commit; NORMAL would lose accepted messages.
+        "synchronous=FULL",
+        f"busy_timeout={BUSY_S * 1000}",
+        "cache_size=-65536",
+        "temp_store=MEMORY",
+        "wal_autocheckpoint=4000",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A read that later turns into a write fails at once when another wrote in between;
+    # writers take their place in the queue at the start instead.
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def write_connection(engine: Engine) -> Connection:
+    """A connection whose transactions write."""
+    return engine.connect().execution_options(writes=True)
