@@ -1,8 +1,8 @@
 """Every refusal a caller can meet, by stable code.
 
-    Refusal                a request or one recipient is refused; carries a Code
-    StoreUnavailable       the store cannot commit now (a Refusal, STORE_UNAVAILABLE)
-    SpoolFull              capacity is used up (a Refusal, SPOOL_FULL)
+Refusal                a request or one recipient is refused; carries a Code
+StoreUnavailable       the store cannot commit now (a Refusal, STORE_UNAVAILABLE)
+SpoolFull              capacity is used up (a Refusal, SPOOL_FULL)
 """
 
 from __future__ import annotations
@@ -64,4 +64,6 @@ class SpoolFull(Refusal):
     """As many messages wait as the configuration allows; nothing was accepted."""
 
     def __init__(self, capacity: int) -> None:
-        super().__init__(Code.SPOOL_FULL, f"{capacity} messages are waiting, the configured capacity")
+        super().__init__(
+            Code.SPOOL_FULL, f"{capacity} messages are waiting, the configured capacity"
+        )

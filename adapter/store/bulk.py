@@ -14,21 +14,28 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     Column,
     ColumnElement,
     Connection,
+    Dialect,
     Table,
     bindparam,
-    delete as sql_delete,
     func,
     literal,
     select,
+)
+from sqlalchemy import (
+    delete as sql_delete,
+)
+from sqlalchemy import (
     update as sql_update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql.base import PGDialect
 
 Row = tuple[Any, ...]
+
+_POSTGRESQL: Dialect = PGDialect()  # type: ignore[no-untyped-call]
 
 
 def insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
@@ -37,7 +44,7 @@ def insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
         return
     if connection.dialect.name == "postgresql":
         cursor = connection.connection.cursor()
-        with cursor.copy(_copy(table)) as copy:  # type: ignore[attr-defined]
+        with cursor.copy(_copy(table)) as copy:
             for row in rows:
                 copy.write_row(row)
         cursor.close()
@@ -83,9 +90,11 @@ def among(
     listed = list(values)
     match connection.dialect.name:
         case "postgresql":
-            return column == func.any(literal(listed, ARRAY(column.type or BigInteger)))
+            return column == func.any(literal(listed, ARRAY(column.type)))
         case "sqlite":
-            return column.in_(select(func.json_each(json.dumps(listed)).table_valued("value").c.value))
+            return column.in_(
+                select(func.json_each(json.dumps(listed)).table_valued("value").c.value)
+            )
         case _:
             return column.in_(listed)
 
@@ -105,11 +114,8 @@ def _insert(table: Table, connection: Connection) -> str:
 
 @cache
 def _unnest_update(table: Table, key: tuple[str, ...], changed: tuple[str, ...]) -> str:
-    from sqlalchemy.dialects import postgresql
-
-    dialect = postgresql.dialect()
     columns = [*key, *changed]
-    arrays = ", ".join(f"%s::{table.c[name].type.compile(dialect)}[]" for name in columns)
+    arrays = ", ".join(f"%s::{table.c[name].type.compile(_POSTGRESQL)}[]" for name in columns)
     sets = ", ".join(f"{name} = u.{name}" for name in changed)
     found = " AND ".join(f"t.{name} = u.{name}" for name in key)
     return (

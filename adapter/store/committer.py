@@ -44,14 +44,15 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, eq=False)
 class Kind(Generic[T, R]):
-    """A kind of work. `run` gets the pieces in order and returns one result for each.
+    """A kind of work. `run` gets the pieces in order and returns one result for each; a result
+    that is a Refusal fails that piece alone.
 
     `linger_s`: how long a piece may wait for company when nothing more urgent is there.
     """
 
     name: str
     rank: int
-    run: Callable[[Connection, Sequence[T]], Sequence[R]]
+    run: Callable[[Connection, Sequence[T]], Sequence[R | Refusal]]
     patient: bool = False
     linger_s: float = 0.0
 
@@ -100,6 +101,8 @@ class Committer:
     def submit(self, kind: Kind[T, R], work: T) -> Future[R]:
         """Hand in a piece of work; its result comes after the commit."""
         future: Future[R] = Future()
+        # Work that was handed in is done even if its caller stopped waiting.
+        future.set_running_or_notify_cancel()
         with self._changed:
             if self._stopping:
                 future.set_exception(StoreUnavailable("the node is stopping"))
@@ -149,13 +152,16 @@ class Committer:
         if self._watch:
             self._watch.committed(len(pieces), time.monotonic() - started)
         for piece in pieces:
-            piece.future.set_result(piece.result)
+            if isinstance(piece.result, Refusal):
+                piece.future.set_exception(piece.result)
+            else:
+                piece.future.set_result(piece.result)
 
     def _recover(self, pieces: list[_Piece], error: Exception) -> None:
         if self._watch:
             self._watch.failed(type(error).__name__)
-        if _is_away(error):
-            self._store_is_away(pieces, error)
+        if is_away(error):
+            self._storeis_away(pieces, error)
         elif len(pieces) == 1:
             self._refuse(pieces[0], error)
         else:
@@ -171,7 +177,7 @@ class Committer:
             log.error("store.refused", kind=piece.kind.name, error=_short(error))
         piece.future.set_exception(error)
 
-    def _store_is_away(self, pieces: list[_Piece], error: Exception) -> None:
+    def _storeis_away(self, pieces: list[_Piece], error: Exception) -> None:
         log.error("store.away", error=_short(error), pieces=len(pieces))
         patient = [piece for piece in pieces if piece.kind.patient]
         for piece in pieces:
@@ -200,7 +206,7 @@ class Committer:
 _RETRY_S = 0.5
 
 
-def _is_away(error: Exception) -> bool:
+def is_away(error: Exception) -> bool:
     """Whether the store, not the work, is at fault: gone, full, locked, read-only."""
     if isinstance(error, OperationalError):
         return True

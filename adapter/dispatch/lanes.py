@@ -1,0 +1,224 @@
+"""The active queue: a bounded, ordered view of the spool (promises 6 and 7).
+
+There is a queue for each (carrier, lane, client). A higher lane goes first; inside a lane
+the clients take turns, message by message. What was just accepted is kept in memory while
+there is room; everything else stays on disk and is read, in the order it is due, when its
+queue runs empty. So memory is bounded by `active`, and a backlog costs disk.
+
+A queue never waits for another one's reading.
+
+Limits
+    `active` may be passed by one reading (`chunk` messages) for each queue.
+    What is handed out here may be cancelled meanwhile: `Spool.begin` has the last word.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from adapter.dispatch.spool import Spool
+from adapter.domain.outcomes import QueueKey
+from adapter.domain.states import Lane
+from adapter.domain.values import Waiting
+
+log = structlog.get_logger(__name__)
+
+READ_AGAIN_MS = 1_000
+
+
+@dataclass(slots=True, eq=False)
+class _Queue:
+    """`more`: the spool has due messages that are not here. `look_at`: when something there
+    becomes due. `handed`: handed out, but their spool rows may still be there."""
+
+    key: QueueKey
+    entries: deque[Waiting] = field(default_factory=deque)
+    more: bool = False
+    look_at: int | None = None
+    reading: bool = False
+    in_ring: bool = False
+    handed: set[int] = field(default_factory=set)
+
+
+class Lanes:
+    """Used on the event loop only. `changed` is called when there is something to pull."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        clock: Callable[[], int],
+        changed: Callable[[], None],
+        *,
+        active: int = 10_000,
+        chunk: int = 500,
+    ) -> None:
+        self._spool = spool
+        self._clock = clock
+        self._changed = changed
+        self._active = active
+        self._chunk = chunk
+        self._queues: dict[QueueKey, _Queue] = {}
+        self._rings: dict[str, deque[_Queue]] = {lane.value: deque() for lane in Lane}
+        self._held = 0
+        self._readings: set[asyncio.Task[None]] = set()
+
+    @property
+    def held(self) -> int:
+        """Messages in memory."""
+        return self._held
+
+    async def restore(self) -> None:
+        """Find out what waits on disk, after a start."""
+        for key in await self._spool.keys():
+            queue = self._queue(key)
+            queue.more = True
+            self._read(queue)
+
+    def add(self, accepted: Iterable[Waiting]) -> None:
+        """Take what was just accepted."""
+        now = self._clock()
+        for waiting in accepted:
+            of = waiting.submission
+            queue = self._queue(
+                QueueKey(waiting.message.carrier.value, of.lane.value, of.client)
+            )
+            due_at = int(of.due_at.timestamp() * 1000)
+            if due_at > now:
+                self._look(queue, due_at)
+            elif queue.more or queue.reading or self._held >= self._active:
+                queue.more = True
+                self._read_if_empty(queue)
+            else:
+                self._append(queue, waiting)
+        self._changed()
+
+    def wait_until(self, key: QueueKey, due_at: int) -> None:
+        """A message of this queue was deferred to `due_at`."""
+        self._look(self._queue(key), due_at)
+
+    def pull(self, carriers: Sequence[str], segments: int) -> list[Waiting]:
+        """The next messages for these carriers, of `segments` segments together (the last
+        one may pass that). Tell `settled` about each of them once `begin` has answered."""
+        pulled: list[Waiting] = []
+        for lane in Lane:
+            if segments <= 0:
+                break
+            segments -= self._pull_lane(self._rings[lane.value], carriers, segments, pulled)
+        return pulled
+
+    def settled(self, handed: Iterable[Waiting], *, back: bool = False) -> None:
+        """The spool has answered for these. `back`: it could not; they wait there again."""
+        for waiting in handed:
+            queue = self._queue(
+                QueueKey(
+                    waiting.message.carrier.value,
+                    waiting.submission.lane.value,
+                    waiting.submission.client,
+                )
+            )
+            queue.handed.discard(waiting.message.id)
+            if back:
+                self._look(queue, self._clock() + READ_AGAIN_MS)
+
+    def tick(self) -> None:
+        """Look at queues in which something became due."""
+        now = self._clock()
+        for queue in self._queues.values():
+            if queue.look_at is not None and queue.look_at <= now:
+                queue.look_at = None
+                queue.more = True
+            if queue.more:
+                self._read_if_empty(queue)
+
+    def stop(self) -> None:
+        for reading in self._readings:
+            reading.cancel()
+
+    def _queue(self, key: QueueKey) -> _Queue:
+        queue = self._queues.get(key)
+        if queue is None:
+            queue = self._queues[key] = _Queue(key)
+        return queue
+
+    def _append(self, queue: _Queue, waiting: Waiting) -> None:
+        queue.entries.append(waiting)
+        self._held += 1
+        if not queue.in_ring:
+            queue.in_ring = True
+            self._rings[queue.key.lane].append(queue)
+
+    def _pull_lane(
+        self,
+        ring: deque[_Queue],
+        carriers: Sequence[str],
+        segments: int,
+        pulled: list[Waiting],
+    ) -> int:
+        taken = skipped = 0
+        while taken < segments and skipped < len(ring):
+            queue = ring[0]
+            if queue.key.carrier not in carriers:
+                ring.rotate(-1)
+                skipped += 1
+                continue
+            skipped = 0
+            waiting = queue.entries.popleft()
+            self._held -= 1
+            queue.handed.add(waiting.message.id)
+            pulled.append(waiting)
+            taken += len(waiting.parts) or waiting.message.segments
+            if queue.entries:
+                ring.rotate(-1)
+            else:
+                ring.popleft()
+                queue.in_ring = False
+                if queue.more:
+                    self._read(queue)
+        return taken
+
+    def _look(self, queue: _Queue, at: int) -> None:
+        queue.look_at = at if queue.look_at is None else min(queue.look_at, at)
+
+    def _read_if_empty(self, queue: _Queue) -> None:
+        if not queue.entries:
+            self._read(queue)
+
+    def _read(self, queue: _Queue) -> None:
+        if not queue.reading:
+            queue.reading = True
+            reading = asyncio.get_running_loop().create_task(self._reading(queue))
+            self._readings.add(reading)
+            reading.add_done_callback(self._readings.discard)
+
+    async def _reading(self, queue: _Queue) -> None:
+        now = self._clock()
+        queue.more = False
+        try:
+            found, again = await self._spool.take(
+                queue.key, self._chunk, now, frozenset(queue.handed)
+            )
+        except Exception as error:
+            log.warning("lanes.read", queue=queue.key, error=type(error).__name__)
+            self._look(queue, now + READ_AGAIN_MS)
+            return
+        finally:
+            queue.reading = False
+        for waiting in found:
+            if waiting.message.id not in queue.handed:
+                self._append(queue, waiting)
+        if again is not None:
+            if again <= now:
+                queue.more = True
+            else:
+                self._look(queue, again)
+        if found:
+            self._changed()
+        elif queue.more:
+            # Everything due is being sent right now; look again when that has settled.
+            queue.more = False
+            self._look(queue, now + READ_AGAIN_MS)

@@ -1,0 +1,93 @@
+"""What the dispatcher tells the store about attempts, receipts and inbound texts.
+
+Moments are milliseconds since 1970-01-01 UTC (see `adapter.store.schema`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+from adapter.domain.values import Waiting
+
+
+class QueueKey(NamedTuple):
+    """One client's share of a lane towards one carrier: a first-in-first-out queue."""
+
+    carrier: str
+    lane: str
+    client: str
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """A message is about to go to the wire over `channel`."""
+
+    waiting: Waiting
+    channel: str
+    at: int
+
+
+class Verdict(Enum):
+    """How an attempt ended."""
+
+    SUBMITTED = "submitted"
+    """The carrier took every part."""
+    REJECTED = "rejected"
+    """The carrier refused for good."""
+    RETRY = "retry"
+    """Certainly not taken: to be sent again when `due_at` comes."""
+    DOUBT = "doubt"
+    """Given to the line, answer lost: settled by a receipt, or by rule at `due_at`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartResult:
+    """The carrier's answer for one segment. `carrier_id` is empty where refused."""
+
+    number: int
+    ok: bool
+    carrier_id: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The end of an attempt. `parts` were answered; `remaining` were not accepted."""
+
+    waiting: Waiting
+    channel: str
+    verdict: Verdict
+    parts: Sequence[PartResult]
+    at: int
+    code: str = ""
+    due_at: int = 0
+    remaining: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A final status report of a carrier for one segment."""
+
+    channel: str
+    carrier_id: str
+    code: str
+    delivered: bool
+    mobile: str
+    submitted: str
+    done: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A text from a phone, numbers normalised, `extension` cut from the access number."""
+
+    channel: str
+    mobile: str
+    content: str
+    access_number: str
+    extension: str
+    at: int

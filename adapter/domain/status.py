@@ -1,0 +1,134 @@
+"""How a node tells where it stands, for `/status`, `/readyz`, `/metrics` and the console.
+
+Plain values, taken at one moment. Names are those of the configuration; nothing here
+holds a secret, a content or a phone number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from adapter.domain.states import Lane
+
+
+@dataclass(frozen=True, slots=True)
+class LinkStatus:
+    """One connection of a channel. `pending` submits of at most `window` are unanswered."""
+
+    number: int
+    up: bool
+    since: datetime | None = None
+    pending: int = 0
+    window: int = 0
+    reason: str = ""
+    """Why it is down, empty while it is up."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelStatus:
+    """`throttled` is true while the carrier asked us to slow down; `rate` is segments a second."""
+
+    name: str
+    protocol: str
+    enabled: bool
+    rate: float
+    links: Sequence[LinkStatus] = ()
+    throttled: bool = False
+
+    @property
+    def up(self) -> bool:
+        return any(link.up for link in self.links)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStatus:
+    """What waits in one lane. `oldest_s`: how long the longest-waiting due message waited."""
+
+    lane: Lane
+    waiting: int
+    oldest_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """One HIS table. `lag_s`: age of the oldest new row when it was last read; `unwritten`:
+    states that still have to be written back, the oldest for `write_lag_s`."""
+
+    name: str
+    up: bool
+    polled_at: datetime | None = None
+    lag_s: float = 0.0
+    unwritten: int = 0
+    write_lag_s: float = 0.0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStatus:
+    """`waiting` messages of at most `capacity`. `writable`: whether the last commit went well."""
+
+    dialect: str
+    schema: str
+    writable: bool
+    waiting: int
+    capacity: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """`ran_at` None means not yet; `error` is that of the last run, empty when it went well."""
+
+    name: str
+    ran_at: datetime | None
+    seconds: float
+    runs: int
+    failures: int
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A node at one moment. `counters`: messages by state since the node started."""
+
+    node: str
+    version: str
+    started_at: datetime
+    at: datetime
+    dispatching: bool
+    store: StoreStatus
+    channels: Sequence[ChannelStatus] = ()
+    queues: Sequence[QueueStatus] = ()
+    on_wire: int = 0
+    in_doubt: int = 0
+    notices: int = 0
+    sources: Sequence[SourceStatus] = ()
+    jobs: Sequence[JobStatus] = ()
+    counters: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def uptime_s(self) -> float:
+        return (self.at - self.started_at).total_seconds()
+
+    @property
+    def checks(self) -> Mapping[str, str]:
+        """What readiness asks, and why not; empty text where it is so."""
+        return {
+            "store": "" if self.store.writable else self.store.reason or "cannot be written",
+            "dispatcher": "" if self.dispatching else "not running",
+            "channels": "" if any(each.up for each in self.channels) else "none is up",
+        }
+
+    @property
+    def ready(self) -> bool:
+        return not any(self.checks.values())
+
+
+class NodeStatus(Protocol):
+    """Whoever knows where the node stands."""
+
+    def status(self) -> Status:
+        """Called from web threads, a few times a minute; must not wait for the network."""

@@ -1,0 +1,246 @@
+"""Accepting: the one commit after which a caller hears "accepted" (promises 1, 3, 11)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from adapter.domain.errors import Code, Refusal, SpoolFull
+from adapter.domain.ids import IdMaker
+from adapter.domain.states import State
+from adapter.domain.values import Message, Notice, Reply, Result, Submission, Waiting
+from adapter.store import bulk
+from adapter.store.clock import to_ms
+from adapter.store.committer import Committer, Kind
+from adapter.store.endings import Counts
+from adapter.store.schema import message, spool, submission
+from adapter.store.withdrawal import withdraw_by_key
+
+Pair = tuple[Submission, Sequence[Message]]
+
+
+class Capacity:
+    """How many messages wait, against how many may (promise 11).
+
+    Kept by adding and subtracting after each commit; `reset` puts it right from a count.
+    """
+
+    def __init__(self, limit: int, waiting: int = 0) -> None:
+        self.limit = limit
+        self.waiting = waiting
+
+    def room_for(self, more: int) -> bool:
+        return self.waiting + more <= self.limit
+
+    def add(self, change: int) -> None:
+        self.waiting += change
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    pairs: Sequence[Pair]
+    replace: Sequence[bool]
+
+    @property
+    def messages(self) -> int:
+        return sum(len(messages) for _, messages in self.pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    answers: list[Reply | None]
+    withdrawn: int
+    notices: list[Notice]
+
+
+class Acceptance:
+    """The store's side of intake. Safe to call from many threads: they share commits."""
+
+    def __init__(
+        self,
+        committer: Committer,
+        ids: IdMaker,
+        capacity: Capacity,
+        arrived: Callable[[list[Waiting]], None],
+        told: Callable[[list[Notice]], None],
+    ) -> None:
+        self._committer = committer
+        self._ids = ids
+        self._capacity = capacity
+        self._arrived = arrived
+        self._told = told
+        self._kind: Kind[_Work, _Done] = Kind("accept", 0, self._run)
+
+    def accept(self, batch: Sequence[Pair], replace: Sequence[bool] = ()) -> list[Reply | None]:
+        """See `adapter.domain.ports.AcceptancePort`."""
+        work = _Work(batch, replace)
+        done = self._committer.submit(self._kind, work).result()
+        answers = done.answers
+        new = [
+            Waiting(each, pair[0])
+            for pair, answer in zip(batch, answers, strict=True)
+            if answer is None
+            for each in pair[1]
+        ]
+        self._capacity.add(len(new) - done.withdrawn)
+        if new:
+            self._arrived(new)
+        if done.notices:
+            self._told(done.notices)
+        return answers
+
+    def _run(self, connection: Connection, works: Sequence[_Work]) -> list[_Done | Refusal]:
+        seen = self._first_answers(connection, works)
+        submissions: list[bulk.Row] = []
+        messages: list[bulk.Row] = []
+        waiting: list[bulk.Row] = []
+        counts = Counts()
+        results: list[_Done | Refusal] = []
+        for work in works:
+            if not self._capacity.room_for(len(waiting) + work.messages):
+                results.append(SpoolFull(self._capacity.limit))
+                continue
+            answers: list[Reply | None] = []
+            withdrawn, notices = 0, list[Notice]()
+            for number, (its, own) in enumerate(work.pairs):
+                key = _key(its)
+                if key is not None and key in seen:
+                    answers.append(seen[key])
+                    continue
+                if number < len(work.replace) and work.replace[number] and its.business_key:
+                    gone, told = withdraw_by_key(
+                        connection, self._ids, its.client, its.business_key
+                    )
+                    withdrawn += gone
+                    notices += told
+                _add_rows(its, own, key, submissions, messages, waiting, counts)
+                if key is not None:
+                    seen[key] = first_answer(its, own)
+                answers.append(None)
+            results.append(_Done(answers, withdrawn, notices))
+        bulk.insert(connection, submission, submissions)
+        bulk.insert(connection, message, messages)
+        bulk.insert(connection, spool, waiting)
+        counts.write(connection, self._ids)
+        return results
+
+    def _first_answers(self, connection: Connection, works: Sequence[_Work]) -> dict[str, Reply]:
+        keys = [key for work in works for its, _ in work.pairs if (key := _key(its))]
+        if not keys:
+            return {}
+        found = connection.execute(
+            select(submission.c.ref_key, submission.c.id, submission.c.refusals).where(
+                bulk.among(connection, submission.c.ref_key, keys)
+            )
+        ).all()
+        return {key: _stored_answer(connection, made, refusals) for key, made, refusals in found}
+
+
+def ref_key(client: str, source: str, client_ref: str) -> str | None:
+    """What must be unique: the client's reference, or the row of a source. Accounts and names
+    of sources have no slash (`xsd/config.xsd`), so no two of them meet in one key."""
+    return f"{client}/{source}/{client_ref}" if client_ref else None
+
+
+def _key(its: Submission) -> str | None:
+    return ref_key(its.client, its.source, its.client_ref)
+
+
+def _add_rows(
+    its: Submission,
+    own: Sequence[Message],
+    key: str | None,
+    submissions: list[bulk.Row],
+    messages: list[bulk.Row],
+    waiting: list[bulk.Row],
+    counts: Counts,
+) -> None:
+    accepted_at, due_at, expire_at = to_ms(its.accepted_at), to_ms(its.due_at), to_ms(its.expire_at)
+    lane, door = its.lane.value, its.door.value
+    submissions.append(
+        (
+            its.id,
+            its.client,
+            door,
+            its.source or None,
+            its.client_ref or None,
+            key,
+            its.business,
+            lane,
+            its.content,
+            its.extension or None,
+            its.pass_through or None,
+            its.business_key or None,
+            its.receipt,
+            accepted_at,
+            due_at,
+            expire_at,
+            _dump_refusals(its.refusals),
+        )
+    )
+    for each in own:
+        carrier = each.carrier.value
+        messages.append(
+            (
+                each.id,
+                its.id,
+                each.ref or None,
+                each.mobile,
+                carrier,
+                each.content,
+                each.segments,
+                State.ACCEPTED.value,
+                None,
+                None,
+                False,
+                None,
+                None,
+            )
+        )
+        waiting.append((each.id, carrier, lane, its.client, due_at, expire_at, 0, False, None))
+        counts.add(
+            accepted_at,
+            its.client,
+            its.business,
+            door,
+            "",
+            carrier,
+            State.ACCEPTED,
+            each.segments,
+        )
+
+
+def first_answer(its: Submission, own: Sequence[Message]) -> Reply:
+    """The answer to a submission as it was accepted, refused entries in their places."""
+    results = [Result(each.mobile, each.ref, each.id, each.segments, Code.OK, "") for each in own]
+    for place, refused in its.refusals:
+        results.insert(place, refused)
+    code = Code.PARTIAL if its.refusals else Code.OK
+    return Reply(code, "", its.id, len(own), len(its.refusals), results)
+
+
+def _stored_answer(connection: Connection, made: int, refusals: str | None) -> Reply:
+    rows = connection.execute(
+        select(message.c.mobile, message.c.ref, message.c.id, message.c.segments)
+        .where(message.c.submission_id == made)
+        .order_by(message.c.id)
+    )
+    results = [Result(mobile, ref or "", at, parts, Code.OK, "") for mobile, ref, at, parts in rows]
+    accepted = len(results)
+    refused: list[list[Any]] = json.loads(refusals) if refusals else []
+    for place, mobile, ref, code, description in refused:
+        results.insert(place, Result(mobile, ref, None, 0, Code(code), description))
+    code = Code.PARTIAL if refused else Code.OK
+    return Reply(code, "", made, accepted, len(refused), results)
+
+
+def _dump_refusals(refusals: Sequence[tuple[int, Result]]) -> str | None:
+    if not refusals:
+        return None
+    return json.dumps(
+        [[place, r.mobile, r.ref, r.code.value, r.description] for place, r in refusals]
+    )

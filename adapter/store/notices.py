@@ -1,0 +1,120 @@
+"""Notices on their way home: read again after a restart or an overflow, forgotten on arrival."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Engine, select
+
+from adapter.domain.states import State
+from adapter.domain.values import InboundNotice, Notice
+from adapter.store import bulk
+from adapter.store.clock import from_ms, maybe_from_ms
+from adapter.store.schema import inbound, message, notification, submission
+
+
+def read_states(
+    connection: Connection, destination: str, most: int, after: int = 0
+) -> list[Notice]:
+    """States waiting for a destination, oldest first, with ids greater than `after`."""
+    rows = connection.execute(
+        select(
+            notification,
+            message.c.submission_id,
+            message.c.ref,
+            message.c.mobile,
+            message.c.segments,
+            submission.c.client_ref,
+            submission.c.pass_through,
+        )
+        .join(message, message.c.id == notification.c.message_id)
+        .join(submission, submission.c.id == message.c.submission_id)
+        .where(
+            notification.c.destination == destination,
+            notification.c.id > after,
+            notification.c.inbound_id.is_(None),
+        )
+        .order_by(notification.c.id)
+        .limit(most)
+    )
+    return [_notice(row) for row in rows]
+
+
+def _notice(row: Any) -> Notice:
+    return Notice(
+        id=row.id,
+        destination=row.destination,
+        message_id=row.message_id,
+        submission_id=row.submission_id,
+        client_ref=row.client_ref or "",
+        ref=row.ref or "",
+        mobile=row.mobile,
+        state=State(row.state),
+        code=row.code or "",
+        text="",
+        segments=row.segments,
+        channel=row.channel or "",
+        submitted_at=maybe_from_ms(row.submitted_at),
+        done_at=maybe_from_ms(row.done_at),
+        pass_through=row.pass_through or "",
+    )
+
+
+def read_inbound(
+    connection: Connection, destination: str, most: int, after: int = 0
+) -> list[InboundNotice]:
+    """Inbound texts waiting for a destination, oldest first, with ids greater than `after`."""
+    rows = connection.execute(
+        select(
+            notification.c.id,
+            inbound,
+            submission.c.client_ref,
+            submission.c.pass_through,
+        )
+        .join(inbound, inbound.c.id == notification.c.inbound_id)
+        .outerjoin(message, message.c.id == inbound.c.message_id)
+        .outerjoin(submission, submission.c.id == message.c.submission_id)
+        .where(notification.c.destination == destination, notification.c.id > after)
+        .order_by(notification.c.id)
+        .limit(most)
+    )
+    return [_inbound_notice(destination, row) for row in rows]
+
+
+def _inbound_notice(destination: str, row: Any) -> InboundNotice:
+    return InboundNotice(
+        id=row[0],
+        destination=destination,
+        inbound_id=row[1],
+        mobile=row.mobile,
+        content=row.content or "",
+        access_number=row.access_number,
+        extension=row.extension or "",
+        received_at=from_ms(row.received_at),
+        message_id=row.message_id,
+        client_ref=row.client_ref or "",
+        pass_through=row.pass_through or "",
+    )
+
+
+def destinations(engine: Engine) -> list[str]:
+    """Everybody for whom something waits."""
+    with engine.connect() as connection:
+        return list(connection.execute(select(notification.c.destination).distinct()).scalars())
+
+
+def forget(connection: Connection, arrived: Sequence[int]) -> int:
+    """Delete notices that arrived; how many there were."""
+    return len(bulk.delete(connection, notification, arrived))
+
+
+def forget_of(connection: Connection, destination: str, arrived: Sequence[int]) -> int:
+    """Delete those of `arrived` that belong to `destination`; how many there were."""
+    mine = connection.execute(
+        select(notification.c.id).where(
+            bulk.among(connection, notification.c.id, arrived),
+            notification.c.destination == destination,
+        )
+    ).scalars()
+    return forget(connection, list(mine))

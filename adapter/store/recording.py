@@ -1,0 +1,496 @@
+"""Recording what the carriers say: ends of attempts, receipts, inbound texts.
+
+Everything here runs on one committer, in batches, and may run twice over the same piece
+when a commit's answer was lost: each function acts only on rows that it still finds.
+A notice is written in the transaction of the state that it tells of.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, select
+
+from adapter.domain.ids import IdMaker
+from adapter.domain.outcomes import Outcome, Received, Reported, Verdict
+from adapter.domain.states import State
+from adapter.domain.values import InboundNotice, Notice
+from adapter.store import bulk
+from adapter.store.clock import from_ms
+from adapter.store.endings import NONE, Counts, Known, Step, end, known_of, select_known, tell
+from adapter.store.schema import (
+    attempt,
+    inbound,
+    message,
+    notification,
+    receipt,
+    segment,
+    spool,
+    submission,
+)
+from adapter.store.spooling import format_parts
+
+PARKED = "parked"
+REPEATED = "repeated"
+LATE = "late"
+
+
+def finish(connection: Connection, ids: IdMaker, outcomes: Sequence[Outcome]) -> list[Notice]:
+    """Record how attempts ended; the notices written."""
+    settled = [each for each in outcomes if each.verdict is not Verdict.DOUBT]
+    owned = {
+        row[0]
+        for row in bulk.delete(connection, attempt, [each.waiting.message.id for each in settled])
+    }
+    ours = [each for each in settled if each.waiting.message.id in owned]
+    doubtful = _not_yet_in_doubt(connection, outcomes)
+    bulk.insert(
+        connection, segment, [row for each in (*ours, *doubtful) for row in _segments(each)]
+    )
+    bulk.insert(connection, spool, [_again(each) for each in ours if each.verdict is Verdict.RETRY])
+    bulk.update(
+        connection,
+        attempt,
+        ("message_id",),
+        ("doubt_at", "settle_at", "parts"),
+        [
+            (each.waiting.message.id, each.at, each.due_at, format_parts(each.remaining))
+            for each in doubtful
+        ],
+    )
+    notices = tell(
+        connection,
+        ids,
+        [
+            Step(
+                known_of(each.waiting),
+                State.SUBMITTED,
+                channel=each.channel,
+                submitted_at=each.at,
+            )
+            for each in ours
+            if each.verdict is Verdict.SUBMITTED
+        ],
+    )
+    notices += end(
+        connection,
+        ids,
+        [
+            Step(
+                known_of(each.waiting),
+                State.REJECTED,
+                each.code,
+                each.channel,
+                done_at=each.at,
+            )
+            for each in ours
+            if each.verdict is Verdict.REJECTED
+        ],
+    )
+    return notices + _apply_parked(connection, ids, ours)
+
+
+def _not_yet_in_doubt(connection: Connection, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    lost = {each.waiting.message.id: each for each in outcomes if each.verdict is Verdict.DOUBT}
+    if not lost:
+        return []
+    rows = connection.execute(
+        select(attempt.c.message_id).where(
+            bulk.among(connection, attempt.c.message_id, lost), attempt.c.doubt_at.is_(None)
+        )
+    )
+    return [lost[row[0]] for row in rows]
+
+
+def _segments(each: Outcome) -> list[bulk.Row]:
+    waiting = each.waiting
+    return [
+        (
+            waiting.message.id,
+            waiting.tries + 1,
+            part.number,
+            each.channel,
+            part.carrier_id or None,
+            part.code or None,
+            State.SUBMITTED.value if part.ok else State.REJECTED.value,
+            each.at,
+            None,
+            None,
+        )
+        for part in each.parts
+    ]
+
+
+def _again(each: Outcome) -> bulk.Row:
+    waiting, of = each.waiting, each.waiting.submission
+    return (
+        waiting.message.id,
+        waiting.message.carrier.value,
+        of.lane.value,
+        of.client,
+        each.due_at,
+        int(of.expire_at.timestamp() * 1000),
+        waiting.tries + 1,
+        waiting.in_doubt,
+        format_parts(each.remaining),
+    )
+
+
+def _apply_parked(connection: Connection, ids: IdMaker, ours: Sequence[Outcome]) -> list[Notice]:
+    """Receipts that overtook the submit response find their segments now (promise 5)."""
+    named = [part.carrier_id for each in ours for part in each.parts if part.carrier_id]
+    if not named:
+        return []
+    rows = connection.execute(
+        select(receipt).where(
+            bulk.among(connection, receipt.c.carrier_id, named), receipt.c.state == PARKED
+        )
+    ).all()
+    if not rows:
+        return []
+    notices, left = _settle(connection, ids, [_reported(row) for row in rows])
+    kept = {(each.channel, each.carrier_id) for each in left}
+    bulk.delete(
+        connection, receipt, [row.id for row in rows if (row.channel, row.carrier_id) not in kept]
+    )
+    return notices
+
+
+def _reported(row: Any) -> Reported:
+    return Reported(
+        row.channel,
+        row.carrier_id,
+        row.code,
+        row.delivered,
+        row.mobile or "",
+        row.submitted or "",
+        row.done or "",
+        row.received_at,
+    )
+
+
+def receive(connection: Connection, ids: IdMaker, reports: Sequence[Reported]) -> list[Notice]:
+    """Record final reports; those that find no segment are parked. The notices written."""
+    notices, left = _settle(connection, ids, reports)
+    keep(connection, ids, left, PARKED)
+    return notices
+
+
+def keep(connection: Connection, ids: IdMaker, reports: Sequence[Reported], state: str) -> None:
+    """Keep reports that changed nothing, with the reason."""
+    bulk.insert(
+        connection,
+        receipt,
+        [
+            (
+                made,
+                each.channel,
+                each.carrier_id,
+                each.mobile or None,
+                each.code,
+                each.delivered,
+                state,
+                each.submitted or None,
+                each.done or None,
+                each.at,
+            )
+            for made, each in zip(ids.take(len(reports)), reports, strict=True)
+        ],
+    )
+
+
+class _Found(NamedTuple):
+    """A segment that a report may belong to."""
+
+    attempt: int
+    number: int
+    channel: str
+    state: str
+    submitted_at: int
+    message_state: str
+    known: Known
+
+
+def _settle(
+    connection: Connection, ids: IdMaker, reports: Sequence[Reported]
+) -> tuple[list[Notice], list[Reported]]:
+    """Apply reports to their segments; the notices, and the reports that found none."""
+    found = _find(connection, {each.carrier_id for each in reports})
+    left: list[Reported] = []
+    repeated: list[Reported] = []
+    late: list[Reported] = []
+    taken: dict[tuple[int, int, int], tuple[_Found, Reported]] = {}
+    for each in reports:
+        its = found.get((each.channel, each.carrier_id))
+        if its is None:
+            left.append(each)
+            continue
+        key = (its.known.message_id, its.attempt, its.number)
+        if its.state != State.SUBMITTED or key in taken:
+            repeated.append(each)
+        else:
+            taken[key] = its, each
+            if its.message_state != State.ACCEPTED:
+                late.append(each)
+    bulk.update(
+        connection,
+        segment,
+        ("message_id", "attempt", "number"),
+        ("state", "receipt_code", "receipt_at"),
+        [
+            (*key, _state(each.delivered).value, each.code, each.at)
+            for key, (_, each) in taken.items()
+        ],
+    )
+    keep(connection, ids, repeated, REPEATED)
+    keep(connection, ids, late, LATE)
+    open_ = [pair for pair in taken.values() if pair[0].message_state == State.ACCEPTED]
+    return end(connection, ids, _steps(connection, open_)), left
+
+
+def _state(delivered: bool) -> State:
+    return State.DELIVERED if delivered else State.UNDELIVERED
+
+
+def _find(connection: Connection, named: set[str]) -> dict[tuple[str, str], _Found]:
+    rows = connection.execute(
+        select_known(
+            segment.c.attempt,
+            segment.c.number,
+            segment.c.channel,
+            segment.c.state,
+            segment.c.submitted_at,
+            message.c.state,
+            segment.c.carrier_id,
+        )
+        .join(segment, segment.c.message_id == message.c.id)
+        .where(bulk.among(connection, segment.c.carrier_id, named))
+        # An id that a carrier used a year ago again: the newest message wins.
+        .order_by(message.c.id)
+    )
+    width = len(Known._fields)
+    return {
+        (row[width + 2], row[width + 6]): _Found._make(
+            (*row[width : width + 6], Known(*row[:width]))
+        )
+        for row in rows
+    }
+
+
+def _steps(connection: Connection, pairs: Sequence[tuple[_Found, Reported]]) -> list[Step]:
+    """What became of the messages whose segments these reports closed."""
+    steps = [
+        Step(its.known, _state(each.delivered), each.code, its.channel, its.submitted_at, each.at)
+        for its, each in pairs
+        if its.known.segments == 1
+    ]
+    long = {its.known.message_id: its.known for its, _ in pairs if its.known.segments > 1}
+    return steps + (_ended(connection, long) if long else [])
+
+
+def _ended(connection: Connection, found: dict[int, Known]) -> list[Step]:
+    """A message is delivered when every part is, in whichever attempt; it has failed when
+    every part has an end and one of them failed (protocols/cmpp.md A7)."""
+    still_sending = {
+        row[0]
+        for table in (spool, attempt)
+        for row in connection.execute(
+            select(table.c.message_id).where(bulk.among(connection, table.c.message_id, found))
+        )
+    }
+    rows = connection.execute(
+        select(segment)
+        .where(bulk.among(connection, segment.c.message_id, found))
+        .order_by(segment.c.attempt)
+    ).all()
+    by_message: defaultdict[int, dict[int, list[Any]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        by_message[row.message_id][row.number].append(row)
+    steps = []
+    for made, known in found.items():
+        ends = [_part_end(rows) for rows in by_message[made].values()]
+        if made in still_sending:
+            continue
+        if len(ends) < known.segments or any(row is None for row in ends):
+            continue
+        worst = next((row for row in ends if row.state != State.DELIVERED), ends[-1])
+        steps.append(
+            Step(
+                known,
+                _state(worst.state == State.DELIVERED),
+                worst.receipt_code or worst.code or "",
+                worst.channel,
+                min(row.submitted_at for row in ends),
+                max(row.receipt_at or row.submitted_at for row in ends),
+            )
+        )
+    return steps
+
+
+def _part_end(rows: Sequence[Any]) -> Any:
+    """The row that decides a part: a delivered one, else a closed one if none is open."""
+    for row in rows:
+        if row.state == State.DELIVERED:
+            return row
+    if any(row.state == State.SUBMITTED for row in rows):
+        return None
+    return rows[-1]
+
+
+def derive(connection: Connection, messages: Sequence[int]) -> list[Step]:
+    """The steps of those open `messages` whose segments have all come to an end."""
+    rows = connection.execute(
+        select_known().where(
+            bulk.among(connection, message.c.id, messages),
+            message.c.state == State.ACCEPTED.value,
+        )
+    )
+    return _ended(connection, {row[0]: Known(*row) for row in rows})
+
+
+class _Answered(NamedTuple):
+    """The message that an inbound text answers."""
+
+    message_id: int
+    client: str
+    source: str | None
+    client_ref: str | None
+    pass_through: str | None
+    business: str
+
+
+def take_inbound(
+    connection: Connection,
+    ids: IdMaker,
+    texts: Sequence[Received],
+    owners: dict[str, str],
+    sources: dict[str, Sequence[str]],
+) -> list[InboundNotice]:
+    """Store inbound texts, each with the message that it answers; the notices written.
+
+    `owners` maps an extension's beginning to its client, `sources` a client to the
+    sources that keep inbound texts for it.
+    """
+    rows: list[bulk.Row] = []
+    notices: list[InboundNotice] = []
+    counts = Counts()
+    for made, each in zip(ids.take(len(texts)), texts, strict=True):
+        client = _owner(each.extension, owners)
+        answered = _answered(connection, each, client)
+        client = client or (answered.client if answered else None)
+        rows.append(
+            (
+                made,
+                each.channel,
+                each.mobile,
+                each.content,
+                each.access_number,
+                each.extension or None,
+                client,
+                answered.message_id if answered else None,
+                each.at,
+            )
+        )
+        counts.add(
+            each.at,
+            client or NONE,
+            answered.business if answered else NONE,
+            NONE,
+            each.channel,
+            NONE,
+            "INBOUND",
+            1,
+        )
+        if client is not None:
+            notices += [
+                _inbound_notice(ids.next(), destination, made, each, answered)
+                for destination in _destinations(client, answered, sources)
+            ]
+    bulk.insert(connection, inbound, rows)
+    bulk.insert(
+        connection,
+        notification,
+        [
+            (
+                each.id,
+                each.destination,
+                each.message_id,
+                each.inbound_id,
+                None,
+                None,
+                None,
+                None,
+                None,
+            )
+            for each in notices
+        ],
+    )
+    counts.write(connection, ids)
+    return notices
+
+
+def _owner(extension: str, owners: dict[str, str]) -> str | None:
+    for length in range(len(extension), 0, -1):
+        if extension[:length] in owners:
+            return owners[extension[:length]]
+    return owners.get("")
+
+
+def _answered(connection: Connection, each: Received, client: str | None) -> _Answered | None:
+    """The newest message to that phone: of the extension's client if it has one, with the
+    very extension if there is one (protocols/cmpp.md B6)."""
+    statement = (
+        select(
+            message.c.id,
+            submission.c.client,
+            submission.c.source,
+            submission.c.client_ref,
+            submission.c.pass_through,
+            submission.c.business,
+            submission.c.extension,
+        )
+        .join(submission, submission.c.id == message.c.submission_id)
+        .where(message.c.mobile == each.mobile)
+        .order_by(message.c.id.desc())
+        .limit(20)
+    )
+    if client is not None:
+        statement = statement.where(submission.c.client == client)
+    rows = connection.execute(statement).all()
+    exact = [row for row in rows if row.extension and each.extension.endswith(row.extension)]
+    for row in exact or rows:
+        return _Answered(*row[:6])
+    return None
+
+
+def _destinations(
+    client: str, answered: _Answered | None, sources: dict[str, Sequence[str]]
+) -> list[str]:
+    """Home is the HIS table that the answered message came from, else every table of the
+    client, else the client itself."""
+    tables = sources.get(client, ())
+    if answered and answered.source:
+        return [f"source:{answered.source}"] if answered.source in tables else [f"client:{client}"]
+    if answered or not tables:
+        return [f"client:{client}"]
+    return [f"source:{name}" for name in tables]
+
+
+def _inbound_notice(
+    made: int, destination: str, inbound_id: int, each: Received, answered: _Answered | None
+) -> InboundNotice:
+    return InboundNotice(
+        id=made,
+        destination=destination,
+        inbound_id=inbound_id,
+        mobile=each.mobile,
+        content=each.content,
+        access_number=each.access_number,
+        extension=each.extension,
+        received_at=from_ms(each.at),
+        message_id=answered.message_id if answered else None,
+        client_ref=(answered.client_ref or "") if answered else "",
+        pass_through=(answered.pass_through or "") if answered else "",
+    )

@@ -1,0 +1,140 @@
+"""The spool in the store: what waits, read in order, and moved to `attempt` before the wire.
+
+Limits: one dispatcher reads a spool (`adapter.store.ownership` keeps a second one out), so
+reading takes no locks and marks nothing. What is handed out twice is still sent once:
+`begin` hands over only rows that it deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Engine, func, select
+
+from adapter.domain.outcomes import Begin, QueueKey
+from adapter.domain.states import Carrier, Door, Lane
+from adapter.domain.values import Message, Submission, Waiting
+from adapter.store import bulk
+from adapter.store.clock import from_ms
+from adapter.store.schema import attempt, message, spool, submission
+
+
+def queue_keys(engine: Engine) -> list[QueueKey]:
+    """Every queue that has something waiting, due or not."""
+    with engine.connect() as connection:
+        columns = spool.c.carrier, spool.c.lane, spool.c.client
+        return [QueueKey(*row) for row in connection.execute(select(*columns).distinct())]
+
+
+def count_waiting(engine: Engine) -> int:
+    with engine.connect() as connection:
+        return connection.execute(select(func.count()).select_from(spool)).scalar_one()
+
+
+def read_due(
+    engine: Engine, key: QueueKey, most: int, now: int, held: Collection[int]
+) -> tuple[list[Waiting], int | None]:
+    """Up to `most` due messages of a queue, first due first, without those `held` in memory.
+
+    The second value is when to look again: None when the queue has nothing further that
+    is not due or held, `now` when more is due than was read.
+    """
+    mine = (spool.c.carrier == key.carrier, spool.c.lane == key.lane, spool.c.client == key.client)
+    limit = most + len(held)
+    statement = (
+        select(
+            spool.c.message_id,
+            spool.c.tries,
+            spool.c.in_doubt,
+            spool.c.parts,
+            message.c.ref,
+            message.c.mobile,
+            message.c.content,
+            message.c.segments,
+            *submission.c,
+        )
+        .join(message, message.c.id == spool.c.message_id)
+        .join(submission, submission.c.id == message.c.submission_id)
+        .where(*mine, spool.c.due_at <= now)
+        .order_by(spool.c.due_at, spool.c.message_id)
+        .limit(limit)
+    )
+    with engine.connect() as connection:
+        rows = connection.execute(statement).all()
+        later = connection.execute(
+            select(func.min(spool.c.due_at)).where(*mine, spool.c.due_at > now)
+        ).scalar_one()
+    shared: dict[int, Submission] = {}
+    found = [_waiting(row, key, shared) for row in rows if row[0] not in held]
+    return found[:most], now if len(rows) == limit else later
+
+
+def _waiting(row: Sequence[Any], key: QueueKey, shared: dict[int, Submission]) -> Waiting:
+    made, tries, in_doubt, parts, ref, mobile, content, segments, *its = row
+    of = shared.get(its[0])
+    if of is None:
+        of = shared[its[0]] = submission_of(its)
+    own = Message(made, of.id, ref or "", mobile, Carrier(key.carrier), content, segments)
+    return Waiting(own, of, tries, in_doubt, parse_parts(parts))
+
+
+def submission_of(row: Sequence[Any]) -> Submission:
+    """A submission from its row, columns in the table's order."""
+    (made, client, door, source, ref, _, business, lane, content, extension, pass_through,
+     business_key, receipt, accepted_at, due_at, expire_at, _) = row  # fmt: skip
+    return Submission(
+        id=made,
+        client=client,
+        door=Door(door),
+        source=source or "",
+        client_ref=ref or "",
+        business=business,
+        lane=Lane(lane),
+        content=content,
+        extension=extension or "",
+        pass_through=pass_through or "",
+        business_key=business_key or "",
+        receipt=receipt,
+        accepted_at=from_ms(accepted_at),
+        due_at=from_ms(due_at),
+        expire_at=from_ms(expire_at),
+    )
+
+
+def parse_parts(text: str | None) -> tuple[int, ...]:
+    return tuple(int(number) for number in text.split(",")) if text else ()
+
+
+def format_parts(parts: Sequence[int]) -> str | None:
+    return ",".join(map(str, parts)) or None
+
+
+def begin(connection: Connection, begins: Sequence[Begin]) -> set[int]:
+    """Record attempts before the wire (promise 4); the messages that are ours to send.
+
+    A message whose spool row is gone was cancelled, has expired or was begun before: it is
+    left out, and must not be sent.
+    """
+    owned = {
+        row[0] for row in bulk.delete(connection, spool, [b.waiting.message.id for b in begins])
+    }
+    bulk.insert(
+        connection,
+        attempt,
+        [
+            (
+                each.waiting.message.id,
+                each.waiting.tries + 1,
+                each.channel,
+                format_parts(each.waiting.parts),
+                each.waiting.in_doubt,
+                each.at,
+                None,
+                None,
+            )
+            for each in begins
+            if each.waiting.message.id in owned
+        ],
+    )
+    return owned
