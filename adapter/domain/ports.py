@@ -116,3 +116,8 @@ class AcceptancePort(Protocol):
         """One commit for all. None where the submission is new and now durable; where
         (client, source, client_ref) was seen before, the first answer.
         Raises StoreUnavailable or SpoolFull."""
+
+    def first_answers(self, keys: Sequence[tuple[str, str, str]]) -> list[Reply | None]:
+        """The first answers of (client, source, client_ref), None where none was accepted:
+        a repeated request is answered so even if it would be refused today.
+        Raises StoreUnavailable."""

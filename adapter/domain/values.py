@@ -70,8 +70,9 @@ class Result:
 class Reply:
     """The answer to one request: durable when it is given.
 
-    `code` is OK, PARTIAL, or the common code of all refused recipients. A request that was
-    refused whole has `submission_id` None and no results.
+    `code` is OK, PARTIAL, or the common code of all refused recipients (BAD_REQUEST where
+    they differ). What was refused whole has `submission_id` None: without results where the
+    request itself is at fault, with one for each entry where all its recipients are.
     """
 
     code: Code
