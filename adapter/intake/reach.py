@@ -1,0 +1,42 @@
+"""What the configured channels can do for each carrier, as far as intake has to know."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from adapter.config.model import Channel, Config
+from adapter.domain.states import Carrier
+
+MOST_SENDER_DIGITS = 20
+"""A GSM sender address holds no more (protocols/cmpp.md B6)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """`gsm`: every channel takes GSM texts as 8-bit characters, so that the count holds
+    whichever sends. `room`: digits left for extensions after the longest access number."""
+
+    gsm: bool
+    room: int
+
+
+def reaches(config: Config) -> Mapping[Carrier, Reach]:
+    """The carriers that an enabled channel is routed for.
+
+    A disabled channel opens no route, yet counts otherwise: it may be enabled while
+    messages wait.
+    """
+    channels = {channel.name: channel for channel in config.channels}
+    routed: defaultdict[Carrier, list[Channel]] = defaultdict(list)
+    for route in config.routes:
+        routed[route.carrier] += [channels[name] for name in route.channels if name in channels]
+    return {
+        carrier: Reach(
+            gsm=all(channel.gsm for channel in own),
+            room=MOST_SENDER_DIGITS - max(len(channel.access_number) for channel in own),
+        )
+        for carrier, own in routed.items()
+        if any(channel.enabled for channel in own)
+    }
