@@ -65,6 +65,8 @@ DEV = [
     "types-psutil",
     "types-PyMySQL",
     "types-requests",
+    "types-setuptools",
+    "types-six",
 ]
 
 setup(
