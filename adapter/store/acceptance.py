@@ -21,6 +21,7 @@ from adapter.store.schema import message, spool, submission
 from adapter.store.withdrawal import withdraw_by_key
 
 Pair = tuple[Submission, Sequence[Message]]
+_Keys = Sequence[str | None]
 
 
 class Capacity:
@@ -74,6 +75,8 @@ class Acceptance:
         self._arrived = arrived
         self._told = told
         self._kind: Kind[_Work, _Done] = Kind("accept", 0, self._run)
+        # After "accept": it sees what was accepted in the same commit.
+        self._recall: Kind[_Keys, list[Reply | None]] = Kind("recall", 1, self._run_recall)
 
     def accept(self, batch: Sequence[Pair], replace: Sequence[bool] = ()) -> list[Reply | None]:
         """See `adapter.domain.ports.AcceptancePort`."""
@@ -93,8 +96,20 @@ class Acceptance:
             self._told(done.notices)
         return answers
 
+    def first_answers(self, keys: Sequence[tuple[str, str, str]]) -> list[Reply | None]:
+        """See `adapter.domain.ports.AcceptancePort`."""
+        return self._committer.submit(self._recall, [ref_key(*key) for key in keys]).result()
+
+    def _run_recall(
+        self, connection: Connection, works: Sequence[_Keys]
+    ) -> list[list[Reply | None]]:
+        seen = _seen(connection, [key for work in works for key in work if key])
+        return [[seen.get(key) if key else None for key in work] for work in works]
+
     def _run(self, connection: Connection, works: Sequence[_Work]) -> list[_Done | Refusal]:
-        seen = self._first_answers(connection, works)
+        seen = _seen(
+            connection, [key for work in works for its, _ in work.pairs if (key := _key(its))]
+        )
         submissions: list[bulk.Row] = []
         messages: list[bulk.Row] = []
         waiting: list[bulk.Row] = []
@@ -128,16 +143,17 @@ class Acceptance:
         counts.write(connection, self._ids)
         return results
 
-    def _first_answers(self, connection: Connection, works: Sequence[_Work]) -> dict[str, Reply]:
-        keys = [key for work in works for its, _ in work.pairs if (key := _key(its))]
-        if not keys:
-            return {}
-        found = connection.execute(
-            select(submission.c.ref_key, submission.c.id, submission.c.refusals).where(
-                bulk.among(connection, submission.c.ref_key, keys)
-            )
-        ).all()
-        return {key: _stored_answer(connection, made, refusals) for key, made, refusals in found}
+
+def _seen(connection: Connection, keys: Sequence[str]) -> dict[str, Reply]:
+    """The first answers of those keys that were accepted before."""
+    if not keys:
+        return {}
+    found = connection.execute(
+        select(submission.c.ref_key, submission.c.id, submission.c.refusals).where(
+            bulk.among(connection, submission.c.ref_key, keys)
+        )
+    ).all()
+    return {key: _stored_answer(connection, made, refusals) for key, made, refusals in found}
 
 
 def ref_key(client: str, source: str, client_ref: str) -> str | None:
