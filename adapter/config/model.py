@@ -26,9 +26,10 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """`capacity`: waiting messages beyond which SPOOL_FULL is answered."""
+    """`capacity`: waiting messages beyond which SPOOL_FULL is answered. `url` may hold a
+    password."""
 
-    url: str = "sqlite:///var/adapter.db"
+    url: str = field(default="sqlite:///var/adapter.db", repr=False)
     capacity: int = 1_000_000
 
 
@@ -58,7 +59,7 @@ class Channel:
     host: str
     port: int
     account: str
-    password: str
+    password: str = field(repr=False)
     access_number: str
     service_id: str = ""
     links: int = 1
@@ -101,7 +102,7 @@ class Source:
 
     name: str
     client: str
-    url: str
+    url: str = field(repr=False)
     table: str = "SMS_OUTBOUND"
     receipt_table: str = ""
     inbound_table: str = ""

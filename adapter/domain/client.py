@@ -20,7 +20,7 @@ class Client:
     """
 
     account: str
-    password_hashes: Sequence[str] = ()
+    password_hashes: Sequence[str] = field(default=(), repr=False)
     title: str = ""
     extension: str = ""
     signature: str = ""

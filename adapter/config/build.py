@@ -1,0 +1,188 @@
+"""From a checked tree to frozen values.
+
+An attribute `poll-min` fills the field `poll_min`, or `poll_min_s` where the value is a
+duration. What is left out keeps the default of its dataclass.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar, cast, get_type_hints
+
+from lxml import etree
+from sqlalchemy.engine import make_url
+
+from adapter.config import model
+from adapter.config.document import NAMESPACE
+from adapter.config.scalars import collapsed, flag, octets, seconds
+from adapter.domain.client import Client
+from adapter.domain.states import Door, DoubtRule, Lane
+
+_T = TypeVar("_T")
+_WORDS: dict[str, Callable[[str], Any]] = {
+    "lanes": Lane,
+    "doors": Door,
+    "networks": str,
+    "channels": str,
+}
+
+
+def build(root: etree._Element, path: Path) -> model.Config:
+    """The configuration of a tree without faults; relative paths start at `path`'s folder."""
+    folder = path.resolve().parent
+    return model.Config(
+        path=path.resolve(),
+        node=_section(root, "node", model.Node),
+        store=_store(root, folder),
+        web=_section(root, "web", model.Web),
+        channels=tuple(_channel(e) for e in _all(root, "channels", "channel")),
+        routes=tuple(_read(e, model.Route) for e in _all(root, "routes", "route")),
+        ported=tuple(_read(e, model.Ported) for e in _all(root, "routes", "ported")),
+        clients=tuple(_client(e) for e in _all(root, "clients", "client")),
+        sources=tuple(_source(e, folder) for e in _all(root, "sources", "source")),
+        templates=tuple(
+            _read(e, model.Template, text=(e.text or "").strip())
+            for e in _all(root, "templates", "template")
+        ),
+        policies=_policies(root),
+        jobs=_section(root, "jobs", model.Jobs),
+        security=_with_path(_section(root, "security", model.Security), "key_file", folder),
+        logging=_with_path(_section(root, "logging", model.Logging), "file", folder),
+    )
+
+
+def database_url(url: str, password: str, folder: Path) -> str:
+    """A database URL with its password, and an SQLite file found from `folder`.
+
+    Raises sqlalchemy.exc.ArgumentError for one that cannot be read.
+    """
+    parsed = make_url(url)
+    if password:
+        parsed = parsed.set(password=password)
+    file = parsed.database
+    if parsed.get_backend_name() == "sqlite" and file and file != ":memory:":
+        parsed = parsed.set(database=_resolved(folder, file))
+    return parsed.render_as_string(hide_password=False)
+
+
+def _resolved(folder: Path, file: str) -> str:
+    # Not Path.resolve(): a link such as /var/lib/his-sms -> /data stays as it was written.
+    return Path(os.path.normpath(folder / file)).as_posix()
+
+
+def _with_path(values: _T, name: str, folder: Path) -> _T:
+    file = getattr(values, name)
+    if not file:
+        return values
+    return cast(_T, dataclasses.replace(cast(Any, values), **{name: _resolved(folder, file)}))
+
+
+def _store(root: etree._Element, folder: Path) -> model.Store:
+    element = _only(root, "store")
+    if element is None:
+        return model.Store(url=database_url(model.Store().url, "", folder))
+    url = collapsed(element.get("url", model.Store().url))
+    return _read(element, model.Store, url=database_url(url, element.get("password", ""), folder))
+
+
+def _channel(element: etree._Element) -> model.Channel:
+    connection = element.find(f"{{{NAMESPACE}}}connection")
+    assert connection is not None
+    return _read(element, model.Channel, **_given(connection, model.Channel))
+
+
+def _client(element: etree._Element) -> Client:
+    return _read(
+        element,
+        Client,
+        password_hashes=tuple(collapsed(e.attrib["hash"]) for e in _children(element, "password")),
+        doubt=MappingProxyType(
+            {
+                Lane(collapsed(e.attrib["lane"])): DoubtRule(collapsed(e.attrib["rule"]))
+                for e in _children(element, "doubt")
+            }
+        ),
+    )
+
+
+def _source(element: etree._Element, folder: Path) -> model.Source:
+    return _read(
+        element,
+        model.Source,
+        url=database_url(collapsed(element.attrib["url"]), element.get("password", ""), folder),
+        columns=MappingProxyType(
+            {
+                collapsed(e.attrib["name"]): collapsed(e.attrib["is"])
+                for e in _children(element, "column")
+            }
+        ),
+    )
+
+
+def _policies(root: etree._Element) -> model.Policies:
+    lanes = dict(model.Policies().lanes)
+    for element in _all(root, "policies", "lane"):
+        lane = Lane(collapsed(element.attrib["name"]))
+        lanes[lane] = dataclasses.replace(lanes[lane], **_given(element, model.LanePolicy))
+    element = _only(root, "policies")
+    given = {} if element is None else _given(element, model.Policies)
+    return model.Policies(lanes=MappingProxyType(lanes), **given)
+
+
+def _section(root: etree._Element, name: str, cls: type[_T]) -> _T:
+    element = _only(root, name)
+    return cls() if element is None else _read(element, cls)
+
+
+def _read(element: etree._Element, cls: type[_T], **more: Any) -> _T:
+    return cls(**{**_given(element, cls), **more})
+
+
+def _given(element: etree._Element, cls: type[Any]) -> dict[str, Any]:
+    """The fields of `cls` that have an attribute in this element."""
+    return {
+        field: read(element.attrib[attribute])
+        for attribute, field, read in readers(cls)
+        if attribute in element.attrib
+    }
+
+
+@cache
+def readers(cls: type[Any]) -> tuple[tuple[str, str, Callable[[str], Any]], ...]:
+    """For each field of a dataclass: its attribute, its name, and how to read it."""
+    hints = get_type_hints(cls)
+    return tuple(_reader(f.name, hints[f.name]) for f in dataclasses.fields(cls))
+
+
+def _reader(name: str, hint: Any) -> tuple[str, str, Callable[[str], Any]]:
+    attribute = name.replace("_", "-")
+    if name in _WORDS:
+        word = _WORDS[name]
+        return attribute, name, lambda text: tuple(word(w) for w in text.split())
+    if name == "max_body":
+        return attribute, name, lambda text: octets(collapsed(text))
+    if name.endswith("_s"):
+        return attribute[:-2], name, lambda text: hint(seconds(collapsed(text)))
+    if name == "password":
+        return attribute, name, str
+    if hint is bool:
+        return attribute, name, lambda text: flag(collapsed(text))
+    return attribute, name, lambda text: hint(collapsed(text))
+
+
+def _children(parent: etree._Element, name: str) -> Iterator[etree._Element]:
+    return parent.iterchildren(f"{{{NAMESPACE}}}{name}")
+
+
+def _all(root: etree._Element, section: str, name: str) -> Iterator[etree._Element]:
+    for parent in _children(root, section):
+        yield from _children(parent, name)
+
+
+def _only(root: etree._Element, name: str) -> etree._Element | None:
+    return root.find(f"{{{NAMESPACE}}}{name}")

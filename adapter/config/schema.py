@@ -1,0 +1,163 @@
+"""Holding a tree against `xsd/config.xsd`, and saying what is wrong in an administrator's words.
+
+xmlschema finds the elements with faults; what is told about each is worked out here from the
+schema itself: the names allowed there, and the description that every simple type of the
+schema carries ("a whole number from 1 to 65535").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from lxml import etree
+from xmlschema import XMLSchema10
+from xmlschema.validators import XsdAttribute, XsdElement
+
+from adapter.config.document import NAMESPACE, Document
+from adapter.config.references import Hidden
+from adapter.files import published
+
+_ENGLISH = "{http://www.w3.org/XML/1998/namespace}lang"
+_INSTANCE = "{http://www.w3.org/2001/XMLSchema-instance}"
+_NEVER_SHOWN = frozenset({"password", "hash", "url"})
+
+
+@cache
+def schema() -> XMLSchema10:
+    """The schema of a configuration."""
+    return XMLSchema10(str(published("xsd/config.xsd")))
+
+
+def validate(document: Document, hidden: Hidden) -> None:
+    """Note every fault against the schema."""
+    root = document.root
+    if root is None:
+        return
+    if root.tag != f"{{{NAMESPACE}}}adapter":
+        document.fault(root, f'the outermost element must be <adapter xmlns="{NAMESPACE}">')
+        return
+    told: set[tuple[etree._Element, str]] = set()
+    for error in schema().iter_errors(root, use_location_hints=False):
+        element = error.elem
+        if not isinstance(element, etree._Element):
+            continue
+        for attribute, message in _explain(element, str(error.reason), hidden):
+            if (element, message) not in told:
+                told.add((element, message))
+                document.fault(element, message, attribute)
+
+
+def describe(component: Any) -> str:
+    """The English documentation of a part of the schema, empty if it has none."""
+    annotation = component.annotation
+    for text in annotation.documentation if annotation is not None else ():
+        if text.get(_ENGLISH) == "en":
+            return (text.text or "").strip()
+    return ""
+
+
+def _explain(element: etree._Element, reason: str, hidden: Hidden) -> Iterator[tuple[str, str]]:
+    """All that is wrong with an element itself, as attribute (or "") and message."""
+    declared = _declaration(element)
+    if declared is None:
+        yield "", reason
+        return
+    before = 0
+    for before, fault in enumerate(_attribute_faults(element, declared, hidden), 1):
+        yield fault
+    for before, message in enumerate(_content_faults(element, declared), before + 1):
+        yield "", message
+    if not before and not any(owner is element for owner, _ in hidden.failed):
+        yield "", f"<{_local(element)}>: {reason}"
+
+
+def _declaration(element: etree._Element) -> XsdElement | None:
+    """The declaration of an element by its way from the root."""
+    way = [element, *element.iterancestors()]
+    declared = schema().elements.get("adapter")
+    for step in reversed(way[:-1]):
+        if declared is None:
+            return None
+        declared = _children(declared).get(str(step.tag))
+    return declared
+
+
+def _children(declared: XsdElement) -> dict[str, XsdElement]:
+    content = declared.type.content
+    if not hasattr(content, "iter_elements"):
+        return {}
+    return {str(e.name): e for e in content.iter_elements() if isinstance(e, XsdElement)}
+
+
+def _attribute_faults(
+    element: etree._Element, declared: XsdElement, hidden: Hidden
+) -> Iterator[tuple[str, str]]:
+    allowed = {str(n): a for n, a in declared.attributes.items() if isinstance(a, XsdAttribute)}
+    tag = _local(element)
+    for name, value in element.attrib.items():
+        if str(name).startswith(_INSTANCE):
+            continue
+        if str(name) not in allowed:
+            known = ", ".join(allowed) or "none"
+            yield str(name), f"<{tag}> has no attribute {_plain(str(name))}; allowed: {known}"
+        elif (element, name) in hidden.failed:
+            continue
+        elif not allowed[str(name)].type.is_valid(str(value)):
+            shown = "" if (element, name) in hidden or name in _NEVER_SHOWN else f'="{value}"'
+            yield str(name), f"{name}{shown}: must be {_allowed(allowed[str(name)].type)}"
+    for name, attribute in allowed.items():
+        if attribute.use == "required" and name not in element.attrib:
+            yield "", f"<{tag}> lacks {name}: {describe(attribute)}"
+
+
+def _content_faults(element: etree._Element, declared: XsdElement) -> Iterator[str]:
+    tag = _local(element)
+    children = _children(declared)
+    known = ", ".join(f"<{_plain(name)}>" for name in children) or "none"
+    counts: dict[str, int] = {}
+    for child in element.iterchildren(etree.Element):
+        name = str(child.tag)
+        counts[name] = counts.get(name, 0) + 1
+        if name in children:
+            most = children[name].max_occurs
+            if most is not None and counts[name] > most:
+                times = "once" if most == 1 else f"{most} times"
+                yield f"<{_plain(name)}> may stand in <{tag}> only {times}"
+        elif f"{{{NAMESPACE}}}{_plain(name)}" in children:
+            yield f'<{_plain(name)}> is not in the namespace of the configuration: xmlns="{NAMESPACE}"'
+        elif not name.startswith("{http://www.w3.org/2001/XInclude}"):
+            yield f"<{tag}> has no element <{_plain(name)}>; allowed: {known}"
+    for name, child_declared in children.items():
+        if child_declared.min_occurs > counts.get(name, 0):
+            yield f"<{tag}> lacks <{_plain(name)}>: {describe(child_declared)}"
+    yield from _text_faults(element, declared)
+
+
+def _text_faults(element: etree._Element, declared: XsdElement) -> Iterator[str]:
+    tag = _local(element)
+    if declared.type.has_simple_content():
+        if not declared.type.content.is_valid(element.text or ""):
+            yield f"<{tag}>: its text must be {_allowed(declared.type.content)}"
+    elif any((t or "").strip() for t in (element.text, *(c.tail for c in element))):
+        yield f"<{tag}> holds text, where only attributes and elements are allowed"
+
+
+def _allowed(simple: Any) -> str:
+    """What a simple type allows."""
+    item = simple.item_type if simple.is_list() and simple.name else simple
+    if item is not None and item.enumeration:
+        words = ", ".join(map(str, item.enumeration))
+        return f"one of {words}" if item is simple else f"some of {words}, separated by spaces"
+    while simple is not None and not describe(simple):
+        simple = simple.base_type
+    return describe(simple) if simple is not None else "another value"
+
+
+def _local(element: etree._Element) -> str:
+    return _plain(str(element.tag))
+
+
+def _plain(name: str) -> str:
+    return name.rpartition("}")[2]

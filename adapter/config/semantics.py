@@ -1,0 +1,354 @@
+"""What a schema cannot say: names that must exist, values that must fit together.
+
+Works on the tree, faults against the schema or not, so that one run tells everything: an
+attribute that is missing or was found bad already is passed over here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import zoneinfo
+from collections.abc import Callable, Iterable, Iterator
+from importlib.util import find_spec
+
+from lxml import etree
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from adapter.config.document import NAMESPACE, Document
+from adapter.config.references import Hidden
+from adapter.config.scalars import collapsed, seconds
+from adapter.domain.states import Carrier, Door, Lane
+from adapter.security.passwords import is_hash
+
+SENDER_DIGITS = 20
+"""Access number and extension together: what a carrier takes as the sender."""
+
+CMPP_ACCOUNT_OCTETS = 6
+STORE_DATABASES = {"sqlite": "sqlite3", "postgresql": "psycopg"}
+SOURCE_DATABASES = {"sqlite": "sqlite3", "postgresql": "psycopg"}
+"""Kinds of database and the module that reaches each."""
+
+NEEDED_COLUMNS = ("ID", "MOBILE", "STATUS")
+PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
+
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost", "0.0.0.0", "::"})  # noqa: S104
+_ORDERED = (
+    ("channels/channel/connection", "reconnect-min", "reconnect-max", "1s", "60s"),
+    ("sources/source", "poll-min", "poll-max", "100ms", "2s"),
+    ("policies/lane", "backoff-min", "backoff-max", "2s", "600s"),
+)
+
+
+def examine(document: Document, hidden: Hidden) -> None:
+    """Note every fault of meaning."""
+    if document.root is None:
+        return
+    tree = _Tree(document, document.root, hidden)
+    for rule in RULES:
+        rule(tree)
+
+
+class _Tree:
+    """The tree as the rules read it."""
+
+    def __init__(self, document: Document, root: etree._Element, hidden: Hidden) -> None:
+        self._document = document
+        self._root = root
+        self._hidden = hidden
+
+    def all(self, way: str) -> list[etree._Element]:
+        """Elements by their names from the root: `channels/channel`."""
+        return self._root.findall("/".join(f"{{{NAMESPACE}}}{name}" for name in way.split("/")))
+
+    def get(self, element: etree._Element, attribute: str, default: str = "") -> str:
+        """A value, or its default; empty where a reference could not be followed."""
+        if (element, attribute) in self._hidden.failed:
+            return ""
+        return collapsed(element.get(attribute, default))
+
+    def failed(self, element: etree._Element, attribute: str) -> bool:
+        return (element, attribute) in self._hidden.failed
+
+    def named(self, way: str, attribute: str = "name") -> dict[str, etree._Element]:
+        """The first element of each name."""
+        found: dict[str, etree._Element] = {}
+        for element in self.all(way):
+            if name := self.get(element, attribute):
+                found.setdefault(name, element)
+        return found
+
+    def fault(self, element: etree._Element, attribute: str, message: str) -> None:
+        self._document.fault(element, message, attribute)
+
+    def warn(self, element: etree._Element, attribute: str, message: str) -> None:
+        self._document.fault(element, message, attribute, warning=True)
+
+    def enabled(self, element: etree._Element) -> bool:
+        return self.get(element, "enabled", "true") != "false"
+
+
+def _unique_names(tree: _Tree) -> None:
+    for way, attribute in (
+        ("channels/channel", "name"),
+        ("clients/client", "account"),
+        ("sources/source", "name"),
+        ("templates/template", "name"),
+        ("policies/lane", "name"),
+        ("routes/ported", "prefix"),
+    ):
+        what = way.rpartition("/")[2]
+        for element, name in _repeated(tree, tree.all(way), attribute):
+            tree.fault(element, attribute, f"there are two <{what}> with {attribute} {name!r}")
+
+
+def _repeated(
+    tree: _Tree, elements: Iterable[etree._Element], attribute: str
+) -> Iterator[tuple[etree._Element, str]]:
+    """Elements whose attribute says what an earlier one said."""
+    seen: set[str] = set()
+    for element in elements:
+        value = tree.get(element, attribute)
+        if value and value in seen:
+            yield element, value
+        seen.add(value)
+
+
+def _timezone(tree: _Tree) -> None:
+    for node in tree.all("node"):
+        name = tree.get(node, "timezone")
+        try:
+            if name:
+                zoneinfo.ZoneInfo(name)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+            message = f"timezone={name!r} is unknown; write one like Asia/Shanghai"
+            tree.fault(node, "timezone", message)
+
+
+def _databases(tree: _Tree) -> None:
+    for way, databases in (("store", STORE_DATABASES), ("sources/source", SOURCE_DATABASES)):
+        for element in tree.all(way):
+            if tree.get(element, "url"):
+                _database(tree, element, databases)
+
+
+def _database(tree: _Tree, element: etree._Element, databases: dict[str, str]) -> None:
+    try:
+        url = make_url(tree.get(element, "url"))
+    except (ArgumentError, ValueError):
+        message = (
+            "url is not a database address: write sqlite:///FILE"
+            " or postgresql://USER@HOST:PORT/DATABASE"
+        )
+        tree.fault(element, "url", message)
+        return
+    kind = url.drivername.partition("+")[0]
+    driver = databases.get(kind)
+    if driver is None or url.drivername not in (kind, f"{kind}+{driver}"):
+        known = ", ".join(f"{name}:" for name in databases)
+        tree.fault(element, "url", f"url begins with {url.drivername}:, allowed: {known}")
+    elif kind == "sqlite" and (not url.database or ":memory:" in url.database):
+        tree.fault(element, "url", "url names no file: write sqlite:///FILE")
+    elif kind != "sqlite":
+        _server(tree, element, url, driver)
+
+
+def _server(tree: _Tree, element: etree._Element, url: URL, driver: str) -> None:
+    if not url.host and "host" not in url.query:
+        tree.fault(element, "url", "url names no host: write postgresql://USER@HOST:PORT/DATABASE")
+    if not url.database:
+        message = "url names no database: write postgresql://USER@HOST:PORT/DATABASE"
+        tree.fault(element, "url", message)
+    if url.password and element.get("password"):
+        tree.fault(element, "password", "the password stands in url and in password: take one out")
+    if find_spec(driver) is None:
+        extra = url.get_backend_name()
+        message = f"the driver is not installed here: pip install 'his-sms-adapter[{extra}]'"
+        tree.warn(element, "url", message)
+
+
+def _channels(tree: _Tree) -> None:
+    own = {tree.get(web, "port", "8080") for web in tree.all("web")} or {"8080"}
+    for channel in tree.all("channels/channel"):
+        for connection in channel.iterchildren(f"{{{NAMESPACE}}}connection"):
+            account = tree.get(connection, "account")
+            if tree.get(channel, "protocol") == "cmpp" and len(account) > CMPP_ACCOUNT_OCTETS:
+                message = (
+                    f"account={account!r}: cmpp takes at most {CMPP_ACCOUNT_OCTETS} characters"
+                )
+                tree.fault(connection, "account", message)
+            host, port = tree.get(connection, "host"), tree.get(connection, "port")
+            if host in _LOOPBACK and port in own:
+                message = f"port {port} is used twice: this node's own web door listens there"
+                tree.fault(connection, "port", message)
+
+
+def _routes(tree: _Tree) -> None:
+    channels = tree.named("channels/channel")
+    routes = tree.all("routes/route")
+    for route, carrier in _repeated(tree, routes, "carrier"):
+        message = f"carrier {carrier} is routed twice: name its channels in one <route>"
+        tree.fault(route, "carrier", message)
+    for route in routes:
+        _route(tree, route, channels)
+    if not channels:
+        return
+    routed = {tree.get(route, "carrier") for route in routes}
+    lacking = [c.value for c in Carrier if c.value not in routed]
+    if lacking:
+        place = next(iter(tree.all("routes")), None)
+        message = f"no route for {', '.join(lacking)}: texts to these are refused with NO_ROUTE"
+        tree.warn(place if place is not None else tree.all("channels")[0], "", message)
+
+
+def _route(tree: _Tree, route: etree._Element, channels: dict[str, etree._Element]) -> None:
+    names = tree.get(route, "channels").split()
+    for at, name in enumerate(names):
+        if name not in channels:
+            known = ", ".join(channels) or "none is configured"
+            message = f"channels: there is no channel {name!r}; channels: {known}"
+            tree.fault(route, "channels", message)
+        elif name in names[:at]:
+            tree.fault(route, "channels", f"channels: {name!r} is named twice")
+    known_names = [name for name in names if name in channels]
+    if known_names and not any(tree.enabled(channels[name]) for name in known_names):
+        tree.warn(route, "channels", "channels: none of them is enabled")
+
+
+def _clients(tree: _Tree) -> None:
+    longest = max(
+        (len(tree.get(c, "access-number")) for c in tree.all("channels/channel")), default=0
+    )
+    clients = tree.all("clients/client")
+    for client in clients:
+        _extension(tree, client, longest)
+        _networks(tree, client)
+        _lanes(tree, client)
+        _hashes(tree, client)
+    for client, extension in _repeated(tree, clients, "extension"):
+        message = f"extension {extension} is another client's too: replies cannot be told apart"
+        tree.warn(client, "extension", message)
+
+
+def _extension(tree: _Tree, client: etree._Element, longest: int) -> None:
+    digits = longest + len(tree.get(client, "extension"))
+    if tree.get(client, "extension").isdigit() and digits > SENDER_DIGITS:
+        message = (
+            f"extension: with the access number it has {digits} digits,"
+            f" at most {SENDER_DIGITS} are allowed"
+        )
+        tree.fault(client, "extension", message)
+
+
+def _networks(tree: _Tree, client: etree._Element) -> None:
+    for network in tree.get(client, "networks").split():
+        try:
+            exact = str(ipaddress.ip_network(network, strict=False))
+        except ValueError:
+            message = f"networks: {network!r} is no address or network such as 10.1.0.0/16"
+            tree.fault(client, "networks", message)
+            continue
+        if "/" in network and int(network.partition("/")[2]) != 0 and not _is_exact(network):
+            message = f"networks: {network} names a host in a network; write {exact}"
+            tree.fault(client, "networks", message)
+
+
+def _is_exact(network: str) -> bool:
+    try:
+        ipaddress.ip_network(network)
+    except ValueError:
+        return False
+    return True
+
+
+def _lanes(tree: _Tree, client: etree._Element) -> None:
+    lanes = tree.get(client, "lanes").split()
+    lane = tree.get(client, "lane", Lane.NORMAL)
+    if lanes and lane not in lanes:
+        message = f"lanes: the client's own lane {lane} is not among them"
+        tree.fault(client, "lanes", message)
+    doubts = client.iterchildren(f"{{{NAMESPACE}}}doubt")
+    for doubt, name in _repeated(tree, doubts, "lane"):
+        tree.fault(doubt, "lane", f"there are two rules for the lane {name}")
+
+
+def _hashes(tree: _Tree, client: etree._Element) -> None:
+    for password in client.iterchildren(f"{{{NAMESPACE}}}password"):
+        if (written := tree.get(password, "hash")) and not is_hash(written):
+            message = "hash is not an argon2 hash; make one with: sms-adapter hash"
+            tree.fault(password, "hash", message)
+
+
+def _sources(tree: _Tree) -> None:
+    clients = tree.named("clients/client", "account")
+    for source in tree.all("sources/source"):
+        account = tree.get(source, "client")
+        if account and account not in clients:
+            known = ", ".join(clients) or "none is configured"
+            message = f"client: there is no client {account!r}; clients: {known}"
+            tree.fault(source, "client", message)
+        elif account:
+            _source_client(tree, source, clients[account])
+        _columns(tree, source)
+
+
+def _source_client(tree: _Tree, source: etree._Element, client: etree._Element) -> None:
+    account = tree.get(client, "account")
+    doors = tree.get(client, "doors").split()
+    if doors and Door.DBPOLL not in doors:
+        message = f"client: {account} may not use the door dbpoll; its doors: {' '.join(doors)}"
+        tree.fault(source, "client", message)
+    if tree.enabled(source) and not tree.enabled(client):
+        tree.warn(source, "client", f"client: {account} is not enabled, its rows are refused")
+
+
+def _columns(tree: _Tree, source: etree._Element) -> None:
+    columns = list(source.iterchildren(f"{{{NAMESPACE}}}column"))
+    for column, name in _repeated(tree, columns, "name"):
+        tree.fault(column, "name", f"the column {name} is mapped twice")
+    for column, name in _repeated(tree, columns, "is"):
+        tree.fault(column, "is", f"two columns are mapped to {name}")
+    for column in columns:
+        name = tree.get(column, "name")
+        if name in NEEDED_COLUMNS and column.get("is") == "":
+            tree.fault(column, "is", f"the column {name} is needed: name it")
+
+
+def _templates(tree: _Tree) -> None:
+    for template in tree.all("templates/template"):
+        text = template.text or ""
+        if "${" in PLACEHOLDER.sub("", text):
+            message = (
+                "<template>: a place to fill in is written ${name},"
+                " with letters, digits and '_' between the braces"
+            )
+            tree.fault(template, "", message)
+        elif not text.strip():
+            tree.fault(template, "", "<template>: its text is empty")
+
+
+def _ordered(tree: _Tree) -> None:
+    for way, least, most, least_default, most_default in _ORDERED:
+        for element in tree.all(way):
+            low = tree.get(element, least, least_default)
+            high = tree.get(element, most, most_default)
+            try:
+                reversed_ = seconds(low) > seconds(high)
+            except ValueError:
+                continue
+            if reversed_:
+                tree.fault(element, least, f"{least}={low!r} is longer than {most}={high!r}")
+
+
+RULES: tuple[Callable[[_Tree], None], ...] = (
+    _unique_names,
+    _timezone,
+    _databases,
+    _channels,
+    _routes,
+    _clients,
+    _sources,
+    _templates,
+    _ordered,
+)
