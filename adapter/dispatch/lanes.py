@@ -84,9 +84,7 @@ class Lanes:
         now = self._clock()
         for waiting in accepted:
             of = waiting.submission
-            queue = self._queue(
-                QueueKey(waiting.message.carrier.value, of.lane.value, of.client)
-            )
+            queue = self._queue(QueueKey(waiting.message.carrier.value, of.lane.value, of.client))
             due_at = int(of.due_at.timestamp() * 1000)
             if due_at > now:
                 self._look(queue, due_at)

@@ -11,9 +11,7 @@ class Routes:
     A channel further down serves a carrier only while all before it are down.
     """
 
-    def __init__(
-        self, channels: Mapping[str, Sequence[str]], is_up: Callable[[str], bool]
-    ) -> None:
+    def __init__(self, channels: Mapping[str, Sequence[str]], is_up: Callable[[str], bool]) -> None:
         self._channels = channels
         self._is_up = is_up
 

@@ -8,7 +8,7 @@ A notice is written in the transaction of the state that it tells of.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
@@ -365,8 +365,8 @@ def take_inbound(
     connection: Connection,
     ids: IdMaker,
     texts: Sequence[Received],
-    owners: dict[str, str],
-    sources: dict[str, Sequence[str]],
+    owners: Mapping[str, str],
+    sources: Mapping[str, Sequence[str]],
 ) -> list[InboundNotice]:
     """Store inbound texts, each with the message that it answers; the notices written.
 
@@ -431,7 +431,7 @@ def take_inbound(
     return notices
 
 
-def _owner(extension: str, owners: dict[str, str]) -> str | None:
+def _owner(extension: str, owners: Mapping[str, str]) -> str | None:
     for length in range(len(extension), 0, -1):
         if extension[:length] in owners:
             return owners[extension[:length]]
@@ -466,7 +466,7 @@ def _answered(connection: Connection, each: Received, client: str | None) -> _An
 
 
 def _destinations(
-    client: str, answered: _Answered | None, sources: dict[str, Sequence[str]]
+    client: str, answered: _Answered | None, sources: Mapping[str, Sequence[str]]
 ) -> list[str]:
     """Home is the HIS table that the answered message came from, else every table of the
     client, else the client itself."""

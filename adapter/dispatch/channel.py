@@ -1,0 +1,276 @@
+"""A channel at work: takes from the lanes what its links can carry, and no more.
+
+In one turn it
+    1. counts room: free window slots of its links, tokens of its rate (promise 8);
+    2. pulls that many segments from the lanes that it serves now;
+    3. records the attempts and waits for the commit (promise 4);
+    4. gives the segments of each message to one link, in order.
+
+What happens on a crash: before 3 is committed the messages still wait in the spool; after
+it they are in `attempt` and come up in doubt. A slot is used only for recorded attempts,
+so no more than the windows can be in doubt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import structlog
+
+from adapter.config.model import Channel as ChannelConfig
+from adapter.config.model import LanePolicy
+from adapter.dispatch.flight import Flight
+from adapter.dispatch.lanes import Lanes
+from adapter.dispatch.recorder import Recorder
+from adapter.dispatch.routes import Routes
+from adapter.dispatch.spool import Spool
+from adapter.domain.client import Client
+from adapter.domain.errors import Refusal
+from adapter.domain.outcomes import Begin, Received, Reported
+from adapter.domain.states import Lane
+from adapter.domain.values import Waiting
+from connectors import text
+from connectors.pace import TokenBucket
+from connectors.values import Answer, Inbound, Report, Submit
+
+log = structlog.get_logger(__name__)
+
+MOST_PER_TURN = 500
+STORE_PAUSE_S = 0.5
+
+
+class ClientLink(Protocol):
+    """A link as the channel uses it: `connectors.link.Link`, or a stand-in for one."""
+
+    name: str
+
+    @property
+    def is_up(self) -> bool: ...
+    @property
+    def free(self) -> int: ...
+    def start(self) -> None: ...
+    async def stop(self, wait_s: float) -> None: ...
+    def submit_many(self, submits: Sequence[Submit]) -> None: ...
+
+
+class Channel:
+    """Owns the links of one account at a carrier; is their handler (`connectors.values`)."""
+
+    def __init__(
+        self,
+        config: ChannelConfig,
+        spool: Spool,
+        lanes: Lanes,
+        routes: Routes,
+        recorder: Recorder,
+        clients: Mapping[str, Client],
+        policies: Mapping[Lane, LanePolicy],
+        clock: Callable[[], int],
+        changed: Callable[[], None],
+    ) -> None:
+        self.config = config
+        self.name = config.name
+        self.links: list[ClientLink] = []
+        self.in_flight = 0
+        self._spool = spool
+        self._lanes = lanes
+        self._routes = routes
+        self._recorder = recorder
+        self._clients = clients
+        self._policies = policies
+        self._clock = clock
+        self._changed = changed
+        self._pace = TokenBucket(config.rate)
+        self._references = itertools.count(1)
+        self._work = asyncio.Event()
+        self._stopping = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def is_up(self) -> bool:
+        """At least one link is logged in."""
+        return any(link.is_up for link in self.links)
+
+    def wake(self) -> None:
+        """There may be something to do."""
+        self._work.set()
+
+    async def run(self) -> None:
+        """Send until `stop`."""
+        while not self._stopping:
+            self._work.clear()
+            if not await self._turn() and not self._stopping:
+                await self._work.wait()
+
+    async def stop(self) -> None:
+        """Take nothing more, and wait until everything on the wire was answered."""
+        self._stopping = True
+        self._work.set()
+        await self._idle.wait()
+
+    async def _turn(self) -> bool:
+        """One turn; False when there is nothing to do until somebody wakes the channel."""
+        free = min(sum(link.free for link in self.links), MOST_PER_TURN)
+        if free <= 0:
+            return False
+        tokens = self._pace.take(free)
+        if not tokens:
+            await asyncio.sleep(self._pace.wait_s())
+            return True
+        pulled = self._lanes.pull(self._routes.served_by(self.name), tokens)
+        # A long message may use more than there was: the bucket goes into debt for it.
+        self._pace.put_back(tokens - sum(map(_segments, pulled)))
+        if not pulled:
+            return False
+        await self._send(pulled)
+        return True
+
+    async def _send(self, pulled: Sequence[Waiting]) -> None:
+        now = self._clock()
+        alive: list[Waiting] = []
+        expired: list[Waiting] = []
+        for each in pulled:
+            late = each.submission.expire_at.timestamp() * 1000 <= now
+            (expired if late else alive).append(each)
+        try:
+            if expired:
+                await self._spool.expire([each.message.id for each in expired])
+                self._lanes.settled(expired)
+            owned = await self._spool.begin([Begin(each, self.name, now) for each in alive])
+        except Refusal as refusal:
+            log.warning("channel.begin", channel=self.name, code=refusal.code)
+            self._lanes.settled(pulled, back=True)
+            await asyncio.sleep(STORE_PAUSE_S)
+            return
+        self._lanes.settled(alive)
+        for each in alive:
+            if each.message.id in owned:
+                self._launch(each)
+
+    def _launch(self, waiting: Waiting) -> None:
+        split = self._split(waiting)
+        total = len(split.payloads)
+        numbers = waiting.parts or range(1, total + 1)
+        flight = Flight(waiting, self.name, self._policies[waiting.submission.lane], set(numbers))
+        self.in_flight += 1
+        self._idle.clear()
+        source = self._source(waiting)
+        link = max(self.links, key=_freedom)
+        link.submit_many(
+            [
+                Submit(
+                    source=source,
+                    destination=waiting.message.mobile,
+                    payload=split.payloads[number - 1],
+                    coding=split.coding,
+                    udh=split.udh,
+                    total=total,
+                    number=number,
+                    report=True,
+                    token=(flight, number),
+                )
+                for number in numbers
+            ]
+        )
+
+    def _split(self, waiting: Waiting) -> text.Split:
+        """The segments, as many as intake counted: it counts in 8-bit characters only where
+        every channel of the carrier takes them."""
+        reference = next(self._references) & 0xFF
+        if self.config.gsm:
+            split = text.split(waiting.content, gsm=True, reference=reference)
+            if len(split.payloads) == waiting.message.segments:
+                return split
+        return text.split(waiting.content, reference=reference)
+
+    def _source(self, waiting: Waiting) -> str:
+        """Access number, the client's extension, the message's own."""
+        of = waiting.submission
+        client = self._clients.get(of.client)
+        return self.config.access_number + (client.extension if client else "") + of.extension
+
+    # What the links tell; called on the event loop.
+
+    def up(self, link: Any) -> None:
+        log.info("link.up", channel=self.name, link=link.name)
+        self._changed()
+
+    def down(self, link: Any, reason: str) -> None:
+        log.warning("link.down", channel=self.name, link=link.name, reason=reason)
+        self._changed()
+
+    def answered(self, link: Any, token: tuple[Flight, int], answer: Answer) -> None:
+        flight, number = token
+        if flight.answered(number, answer):
+            self._ended(flight)
+        self._work.set()
+
+    def lost(self, link: Any, tokens: Sequence[tuple[Flight, int]]) -> None:
+        for flight, number in tokens:
+            if flight.gone(number, sent=True):
+                self._ended(flight)
+        self._work.set()
+
+    def unsent(self, link: Any, tokens: Sequence[tuple[Flight, int]]) -> None:
+        for flight, number in tokens:
+            if flight.gone(number, sent=False):
+                self._ended(flight)
+        self._work.set()
+
+    def delivered(self, link: Any, item: Report | Inbound, ack: Callable[[], None]) -> None:
+        if isinstance(item, Inbound):
+            self._recorder.inbound(self._received(item), ack)
+        elif item.final:
+            self._recorder.report(self._reported(item), ack)
+        else:
+            ack()
+
+    def _ended(self, flight: Flight) -> None:
+        self.in_flight -= 1
+        if not self.in_flight:
+            self._idle.set()
+        self._recorder.outcome(flight.outcome(self._clock()))
+
+    def _reported(self, item: Report) -> Reported:
+        return Reported(
+            channel=self.name,
+            carrier_id=item.id,
+            code=item.stat,
+            delivered=item.delivered,
+            mobile=local_number(item.destination),
+            submitted=item.submitted,
+            done=item.done,
+            at=self._clock(),
+        )
+
+    def _received(self, item: Inbound) -> Received:
+        access = self.config.access_number
+        _, found, extension = item.destination.partition(access)
+        return Received(
+            channel=self.name,
+            mobile=local_number(item.source),
+            content=item.text.replace("\x00", ""),
+            access_number=access if found else item.destination,
+            extension=extension if found else "",
+            at=self._clock(),
+        )
+
+
+def _segments(waiting: Waiting) -> int:
+    return len(waiting.parts) or waiting.message.segments
+
+
+def _freedom(link: ClientLink) -> int:
+    return link.free if link.is_up else -1
+
+
+def local_number(number: str) -> str:
+    """Eleven digits from any form that carriers use (protocols/cmpp.md A11.10)."""
+    for prefix in ("+86", "0086", "86"):
+        if number.startswith(prefix) and len(number) - len(prefix) == 11:
+            return number[len(prefix) :]
+    return number

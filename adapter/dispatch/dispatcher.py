@@ -1,0 +1,139 @@
+"""The dispatcher: brings what waits to the channels, and back what became of it.
+
+It owns the active queue (`lanes`), the channels and the recorder, and lives on one event
+loop. Other threads talk to it through `arrived` and `settled_again` only.
+
+    accepted ──> lanes ──> channel ──> link ──> carrier
+       spool ──>   ^                     │ answers, receipts, inbound texts
+         └─────────┴────── recorder <────┘
+
+On a stop it takes nothing more, waits until the windows are answered (or `stop_wait_s`
+have passed; what is open then comes up in doubt at the next start), and records it all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+import structlog
+
+from adapter.config.model import Channel as ChannelConfig
+from adapter.config.model import Policies, Route
+from adapter.dispatch.channel import Channel, ClientLink
+from adapter.dispatch.lanes import Lanes
+from adapter.dispatch.recorder import Recorder
+from adapter.dispatch.routes import Routes
+from adapter.dispatch.spool import Spool
+from adapter.domain.client import Client
+from adapter.domain.outcomes import Outcome, QueueKey, Verdict
+from adapter.domain.values import Waiting
+from connectors.values import Handler
+
+log = structlog.get_logger(__name__)
+
+TICK_S = 0.1
+
+OpenLinks = Callable[[ChannelConfig, Handler], Sequence[ClientLink]]
+"""Makes the links of a channel, not yet started."""
+
+
+class Dispatcher:
+    """One for each spool."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        channels: Sequence[ChannelConfig],
+        routes: Sequence[Route],
+        clients: Mapping[str, Client],
+        policies: Policies,
+        open_links: OpenLinks,
+        clock: Callable[[], int],
+    ) -> None:
+        self._policies = policies
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.lanes = Lanes(spool, clock, self._wake, active=policies.active)
+        self.recorder = Recorder(spool, self._recorded)
+        self.routes = Routes(
+            {route.carrier.value: list(route.channels) for route in routes}, self._is_up
+        )
+        self.channels = {
+            config.name: Channel(
+                config,
+                spool,
+                self.lanes,
+                self.routes,
+                self.recorder,
+                clients,
+                policies.lanes,
+                clock,
+                self._wake,
+            )
+            for config in channels
+            if config.enabled
+        }
+        for channel in self.channels.values():
+            channel.links.extend(open_links(channel.config, channel))
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Read what waits, and begin to send."""
+        self._loop = asyncio.get_running_loop()
+        await self.lanes.restore()
+        for channel in self.channels.values():
+            for link in channel.links:
+                link.start()
+            self._tasks.append(self._loop.create_task(channel.run(), name=channel.name))
+        self._tasks.append(self._loop.create_task(self._tick(), name="dispatcher-tick"))
+
+    async def stop(self) -> None:
+        """Finish the windows, keep the rest."""
+        channels = self.channels.values()
+        stopping = [asyncio.ensure_future(channel.stop()) for channel in channels]
+        if stopping:
+            await asyncio.wait(stopping, timeout=self._policies.stop_wait_s)
+        links = [link for channel in channels for link in channel.links]
+        await asyncio.gather(*(link.stop(self._policies.stop_wait_s) for link in links))
+        for task in (*self._tasks, *stopping):
+            task.cancel()
+        self.lanes.stop()
+        await self.recorder.drain()
+
+    def arrived(self, accepted: list[Waiting]) -> None:
+        """Messages were accepted. Called from any thread, after the commit."""
+        self._soon(self.lanes.add, accepted)
+
+    def look_again(self, keys: Sequence[QueueKey], due_at: int) -> None:
+        """Messages of these queues are back in the spool. Called from any thread."""
+        self._soon(self._look_again, keys, due_at)
+
+    def _look_again(self, keys: Sequence[QueueKey], due_at: int) -> None:
+        for key in keys:
+            self.lanes.wait_until(key, due_at)
+
+    def _soon(self, call: Callable[..., None], *args: object) -> None:
+        # Before the start and after the stop the spool alone keeps what arrives.
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(call, *args)
+
+    def _is_up(self, name: str) -> bool:
+        channel = self.channels.get(name)
+        return channel is not None and channel.is_up
+
+    def _wake(self) -> None:
+        for channel in self.channels.values():
+            channel.wake()
+
+    def _recorded(self, outcomes: list[Outcome]) -> None:
+        for each in outcomes:
+            if each.verdict is Verdict.RETRY:
+                of = each.waiting.submission
+                key = QueueKey(each.waiting.message.carrier.value, of.lane.value, of.client)
+                self.lanes.wait_until(key, each.due_at)
+
+    async def _tick(self) -> None:
+        while True:
+            self.lanes.tick()
+            await asyncio.sleep(TICK_S)

@@ -1,0 +1,90 @@
+"""A message on the wire: collects the answers of its segments and says how it ended.
+
+A segment ends in one of four ways: taken, refused, not taken for now, or lost (it went to
+the wire and no answer will come). The message has ended when every segment sent has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from adapter.config.model import LanePolicy
+from adapter.dispatch.retry import backoff_ms
+from adapter.domain.outcomes import Outcome, PartResult, Verdict
+from adapter.domain.values import Waiting
+from connectors.values import Action, Answer
+
+UNSENT = "UNSENT"
+
+
+@dataclass(slots=True, eq=False)
+class Flight:
+    """One attempt of one message over one channel."""
+
+    waiting: Waiting
+    channel: str
+    policy: LanePolicy
+    open: set[int]
+    answers: dict[int, PartResult] = field(default_factory=dict)
+    lost: list[int] = field(default_factory=list)
+    again: list[int] = field(default_factory=list)
+    refused_code: str = ""
+    again_code: str = ""
+    sent: bool = False
+
+    def answered(self, number: int, answer: Answer) -> bool:
+        """A segment was answered; whether the message has ended by that."""
+        if number not in self.open:
+            return False
+        self.open.discard(number)
+        self.sent = True
+        self.answers[number] = PartResult(number, answer.ok, answer.id, answer.code)
+        if not answer.ok:
+            if answer.action is Action.PERMANENT:
+                self.refused_code = answer.code
+            else:
+                self.again.append(number)
+                self.again_code = answer.code
+        return not self.open
+
+    def gone(self, number: int, *, sent: bool) -> bool:
+        """A segment will never be answered; whether the message has ended by that."""
+        if number not in self.open:
+            return False
+        self.open.discard(number)
+        if sent:
+            self.sent = True
+            self.lost.append(number)
+        else:
+            self.again.append(number)
+            self.again_code = self.again_code or UNSENT
+        return not self.open
+
+    def outcome(self, now: int) -> Outcome:
+        """How the ended message is to be recorded."""
+        verdict, due_at, code = self._verdict(now)
+        return Outcome(
+            waiting=self.waiting,
+            channel=self.channel,
+            verdict=verdict,
+            parts=[self.answers[number] for number in sorted(self.answers)],
+            at=now,
+            code=code,
+            due_at=due_at,
+            remaining=tuple(sorted((*self.lost, *self.again))),
+        )
+
+    def _verdict(self, now: int) -> tuple[Verdict, int, str]:
+        tries = self.waiting.tries + 1
+        if self.refused_code:
+            return Verdict.REJECTED, 0, self.refused_code
+        if self.lost:
+            return Verdict.DOUBT, now + int(self.policy.doubt_wait_s * 1000), ""
+        if not self.again:
+            return Verdict.SUBMITTED, 0, ""
+        if not self.sent:
+            # Nothing reached the wire: no fault of the message, so nothing to wait for.
+            return Verdict.RETRY, now, UNSENT
+        if tries >= self.policy.tries:
+            return Verdict.REJECTED, 0, self.again_code
+        return Verdict.RETRY, now + backoff_ms(self.policy, tries), self.again_code

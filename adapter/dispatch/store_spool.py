@@ -1,0 +1,148 @@
+"""The spool in the store: the bridge from the event loop to the committers.
+
+`begin` has a committer of its own where the store can commit side by side (PostgreSQL), so
+that an attempt does not wait behind the recording of receipts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine
+
+from adapter.domain.ids import IdMaker
+from adapter.domain.outcomes import Begin, Outcome, QueueKey, Received, Reported, Verdict
+from adapter.domain.states import State
+from adapter.domain.values import InboundNotice, Notice, Waiting
+from adapter.store import recording, spooling
+from adapter.store.acceptance import Capacity
+from adapter.store.committer import Committer, Kind
+from adapter.store.settlement import EXPIRED_WAITING
+from adapter.store.withdrawal import withdraw
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+BATCH_LINGER_S = 0.01
+"""Recordings may wait this long for company: nobody waits for them."""
+
+
+class StoreSpool:
+    """See `adapter.dispatch.spool.Spool`.
+
+    `told` gets the notices of each commit, on a committer's thread. `owners` and `sources`
+    say whose an inbound text is (`adapter.store.recording.take_inbound`).
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        starter: Committer,
+        recorder: Committer,
+        ids: IdMaker,
+        capacity: Capacity,
+        told: Callable[[Sequence[Notice | InboundNotice]], None],
+        owners: Mapping[str, str],
+        sources: Mapping[str, Sequence[str]],
+    ) -> None:
+        self._engine = engine
+        self._starter = starter
+        self._recorder = recorder
+        self._ids = ids
+        self._capacity = capacity
+        self._told = told
+        self._owners = owners
+        self._sources = sources
+        self._begin: Kind[Sequence[Begin], set[int]] = Kind("begin", 1, self._run_begin)
+        self._expire: Kind[Sequence[int], tuple[int, list[Notice]]] = Kind(
+            "expire", 2, self._run_expire
+        )
+        self._finish: Kind[Sequence[Outcome], list[Notice]] = Kind(
+            "finish", 3, self._run_finish, patient=True, linger_s=BATCH_LINGER_S
+        )
+        self._report: Kind[Sequence[Reported], list[Notice]] = Kind(
+            "report", 4, self._run_report, patient=True, linger_s=BATCH_LINGER_S
+        )
+        self._receive: Kind[Sequence[Received], list[InboundNotice]] = Kind(
+            "receive", 5, self._run_receive, linger_s=BATCH_LINGER_S
+        )
+
+    async def keys(self) -> Sequence[QueueKey]:
+        return await asyncio.to_thread(spooling.queue_keys, self._engine)
+
+    async def take(
+        self, key: QueueKey, most: int, now: int, held: Collection[int]
+    ) -> tuple[list[Waiting], int | None]:
+        return await asyncio.to_thread(spooling.read_due, self._engine, key, most, now, held)
+
+    async def begin(self, begins: Sequence[Begin]) -> set[int]:
+        owned = await self._commit(self._starter, self._begin, begins)
+        self._capacity.add(-len(owned))
+        return owned
+
+    async def expire(self, messages: Sequence[int]) -> None:
+        ended, notices = await self._commit(self._starter, self._expire, messages)
+        self._capacity.add(-ended)
+        self._told(notices)
+
+    async def finish(self, outcomes: Sequence[Outcome]) -> None:
+        notices = await self._commit(self._recorder, self._finish, outcomes)
+        self._told(notices)
+        self._capacity.add(sum(each.verdict is Verdict.RETRY for each in outcomes))
+
+    async def report(self, reports: Sequence[Reported]) -> None:
+        notices = await self._commit(self._recorder, self._report, reports)
+        self._told(notices)
+
+    async def receive(self, texts: Sequence[Received]) -> None:
+        notices = await self._commit(self._recorder, self._receive, texts)
+        self._told(notices)
+
+    async def _commit(
+        self, committer: Committer, kind: Kind[Sequence[T], R], work: Sequence[T]
+    ) -> R:
+        return await asyncio.wrap_future(committer.submit(kind, work))
+
+    # Run on a committer's thread: the pieces of one transaction together.
+
+    def _run_begin(
+        self, connection: Connection, works: Sequence[Sequence[Begin]]
+    ) -> list[set[int]]:
+        owned = spooling.begin(connection, _joined(works))
+        return [{each.waiting.message.id for each in work} & owned for work in works]
+
+    def _run_expire(
+        self, connection: Connection, works: Sequence[Sequence[int]]
+    ) -> list[tuple[int, list[Notice]]]:
+        return [
+            withdraw(connection, self._ids, work, State.EXPIRED, EXPIRED_WAITING) for work in works
+        ]
+
+    def _run_finish(
+        self, connection: Connection, works: Sequence[Sequence[Outcome]]
+    ) -> list[list[Notice]]:
+        return _first(recording.finish(connection, self._ids, _joined(works)), works)
+
+    def _run_report(
+        self, connection: Connection, works: Sequence[Sequence[Reported]]
+    ) -> list[list[Notice]]:
+        return _first(recording.receive(connection, self._ids, _joined(works)), works)
+
+    def _run_receive(
+        self, connection: Connection, works: Sequence[Sequence[Received]]
+    ) -> list[list[InboundNotice]]:
+        notices = recording.take_inbound(
+            connection, self._ids, _joined(works), self._owners, self._sources
+        )
+        return _first(notices, works)
+
+
+def _joined(works: Sequence[Sequence[T]]) -> list[T]:
+    return [each for work in works for each in work]
+
+
+def _first(notices: list[T], works: Sequence[object]) -> list[list[T]]:
+    """The notices of a whole transaction belong to its first piece."""
+    return [notices] + [[] for _ in works[1:]]

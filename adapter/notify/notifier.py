@@ -1,0 +1,70 @@
+"""The notifier: gives each notice to the courier of its destination.
+
+Destinations without a courier (clients that fetch) are served by the store alone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+
+from sqlalchemy import Connection, Engine
+
+from adapter.notify.courier import Courier, Home
+from adapter.store import notices
+from adapter.store.committer import Committer, Kind
+
+Deliver = Callable[[Sequence[Home]], None]
+
+
+class Notifier:
+    """`homes` maps a destination to what delivers to it."""
+
+    def __init__(self, engine: Engine, committer: Committer, homes: Mapping[str, Deliver]) -> None:
+        self._engine = engine
+        self._committer = committer
+        self._forget: Kind[Sequence[int], int] = Kind(
+            "forget", 8, self._run_forget, patient=True, linger_s=0.02
+        )
+        self.couriers = {
+            destination: Courier(
+                destination, deliver, self._reader(destination), self._forget_later
+            )
+            for destination, deliver in homes.items()
+        }
+
+    def start(self) -> None:
+        for courier in self.couriers.values():
+            courier.start()
+
+    def stop(self) -> None:
+        for courier in self.couriers.values():
+            courier.stop()
+
+    def tell(self, committed: Sequence[Home]) -> None:
+        """Notices that were just committed. Called from any thread."""
+        if not committed:
+            return
+        sorted_: defaultdict[str, list[Home]] = defaultdict(list)
+        for notice in committed:
+            sorted_[notice.destination].append(notice)
+        for destination, its in sorted_.items():
+            courier = self.couriers.get(destination)
+            if courier is not None:
+                courier.offer(its)
+
+    def _reader(self, destination: str) -> Callable[[int, int], Sequence[Home]]:
+        def read(most: int, after: int) -> Sequence[Home]:
+            with self._engine.connect() as connection:
+                states: list[Home] = list(notices.read_states(connection, destination, most, after))
+                texts = notices.read_inbound(connection, destination, most, after)
+            return sorted([*states, *texts], key=lambda each: each.id)[:most]
+
+        return read
+
+    def _forget_later(self, arrived: Sequence[int]) -> object:
+        return self._committer.submit(self._forget, arrived)
+
+    def _run_forget(self, connection: Connection, works: Sequence[Sequence[int]]) -> list[int]:
+        notices.forget(connection, [each for work in works for each in work])
+        return [len(work) for work in works]
