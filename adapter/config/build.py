@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar, cast, get_type_hints
@@ -100,10 +99,10 @@ def _client(element: etree._Element) -> Client:
     return _read(
         element,
         Client,
-        password_hashes=tuple(collapsed(e.attrib["hash"]) for e in _children(element, "password")),
+        password_hashes=tuple(_said(e, "hash") for e in _children(element, "password")),
         doubt=MappingProxyType(
             {
-                Lane(collapsed(e.attrib["lane"])): DoubtRule(collapsed(e.attrib["rule"]))
+                Lane(_said(e, "lane")): DoubtRule(_said(e, "rule"))
                 for e in _children(element, "doubt")
             }
         ),
@@ -114,12 +113,9 @@ def _source(element: etree._Element, folder: Path) -> model.Source:
     return _read(
         element,
         model.Source,
-        url=database_url(collapsed(element.attrib["url"]), element.get("password", ""), folder),
+        url=database_url(_said(element, "url"), element.get("password", ""), folder),
         columns=MappingProxyType(
-            {
-                collapsed(e.attrib["name"]): collapsed(e.attrib["is"])
-                for e in _children(element, "column")
-            }
+            {_said(e, "name"): _said(e, "is") for e in _children(element, "column")}
         ),
     )
 
@@ -127,10 +123,10 @@ def _source(element: etree._Element, folder: Path) -> model.Source:
 def _policies(root: etree._Element) -> model.Policies:
     lanes = dict(model.Policies().lanes)
     for element in _all(root, "policies", "lane"):
-        lane = Lane(collapsed(element.attrib["name"]))
+        lane = Lane(_said(element, "name"))
         lanes[lane] = dataclasses.replace(lanes[lane], **_given(element, model.LanePolicy))
-    element = _only(root, "policies")
-    given = {} if element is None else _given(element, model.Policies)
+    policies = _only(root, "policies")
+    given = {} if policies is None else _given(policies, model.Policies)
     return model.Policies(lanes=MappingProxyType(lanes), **given)
 
 
@@ -146,13 +142,12 @@ def _read(element: etree._Element, cls: type[_T], **more: Any) -> _T:
 def _given(element: etree._Element, cls: type[Any]) -> dict[str, Any]:
     """The fields of `cls` that have an attribute in this element."""
     return {
-        field: read(element.attrib[attribute])
+        field: read(value)
         for attribute, field, read in readers(cls)
-        if attribute in element.attrib
+        if (value := element.get(attribute)) is not None
     }
 
 
-@cache
 def readers(cls: type[Any]) -> tuple[tuple[str, str, Callable[[str], Any]], ...]:
     """For each field of a dataclass: its attribute, its name, and how to read it."""
     hints = get_type_hints(cls)
@@ -173,6 +168,10 @@ def _reader(name: str, hint: Any) -> tuple[str, str, Callable[[str], Any]]:
     if hint is bool:
         return attribute, name, lambda text: flag(collapsed(text))
     return attribute, name, lambda text: hint(collapsed(text))
+
+
+def _said(element: etree._Element, attribute: str) -> str:
+    return collapsed(element.get(attribute, ""))
 
 
 def _children(parent: etree._Element, name: str) -> Iterator[etree._Element]:

@@ -40,7 +40,7 @@ def validate(document: Document, hidden: Hidden) -> None:
         return
     told: set[tuple[etree._Element, str]] = set()
     for error in schema().iter_errors(root, use_location_hints=False):
-        element = error.elem
+        element: Any = error.elem
         if not isinstance(element, etree._Element):
             continue
         for attribute, message in _explain(element, str(error.reason), hidden):
@@ -58,25 +58,22 @@ def describe(component: Any) -> str:
     return ""
 
 
-def _explain(element: etree._Element, reason: str, hidden: Hidden) -> Iterator[tuple[str, str]]:
+def _explain(element: etree._Element, reason: str, hidden: Hidden) -> list[tuple[str, str]]:
     """All that is wrong with an element itself, as attribute (or "") and message."""
     declared = _declaration(element)
-    if declared is None:
-        yield "", reason
-        return
-    before = 0
-    for before, fault in enumerate(_attribute_faults(element, declared, hidden), 1):
-        yield fault
-    for before, message in enumerate(_content_faults(element, declared), before + 1):
-        yield "", message
-    if not before and not any(owner is element for owner, _ in hidden.failed):
-        yield "", f"<{_local(element)}>: {reason}"
+    faults: list[tuple[str, str]] = []
+    if declared is not None:
+        faults.extend(_attribute_faults(element, declared, hidden))
+        faults.extend(("", message) for message in _content_faults(element, declared))
+    if not faults and not any(owner is element for owner, _ in hidden.failed):
+        faults.append(("", f"<{_local(element)}>: {reason}"))
+    return faults
 
 
 def _declaration(element: etree._Element) -> XsdElement | None:
     """The declaration of an element by its way from the root."""
     way = [element, *element.iterancestors()]
-    declared = schema().elements.get("adapter")
+    declared: XsdElement | None = schema().elements.get("adapter")
     for step in reversed(way[:-1]):
         if declared is None:
             return None
@@ -85,10 +82,10 @@ def _declaration(element: etree._Element) -> XsdElement | None:
 
 
 def _children(declared: XsdElement) -> dict[str, XsdElement]:
-    content = declared.type.content
-    if not hasattr(content, "iter_elements"):
+    group = declared.type.model_group
+    if group is None:
         return {}
-    return {str(e.name): e for e in content.iter_elements() if isinstance(e, XsdElement)}
+    return {str(e.name): e for e in group.iter_elements() if isinstance(e, XsdElement)}
 
 
 def _attribute_faults(
@@ -96,17 +93,15 @@ def _attribute_faults(
 ) -> Iterator[tuple[str, str]]:
     allowed = {str(n): a for n, a in declared.attributes.items() if isinstance(a, XsdAttribute)}
     tag = _local(element)
-    for name, value in element.attrib.items():
-        if str(name).startswith(_INSTANCE):
+    for name, value in ((str(n), str(v)) for n, v in element.attrib.items()):
+        if name.startswith(_INSTANCE) or (element, name) in hidden.failed:
             continue
-        if str(name) not in allowed:
+        if name not in allowed:
             known = ", ".join(allowed) or "none"
-            yield str(name), f"<{tag}> has no attribute {_plain(str(name))}; allowed: {known}"
-        elif (element, name) in hidden.failed:
-            continue
-        elif not allowed[str(name)].type.is_valid(str(value)):
+            yield name, f"<{tag}> has no attribute {_plain(name)}; allowed: {known}"
+        elif not allowed[name].type.is_valid(value):
             shown = "" if (element, name) in hidden or name in _NEVER_SHOWN else f'="{value}"'
-            yield str(name), f"{name}{shown}: must be {_allowed(allowed[str(name)].type)}"
+            yield name, f"{name}{shown}: must be {_allowed(allowed[name].type)}"
     for name, attribute in allowed.items():
         if attribute.use == "required" and name not in element.attrib:
             yield "", f"<{tag}> lacks {name}: {describe(attribute)}"
@@ -126,7 +121,7 @@ def _content_faults(element: etree._Element, declared: XsdElement) -> Iterator[s
                 times = "once" if most == 1 else f"{most} times"
                 yield f"<{_plain(name)}> may stand in <{tag}> only {times}"
         elif f"{{{NAMESPACE}}}{_plain(name)}" in children:
-            yield f'<{_plain(name)}> is not in the namespace of the configuration: xmlns="{NAMESPACE}"'
+            yield f'<{_plain(name)}> is not in the namespace: write xmlns="{NAMESPACE}"'
         elif not name.startswith("{http://www.w3.org/2001/XInclude}"):
             yield f"<{tag}> has no element <{_plain(name)}>; allowed: {known}"
     for name, child_declared in children.items():
@@ -137,9 +132,10 @@ def _content_faults(element: etree._Element, declared: XsdElement) -> Iterator[s
 
 def _text_faults(element: etree._Element, declared: XsdElement) -> Iterator[str]:
     tag = _local(element)
-    if declared.type.has_simple_content():
-        if not declared.type.content.is_valid(element.text or ""):
-            yield f"<{tag}>: its text must be {_allowed(declared.type.content)}"
+    simple = declared.type.simple_type
+    if simple is not None:
+        if not simple.is_valid(element.text or ""):
+            yield f"<{tag}>: its text must be {_allowed(simple)}"
     elif any((t or "").strip() for t in (element.text, *(c.tail for c in element))):
         yield f"<{tag}> holds text, where only attributes and elements are allowed"
 
@@ -149,7 +145,9 @@ def _allowed(simple: Any) -> str:
     item = simple.item_type if simple.is_list() and simple.name else simple
     if item is not None and item.enumeration:
         words = ", ".join(map(str, item.enumeration))
-        return f"one of {words}" if item is simple else f"some of {words}, separated by spaces"
+        if item is not simple:
+            return f"some of {words}, separated by spaces"
+        return words if len(item.enumeration) == 1 else f"one of {words}"
     while simple is not None and not describe(simple):
         simple = simple.base_type
     return describe(simple) if simple is not None else "another value"
