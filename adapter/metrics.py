@@ -1,0 +1,263 @@
+"""What the node measures, in Prometheus's terms; docs/operator/monitoring.md is the catalogue.
+
+One `Metrics` object is made by the node and handed around; nothing is global, so a test or
+a second node in one process has its own. Counting is by batches: one call for a
+transaction's tallies, one for a batch of waits.
+
+Labels are names of the configuration (client, channel, source), closed lists (door, lane,
+state, code) or nothing. A caller's own words, a business or a carrier's code never become
+a label: each value would stay in memory for good.
+
+Gauges are not kept up to date but read from the node's status when somebody asks.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    Histogram,
+    ProcessCollector,
+)
+from prometheus_client import (
+    Counter as PromCounter,
+)
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from adapter.domain.errors import Code
+from adapter.domain.states import Door, Lane
+from adapter.domain.status import ChannelStatus, NodeStatus, SourceStatus, Status
+from adapter.domain.tally import INBOUND, Tally
+
+_FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_WIRE = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 12.0, 60.0, 600.0, 3600.0)
+# R-1.1.2 promises a delivery within 12 s; receipts may take three days.
+_RECEIPT = (1.0, 2.0, 4.0, 8.0, 12.0, 20.0, 60.0, 300.0, 1800.0, 7200.0, 86400.0, 259200.0)
+_JOB = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0, 3600.0)
+_BATCH = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+
+
+class Metrics:
+    """PromCounters and histograms of one node, with their registry."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry if registry is not None else CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        self._messages = self._counter(
+            "sms_messages", "Messages that reached a state.", "state", "door", "client", "channel"
+        )
+        self._segments = self._counter(
+            "sms_segments", "Segments of messages that reached a state.", "state", "channel"
+        )
+        self._inbound = self._counter("sms_inbound", "Texts from phones.", "channel")
+        self._refused = self._counter(
+            "sms_refused", "Requests or recipients refused.", "door", "code"
+        )
+        self._accept = self._histogram(
+            "sms_accept_seconds", "From a request's arrival to its answer.", _FAST, "door"
+        )
+        self._wire = self._histogram(
+            "sms_wire_seconds", "From acceptance (or due time) to the wire.", _WIRE, "lane"
+        )
+        self._submit = self._histogram(
+            "sms_submit_seconds", "From a submit to the carrier's answer.", _FAST, "channel"
+        )
+        self._receipt = self._histogram(
+            "sms_receipt_seconds", "From a submit to the carrier's receipt.", _RECEIPT, "channel"
+        )
+        self._write_back = self._histogram(
+            "sms_write_back_seconds", "From a state to its row in the HIS.", _WIRE, "source"
+        )
+        self._commit = self._histogram(
+            "sms_store_commit_seconds", "Duration of a store transaction.", _FAST, "committer"
+        )
+        self._batch = self._histogram(
+            "sms_store_batch_pieces", "Pieces of work in a store transaction.", _BATCH, "committer"
+        )
+        self._store_failures = self._counter(
+            "sms_store_failures", "Store transactions that failed.", "committer", "reason"
+        )
+        self._job = self._histogram("sms_job_seconds", "Duration of a job's run.", _JOB, "job")
+        self._job_runs = self._counter("sms_job_runs", "Runs of a job.", "job", "outcome")
+        self._totals: Counter[str] = Counter()
+        # Committers of several threads count; adding to a dictionary takes two steps.
+        self._totals_lock = threading.Lock()
+
+    def tally(self, rows: Iterable[Tally]) -> None:
+        """Count what a committed transaction told the statistics. Call it after the commit."""
+        for row in rows:
+            with self._totals_lock:
+                self._totals[row.state] += row.messages
+            if row.state == INBOUND:
+                self._inbound.labels(row.channel).inc(row.messages)
+                continue
+            labels = (row.state, row.door, row.client, row.channel)
+            self._messages.labels(*labels).inc(row.messages)
+            self._segments.labels(row.state, row.channel).inc(row.segments)
+
+    def totals(self) -> dict[str, int]:
+        """Messages by state, and INBOUND, since the node started."""
+        with self._totals_lock:
+            return dict(self._totals)
+
+    def refused(self, door: Door | str, code: Code, count: int = 1) -> None:
+        """Count refused requests, or refused recipients of a request that was taken."""
+        self._refused.labels(str(door), code.value).inc(count)
+
+    def observe_accept(self, door: Door | str, seconds: float) -> None:
+        """How long a caller waited for its answer."""
+        self._accept.labels(str(door)).observe(seconds)
+
+    def observe_wire(self, lane: Lane | str, waits: Iterable[float]) -> None:
+        """How long messages of a lane waited from acceptance or due time to the wire."""
+        _observe(self._wire.labels(str(lane)), waits)
+
+    def observe_submit(self, channel: str, waits: Iterable[float]) -> None:
+        """How long the carrier took to answer submits."""
+        _observe(self._submit.labels(channel), waits)
+
+    def observe_receipt(self, channel: str, waits: Iterable[float]) -> None:
+        """How long receipts took, counted from the submit."""
+        _observe(self._receipt.labels(channel), waits)
+
+    def observe_write_back(self, source: str, waits: Iterable[float]) -> None:
+        """How long states took to their row in the HIS."""
+        _observe(self._write_back.labels(source), waits)
+
+    def store(self, committer: str) -> CommitterMetrics:
+        """What a committer's thread reports to."""
+        return CommitterMetrics(
+            self._commit.labels(committer),
+            self._batch.labels(committer),
+            self._store_failures,
+            committer,
+        )
+
+    def job_ran(self, job: str, outcome: str, seconds: float) -> None:
+        """A job's run ended; `outcome` is done, failed or skipped."""
+        self._job_runs.labels(job, outcome).inc()
+        if outcome != "skipped":
+            self._job.labels(job).observe(seconds)
+
+    def watch(self, node: NodeStatus) -> None:
+        """Offer gauges read from the node's status at every scrape."""
+        self.registry.register(StatusCollector(node))
+
+    def _counter(self, name: str, text: str, *labels: str) -> PromCounter:
+        return PromCounter(name, text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: Sequence[float], *labels: str) -> Histogram:
+        return Histogram(name, text, labels, buckets=buckets, registry=self.registry)
+
+
+class CommitterMetrics:
+    """Fits `adapter.store.committer.Watch`."""
+
+    def __init__(
+        self, commit: Histogram, batch: Histogram, failures: PromCounter, name: str
+    ) -> None:
+        self._commit, self._batch, self._failures, self._name = commit, batch, failures, name
+
+    def committed(self, pieces: int, seconds: float) -> None:
+        self._commit.observe(seconds)
+        self._batch.observe(pieces)
+
+    def failed(self, reason: str) -> None:
+        """`reason` is the name of an exception's class."""
+        self._failures.labels(self._name, reason).inc()
+
+
+class StatusCollector(Collector):
+    """Gauges of the node's status; reads it once a scrape."""
+
+    def __init__(self, node: NodeStatus) -> None:
+        self._node = node
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: the registry must not ask a node that has not started yet."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        status = self._node.status()
+        yield InfoMetricFamily(
+            "sms_node", "The node.", {"name": status.node, "version": status.version}
+        )
+        yield _gauge("sms_ready", "1 while the node takes and sends messages.", status.ready)
+        yield _gauge("sms_uptime_seconds", "Since the node started.", status.uptime_s)
+        yield _gauge(
+            "sms_store_writable", "1 while the store takes commits.", status.store.writable
+        )
+        yield _gauge("sms_waiting", "Messages that wait.", status.store.waiting)
+        yield _gauge("sms_capacity", "Messages that may wait.", status.store.capacity)
+        yield _gauge("sms_on_wire", "Messages given to a link, unanswered.", status.on_wire)
+        yield _gauge("sms_in_doubt", "Messages whose submit was never answered.", status.in_doubt)
+        yield _gauge("sms_notices", "States and inbound texts on their way home.", status.notices)
+        yield from _queues(status)
+        yield from _channels(status.channels)
+        yield from _sources(status.sources)
+
+
+def _queues(status: Status) -> Iterator[Metric]:
+    waiting = GaugeMetricFamily("sms_queue", "Messages that wait, by lane.", labels=["lane"])
+    oldest = GaugeMetricFamily(
+        "sms_queue_oldest_seconds", "Longest wait of a due message.", labels=["lane"]
+    )
+    for queue in status.queues:
+        waiting.add_metric([queue.lane.value], queue.waiting)
+        oldest.add_metric([queue.lane.value], queue.oldest_s)
+    yield waiting
+    yield oldest
+
+
+def _channels(channels: Sequence[ChannelStatus]) -> Iterator[Metric]:
+    up = GaugeMetricFamily("sms_channel_up", "1 while a link is up.", labels=["channel"])
+    throttled = GaugeMetricFamily(
+        "sms_channel_throttled", "1 while the carrier asks to slow down.", labels=["channel"]
+    )
+    links = GaugeMetricFamily("sms_link_up", "1 while logged in.", labels=["channel", "link"])
+    pending = GaugeMetricFamily(
+        "sms_link_pending", "Unanswered submits.", labels=["channel", "link"]
+    )
+    for channel in channels:
+        up.add_metric([channel.name], channel.up)
+        throttled.add_metric([channel.name], channel.throttled)
+        for link in channel.links:
+            labels = [channel.name, str(link.number)]
+            links.add_metric(labels, link.up)
+            pending.add_metric(labels, link.pending)
+    yield from (up, throttled, links, pending)
+
+
+def _sources(sources: Sequence[SourceStatus]) -> Iterator[Metric]:
+    up = GaugeMetricFamily("sms_source_up", "1 while it can be polled.", labels=["source"])
+    lag = GaugeMetricFamily(
+        "sms_source_lag_seconds", "Age of the oldest new row at the last poll.", labels=["source"]
+    )
+    unwritten = GaugeMetricFamily(
+        "sms_source_unwritten", "States not yet written back.", labels=["source"]
+    )
+    write_lag = GaugeMetricFamily(
+        "sms_source_write_lag_seconds", "Age of the oldest of these.", labels=["source"]
+    )
+    for source in sources:
+        up.add_metric([source.name], source.up)
+        lag.add_metric([source.name], source.lag_s)
+        unwritten.add_metric([source.name], source.unwritten)
+        write_lag.add_metric([source.name], source.write_lag_s)
+    yield from (up, lag, unwritten, write_lag)
+
+
+def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, text, value)
+
+
+def _observe(histogram: Histogram, values: Iterable[float]) -> None:
+    for value in values:
+        # A clock that was set back must not subtract from the sum.
+        histogram.observe(max(0.0, value))
