@@ -1,7 +1,7 @@
 """The dispatcher: brings what waits to the channels, and back what became of it.
 
 It owns the active queue (`lanes`), the channels and the recorder, and lives on one event
-loop. Other threads talk to it through `arrived` and `settled_again` only.
+loop. Other threads talk to it through `arrived` and `look_again` only.
 
     accepted ──> lanes ──> channel ──> link ──> carrier
        spool ──>   ^                     │ answers, receipts, inbound texts
@@ -14,7 +14,7 @@ have passed; what is open then comes up in doubt at the next start), and records
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import structlog
 
@@ -104,11 +104,11 @@ class Dispatcher:
         """Messages were accepted. Called from any thread, after the commit."""
         self._soon(self.lanes.add, accepted)
 
-    def look_again(self, keys: Sequence[QueueKey], due_at: int) -> None:
+    def look_again(self, keys: Iterable[QueueKey], due_at: int) -> None:
         """Messages of these queues are back in the spool. Called from any thread."""
         self._soon(self._look_again, keys, due_at)
 
-    def _look_again(self, keys: Sequence[QueueKey], due_at: int) -> None:
+    def _look_again(self, keys: Iterable[QueueKey], due_at: int) -> None:
         for key in keys:
             self.lanes.wait_until(key, due_at)
 

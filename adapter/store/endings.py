@@ -16,13 +16,14 @@ from sqlalchemy import Column, Connection, Select, select
 
 from adapter.domain.ids import IdMaker
 from adapter.domain.states import State
+from adapter.domain.tally import NONE, Tally
 from adapter.domain.values import Notice, Waiting
 from adapter.store import bulk
 from adapter.store.clock import maybe_from_ms, to_ms
+from adapter.store.counted import remember
 from adapter.store.schema import message, notification, submission, tally
 
 HOUR_MS = 3_600_000
-NONE = "-"
 
 
 class Known(NamedTuple):
@@ -133,11 +134,13 @@ class Counts:
         sums[1] += segments
 
     def write(self, connection: Connection, ids: IdMaker) -> None:
+        """Write the deltas, and remember them for whoever counts commits."""
         rows = [
             (made, *key, *sums)
             for made, (key, sums) in zip(ids.take(len(self._sums)), self._sums.items(), strict=True)
         ]
         bulk.insert(connection, tally, rows)
+        remember(connection, [Tally(*row[1:]) for row in rows])
 
 
 def end(connection: Connection, ids: IdMaker, steps: Sequence[Step]) -> list[Notice]:

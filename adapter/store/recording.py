@@ -16,10 +16,11 @@ from sqlalchemy import Connection, select
 from adapter.domain.ids import IdMaker
 from adapter.domain.outcomes import Outcome, Received, Reported, Verdict
 from adapter.domain.states import State
+from adapter.domain.tally import INBOUND, NONE
 from adapter.domain.values import InboundNotice, Notice
 from adapter.store import bulk
 from adapter.store.clock import from_ms
-from adapter.store.endings import NONE, Counts, Known, Step, end, known_of, select_known, tell
+from adapter.store.endings import Counts, Known, Step, end, known_of, select_known, tell
 from adapter.store.schema import (
     attempt,
     inbound,
@@ -400,7 +401,7 @@ def take_inbound(
             NONE,
             each.channel,
             NONE,
-            "INBOUND",
+            INBOUND,
             1,
         )
         if client is not None:

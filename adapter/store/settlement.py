@@ -33,21 +33,19 @@ Rule = Callable[[str, Lane], DoubtRule]
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What one bite did. `resent` messages are back in the spool."""
+    """What one bite did. `resent` messages are back in the spool, in these queues."""
 
     notices: list[Notice]
-    resent: int = 0
-    unknown: int = 0
-    matched: int = 0
+    resent: list[QueueKey]
+    unknown: int
+    matched: int
 
 
-def doubt_survivors(
-    connection: Connection, now: int, wait: Callable[[str, Lane], int], alive: Sequence[int] = ()
-) -> int:
-    """Put attempts in doubt that no running link answers for (`alive` are those it does).
+def doubt_survivors(connection: Connection, now: int, wait: Callable[[str, Lane], int]) -> int:
+    """Put in doubt what was on the wire when the node died; how many there were.
 
-    Called at start, when nothing is alive: these were on the wire when the node died.
-    `wait` gives the milliseconds a receipt has to settle a message of (client, lane).
+    For the start only, when no link is up. `wait` gives the milliseconds that a receipt has
+    to settle a message of (client, lane).
     """
     rows = connection.execute(
         select(attempt.c.message_id, submission.c.client, submission.c.lane)
@@ -55,19 +53,14 @@ def doubt_survivors(
         .join(submission, submission.c.id == message.c.submission_id)
         .where(attempt.c.doubt_at.is_(None))
     ).all()
-    living = set(alive)
     bulk.update(
         connection,
         attempt,
         ("message_id",),
         ("doubt_at", "settle_at"),
-        [
-            (made, now, now + wait(client, Lane(lane)))
-            for made, client, lane in rows
-            if made not in living
-        ],
+        [(made, now, now + wait(client, Lane(lane))) for made, client, lane in rows],
     )
-    return sum(row[0] not in living for row in rows)
+    return len(rows)
 
 
 def settle_doubts(
@@ -106,7 +99,9 @@ def settle_doubts(
     bulk.insert(connection, spool, again)
     bulk.update(connection, message, ("id",), ("in_doubt",), [(row[0], True) for row in again])
     notices += end(connection, ids, steps)
-    return Settled(notices, len(again), len(steps), matched)
+    return Settled(
+        notices, [QueueKey(row[1], row[2], row[3]) for row in again], len(steps), matched
+    )
 
 
 def _match_receipts(connection: Connection, ids: IdMaker, most: int) -> tuple[list[Notice], int]:
@@ -219,16 +214,18 @@ def expire_waiting(
     return notices, rows[-1][0] if len(rows) == most else None
 
 
-def settle_silent(
-    connection: Connection, ids: IdMaker, before: int, after: int, now: int, most: int = 1_000
-) -> tuple[list[Notice], int]:
-    """Submitted messages older than `before` (an id) without a receipt become UNKNOWN.
+def find_silent(
+    connection: Connection, before: int, after: int, most: int = 1_000
+) -> tuple[list[int], int]:
+    """Submitted messages with ids in (`after`, `before`) whose receipt never came.
 
-    Looks at open messages with ids in (`after`, `before`); the second value is the id up
-    to which no such message is left, so that each is looked at once in its life.
+    The second value is the id up to which none is open any more once these have ended: the
+    next search begins there, so that a message is looked at about once in its life. The
+    first search after a start reads the whole range: it is for a connection on which
+    nobody waits.
     """
     rows = connection.execute(
-        select_known(spool.c.message_id, attempt.c.message_id)
+        select(message.c.id, spool.c.message_id, attempt.c.message_id)
         .outerjoin(spool, spool.c.message_id == message.c.id)
         .outerjoin(attempt, attempt.c.message_id == message.c.id)
         .where(
@@ -239,27 +236,34 @@ def settle_silent(
         .order_by(message.c.id)
         .limit(most)
     ).all()
-    width = len(Known._fields)
-    silent = [Known(*row[:width]) for row in rows if row[width] is None and row[width + 1] is None]
-    sent = dict(
-        connection.execute(
-            select(segment.c.message_id, segment.c.submitted_at).where(
-                bulk.among(connection, segment.c.message_id, [known.message_id for known in silent])
+    silent = [made for made, waits, sends in rows if waits is None and sends is None]
+    busy = [made for made, waits, sends in rows if waits is not None or sends is not None]
+    if busy:
+        return silent, busy[0] - 1
+    return silent, rows[-1][0] if len(rows) == most else before - 1
+
+
+def end_silent(
+    connection: Connection, ids: IdMaker, messages: Sequence[int], now: int
+) -> list[Notice]:
+    """End those of `messages` that are still open as UNKNOWN; the notices written."""
+    rows = connection.execute(
+        select_known().where(
+            bulk.among(connection, message.c.id, messages),
+            message.c.state == State.ACCEPTED.value,
+        )
+    )
+    silent = [Known(*row) for row in rows]
+    sent = {
+        made: (channel, at)
+        for made, channel, at in connection.execute(
+            select(segment.c.message_id, segment.c.channel, segment.c.submitted_at).where(
+                bulk.among(connection, segment.c.message_id, [each.message_id for each in silent])
             )
         )
-        .tuples()
-        .all()
-    )
-    notices = end(
-        connection,
-        ids,
-        [
-            Step(known, State.UNKNOWN, NO_RECEIPT, submitted_at=sent.get(known.message_id),
-                 done_at=now)
-            for known in silent
-        ],
-    )  # fmt: skip
-    still_open = [row[0] for row in rows if row[width] is not None or row[width + 1] is not None]
-    if still_open:
-        return notices, min(still_open) - 1
-    return notices, rows[-1][0] if len(rows) == most else before - 1
+    }
+    steps = []
+    for known in silent:
+        channel, at = sent.get(known.message_id, ("", None))
+        steps.append(Step(known, State.UNKNOWN, NO_RECEIPT, channel, at, now))
+    return end(connection, ids, steps)

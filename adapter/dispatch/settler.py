@@ -1,0 +1,127 @@
+"""The settler: messages in doubt, expired and silent ones come to their end (promises 2, 4).
+
+Run by the scheduler, each duty in bites that go through the recording committer, so that
+they never meet a receipt halfway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import structlog
+from sqlalchemy import Connection, Engine
+
+from adapter.config.model import Policies
+from adapter.domain.client import Client
+from adapter.domain.ids import IdMaker, id_at
+from adapter.domain.outcomes import QueueKey
+from adapter.domain.states import DoubtRule, Lane
+from adapter.domain.values import Notice
+from adapter.store import settlement
+from adapter.store.acceptance import Capacity
+from adapter.store.clock import from_ms, now_ms
+from adapter.store.committer import Committer, Kind
+from adapter.store.settlement import Settled
+
+log = structlog.get_logger(__name__)
+
+
+class Settler:
+    """`told` gets the notices; `look_again` hears of messages that are back in the spool."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        committer: Committer,
+        ids: IdMaker,
+        capacity: Capacity,
+        policies: Policies,
+        clients: Mapping[str, Client],
+        told: Callable[[Sequence[Notice]], None],
+        look_again: Callable[[Iterable[QueueKey], int], None],
+    ) -> None:
+        self._engine = engine
+        self._committer = committer
+        self._ids = ids
+        self._capacity = capacity
+        self._policies = policies
+        self._clients = clients
+        self._told = told
+        self._look_again = look_again
+        self._silent_to = 0
+        self._doubts: Kind[int, Settled] = Kind("settle", 6, self._run_doubts)
+        self._expiry: Kind[int, tuple[list[Notice], int | None]] = Kind(
+            "sweep", 7, self._run_expiry
+        )
+        self._silence: Kind[Sequence[int], list[Notice]] = Kind("silence", 7, self._run_silence)
+        self._survival: Kind[int, int] = Kind("survivors", 6, self._run_survivors)
+
+    def recover(self) -> int:
+        """Put in doubt what was on the wire when the last process ended; how many there were.
+
+        Only before the dispatcher starts: afterwards attempts are alive."""
+        found = self._committer.submit(self._survival, now_ms()).result()
+        if found:
+            log.warning("settler.in_doubt", messages=found)
+        return found
+
+    def settle_doubts(self) -> None:
+        """Settle messages in doubt by fitting receipts, or by rule when their time is up."""
+        settled = self._committer.submit(self._doubts, now_ms()).result()
+        self._told(settled.notices)
+        if settled.resent:
+            self._capacity.add(len(settled.resent))
+            self._look_again(set(settled.resent), now_ms())
+        if settled.resent or settled.unknown or settled.matched:
+            log.info(
+                "settler.doubts",
+                resent=len(settled.resent),
+                unknown=settled.unknown,
+                matched=settled.matched,
+            )
+
+    def settle_silent(self) -> None:
+        """Submitted messages whose receipt never came become UNKNOWN."""
+        before = id_at(from_ms(now_ms() - int(self._policies.receipt_wait_s * 1000)))
+        with self._engine.connect() as connection:
+            silent, reached = settlement.find_silent(connection, before, self._silent_to)
+        if silent:
+            self._told(self._committer.submit(self._silence, silent).result())
+            log.info("settler.silent", messages=len(silent))
+        self._silent_to = reached
+
+    def expire(self) -> None:
+        """End what expired while it waited."""
+        after: int | None = 0
+        while after is not None:
+            notices, after = self._committer.submit(self._expiry, after).result()
+            self._told(notices)
+            self._capacity.add(-len(notices))
+
+    def _rule(self, client: str, lane: Lane) -> DoubtRule:
+        its = self._clients.get(client)
+        default = self._policies.lanes[lane].doubt
+        return its.doubt.get(lane, default) if its else default
+
+    def _wait_ms(self, _client: str, lane: Lane) -> int:
+        return int(self._policies.lanes[lane].doubt_wait_s * 1000)
+
+    # Run on the committer's thread.
+
+    def _run_doubts(self, connection: Connection, works: Sequence[int]) -> list[Settled]:
+        return [settlement.settle_doubts(connection, self._ids, now, self._rule) for now in works]
+
+    def _run_expiry(
+        self, connection: Connection, works: Sequence[int]
+    ) -> list[tuple[list[Notice], int | None]]:
+        return [
+            settlement.expire_waiting(connection, self._ids, now_ms(), after) for after in works
+        ]
+
+    def _run_silence(
+        self, connection: Connection, works: Sequence[Sequence[int]]
+    ) -> list[list[Notice]]:
+        return [settlement.end_silent(connection, self._ids, each, now_ms()) for each in works]
+
+    def _run_survivors(self, connection: Connection, works: Sequence[int]) -> list[int]:
+        return [settlement.doubt_survivors(connection, now, self._wait_ms) for now in works]
