@@ -50,7 +50,7 @@ class Settler:
         self._look_again = look_again
         self._silent_to = 0
         self._doubts: Kind[int, Settled] = Kind("settle", 6, self._run_doubts)
-        self._expiry: Kind[int, tuple[list[Notice], int | None]] = Kind(
+        self._expiry: Kind[int, tuple[int, list[Notice], int | None]] = Kind(
             "sweep", 7, self._run_expiry
         )
         self._silence: Kind[Sequence[int], list[Notice]] = Kind("silence", 7, self._run_silence)
@@ -94,9 +94,9 @@ class Settler:
         """End what expired while it waited."""
         after: int | None = 0
         while after is not None:
-            notices, after = self._committer.submit(self._expiry, after).result()
+            ended, notices, after = self._committer.submit(self._expiry, after).result()
             self._told(notices)
-            self._capacity.add(-len(notices))
+            self._capacity.add(-ended)
 
     def _rule(self, client: str, lane: Lane) -> DoubtRule:
         its = self._clients.get(client)
@@ -113,7 +113,7 @@ class Settler:
 
     def _run_expiry(
         self, connection: Connection, works: Sequence[int]
-    ) -> list[tuple[list[Notice], int | None]]:
+    ) -> list[tuple[int, list[Notice], int | None]]:
         return [
             settlement.expire_waiting(connection, self._ids, now_ms(), after) for after in works
         ]

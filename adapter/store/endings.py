@@ -140,7 +140,7 @@ class Counts:
             for made, (key, sums) in zip(ids.take(len(self._sums)), self._sums.items(), strict=True)
         ]
         bulk.insert(connection, tally, rows)
-        remember(connection, [Tally(*row[1:]) for row in rows])
+        remember(connection, [Tally._make(row[1:]) for row in rows])
 
 
 def end(connection: Connection, ids: IdMaker, steps: Sequence[Step]) -> list[Notice]:

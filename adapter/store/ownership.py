@@ -15,7 +15,7 @@ from adapter.domain.errors import StoreUnavailable
 _ADVISORY_KEY = 0x484953534D53
 
 
-class StoreOwned(Exception):
+class StoreOwnedError(Exception):
     """Another node dispatches from this store."""
 
 
@@ -28,7 +28,7 @@ class Ownership:
         self._connection: Connection | None = None
 
     def acquire(self) -> None:
-        """Raises StoreOwned when another process holds the store."""
+        """Raises StoreOwnedError when another process holds the store."""
         match self._engine.dialect.name:
             case "sqlite":
                 self._lock_file()
@@ -48,7 +48,7 @@ class Ownership:
         try:
             lock.acquire(timeout=0)
         except Timeout as error:
-            raise StoreOwned(f"another node uses {self._engine.url.database}") from error
+            raise StoreOwnedError(f"another node uses {self._engine.url.database}") from error
         self._file = lock
 
     def _lock_postgresql(self) -> None:
@@ -58,5 +58,5 @@ class Ownership:
         ).scalar_one()
         if not held:
             connection.close()
-            raise StoreOwned("another node uses this database")
+            raise StoreOwnedError("another node uses this database")
         self._connection = connection

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, select
 
 from adapter.domain.ids import IdMaker
+from adapter.domain.outcomes import QueueKey
 from adapter.domain.states import DoubtRule, Lane, State
 from adapter.domain.values import Notice
 from adapter.store import bulk
@@ -197,10 +198,10 @@ def _close_matched(
 
 def expire_waiting(
     connection: Connection, ids: IdMaker, now: int, after: int, most: int = 5_000
-) -> tuple[list[Notice], int | None]:
-    """End what expired while it waited, looking at `most` rows behind id `after`.
+) -> tuple[int, list[Notice], int | None]:
+    """End what expired while it waited, looking at `most` rows behind id `after`: how many.
 
-    The second value is where to go on, None at the end. Walking by key needs no index on
+    The third value is where to go on, None at the end. Walking by key needs no index on
     the expiry, which every acceptance would have to pay for.
     """
     rows = connection.execute(
@@ -210,8 +211,8 @@ def expire_waiting(
         .limit(most)
     ).all()
     expired = [made for made, expire_at in rows if expire_at <= now]
-    _, notices = withdraw(connection, ids, expired, State.EXPIRED, EXPIRED_WAITING)
-    return notices, rows[-1][0] if len(rows) == most else None
+    ended, notices = withdraw(connection, ids, expired, State.EXPIRED, EXPIRED_WAITING)
+    return ended, notices, rows[-1][0] if len(rows) == most else None
 
 
 def find_silent(
