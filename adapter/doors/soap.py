@@ -1,0 +1,309 @@
+# mypy: disable-error-code="misc"
+"""The SOAP door: SOAP 1.1 and 1.2, told apart by the envelope, not by the address.
+
+Spyne dispatches and holds the contract; this door feeds it a tree that is already parsed
+(`decoding`), has the models read and written by `elements`, and writes every fault the
+same way: Client or Server, with code, description and field in the detail.
+
+Promises: every POST is answered with an envelope, whatever it held; nothing of a request is
+logged but its operation and the code of the answer; the WSDL is made once, at the start, with
+the configured address, never from a Host header.
+
+Limits: the body is read into memory whole, up to `max_body` octets. Attachments (SwA, MTOM) and
+compressed requests are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from email.message import Message as Headers
+from typing import TYPE_CHECKING, Any
+
+from lxml import etree
+
+from adapter.contract import NAME, NS, SmsExchange
+from adapter.domain.errors import Code, Refusal
+from adapter.doors.credentials import caller_of
+from adapter.doors.decoding import decode, parse
+from adapter.doors.documents import Documents
+from adapter.doors.elements import Elements, write_text
+from adapter.doors.faults import fault_of, internal, is_ours, refusal_of, tell
+from adapter.doors.service import Caller, Exchange
+from adapter.doors.wsdl import build_wsdl
+from adapter.spyne_compat import (
+    NS_SOAP11_ENV,
+    NS_SOAP12_ENV,
+    Application,
+    Fault,
+    MethodContext,
+    ServerBase,
+    Soap11,
+    Soap12,
+)
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+_XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
+OPERATION_KEY = "adapter.operation"
+CODE_KEY = "adapter.code"
+"""Where the door leaves word for the access log, in the WSGI environment."""
+
+
+class _Ours:
+    """What both protocols do alike; stands before Spyne's class in the order of classes."""
+
+    elements: Elements
+    ns_soap_env: str
+    soap_env: str
+
+    def create_in_document(self, ctx: Any, charset: str | None = None) -> None:
+        """Nothing to do: the door has parsed the request."""
+
+    def decompose_incoming_envelope(self, ctx: Any, message: Any = None) -> None:
+        """Find header and operation in the envelope."""
+        body = ctx.in_document.find(f"{{{self.ns_soap_env}}}Body")
+        if body is None or len(body) == 0:
+            raise fault_of(Refusal(Code.BAD_REQUEST, "the envelope has no operation in its Body"))
+        if len(body) > 1:
+            raise fault_of(Refusal(Code.BAD_REQUEST, "the Body has more than one operation"))
+        operation = body[0].tag
+        if operation not in ctx.app.interface.service_method_map:
+            known = operation.rpartition("}")[2] in SmsExchange.public_methods
+            wrong = f"is in a wrong namespace, not {NS}" if known else "does not exist"
+            raise fault_of(Refusal(Code.BAD_REQUEST, f"the operation {wrong}"))
+        ctx.in_header_doc = ctx.in_document.find(f"{{{self.ns_soap_env}}}Header")
+        ctx.in_body_doc = body[0]
+        ctx.method_request_string = operation
+
+    def from_element(self, ctx: Any, model: Any, element: etree._Element) -> Any:
+        """The operation's arguments; headers are not wanted here, `caller_of` reads them."""
+        if model is not ctx.descriptor.in_message:
+            return None
+        try:
+            return self.elements.arguments(model, element)
+        except Refusal as refusal:
+            raise fault_of(refusal) from None
+
+    def to_parent(
+        self, ctx: Any, model: Any, value: Any, parent: etree._Element, *_: Any, **__: Any
+    ) -> None:
+        """Write the response, or a fault, into the Body."""
+        if isinstance(value, Fault):
+            self.write_fault(refusal_of(value), parent)
+        else:
+            response = etree.SubElement(parent, f"{{{NS}}}{model.get_type_name()}")
+            self.elements.fill(model, vars(value), response)
+
+    def write_fault(self, refusal: Refusal, body: etree._Element) -> None:
+        """Write a fault as this version of SOAP has it."""
+        raise TypeError(type(self))
+
+
+class _Soap11(_Ours, Soap11):
+    def write_fault(self, refusal: Refusal, body: etree._Element) -> None:
+        """Section 4.4 of SOAP 1.1; children of Fault are unqualified."""
+        side = "Server" if is_ours(refusal) else "Client"
+        fault = etree.SubElement(body, f"{{{self.ns_soap_env}}}Fault")
+        etree.SubElement(fault, "faultcode").text = f"{self.soap_env}:{side}"
+        write_text(etree.SubElement(fault, "faultstring"), refusal.description)
+        tell(etree.SubElement(fault, "detail"), refusal)
+
+
+class _Soap12(_Ours, Soap12):
+    def write_fault(self, refusal: Refusal, body: etree._Element) -> None:
+        """Section 5.4 of SOAP 1.2, part 1."""
+        env = f"{{{self.ns_soap_env}}}"
+        side = "Receiver" if is_ours(refusal) else "Sender"
+        fault = etree.SubElement(body, f"{env}Fault")
+        code = etree.SubElement(etree.SubElement(fault, f"{env}Code"), f"{env}Value")
+        code.text = f"{self.soap_env}:{side}"
+        words = etree.SubElement(etree.SubElement(fault, f"{env}Reason"), f"{env}Text")
+        words.set(_XML_LANG, "en")
+        write_text(words, refusal.description)
+        tell(etree.SubElement(fault, f"{env}Detail"), refusal)
+
+
+class _Server(ServerBase):
+    """Spyne's pipeline from a parsed request to the octets of the answer."""
+
+    transport = "http://schemas.xmlsoap.org/soap/http"
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """One version of SOAP, ready to serve."""
+
+    mime: str
+    server: Any
+    application: Any
+
+
+def make_application(version: str, elements: Elements | None = None) -> Any:
+    """The Spyne application of SOAP `1.1` or `1.2`."""
+    protocol = {"1.1": _Soap11, "1.2": _Soap12}[version]
+    incoming, outgoing = protocol(), protocol()
+    incoming.elements = outgoing.elements = elements or Elements()
+    application = Application(
+        [SmsExchange], NS, name=NAME, in_protocol=incoming, out_protocol=outgoing
+    )
+    application.transport = _Server.transport
+    return application
+
+
+class _Call:
+    """One request on its way through the operations: what `ctx.udc` is to the contract."""
+
+    def __init__(self, exchange: Exchange, documents: Documents, caller: Caller) -> None:
+        self._exchange = exchange
+        self._documents = documents
+        self._caller = caller
+
+    def __call__(self, operation: str, *arguments: Any) -> Any:
+        try:
+            if operation == "Exchange":
+                return self._documents.answer(self._caller, *arguments)
+            return self._exchange.run(operation, self._caller, *arguments)
+        except Refusal as refusal:
+            raise fault_of(refusal) from None
+        except Exception as error:
+            raise fault_of(internal(error)) from None
+
+
+class SoapDoor:
+    """The operations over SOAP. `public_url` (http://host:port) goes into the WSDL."""
+
+    def __init__(self, exchange: Exchange, public_url: str, max_body: int = 20_000_000) -> None:
+        self._exchange = exchange
+        self._max_body = max_body
+        elements = Elements()
+        for operation in SmsExchange.public_methods.values():
+            elements.prepare(operation.in_message)
+            elements.prepare(operation.out_message)
+        self._documents = Documents(exchange, elements)
+        self._soap11 = self._version("1.1", "text/xml", elements)
+        self._soap12 = self._version("1.2", "application/soap+xml", elements)
+        base = public_url.rstrip("/")
+        self._wsdl11 = build_wsdl(self._soap11.application, f"{base}/soap")
+        self._wsdl12 = build_wsdl(self._soap12.application, f"{base}/soap12")
+
+    def _version(self, version: str, mime: str, elements: Elements) -> _Version:
+        application = make_application(version, elements)
+        return _Version(f"{mime}; charset=utf-8", _Server(application), application)
+
+    def soap(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """WSGI application for /soap."""
+        return self._serve(environ, start_response, self._soap11, self._wsdl11)
+
+    def soap12(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """WSGI application for /soap12."""
+        return self._serve(environ, start_response, self._soap12, self._wsdl12)
+
+    def _serve(
+        self,
+        environ: WSGIEnvironment,
+        start_response: StartResponse,
+        version: _Version,
+        wsdl: bytes,
+    ) -> Iterable[bytes]:
+        method = environ["REQUEST_METHOD"]
+        if method == "POST":
+            status, mime, body = self._post(environ, version)
+        elif method in ("GET", "HEAD"):
+            status, mime, body = _get(environ, wsdl)
+        else:
+            status, mime, body = "405 Method Not Allowed", "text/plain", b"POST, or GET ?wsdl\n"
+        headers = [("Content-Type", mime), ("Content-Length", str(len(body)))]
+        if status.startswith("405"):
+            headers.append(("Allow", "GET, HEAD, POST"))
+        start_response(status, headers)
+        return [] if method == "HEAD" else [body]
+
+    def _post(self, environ: WSGIEnvironment, version: _Version) -> tuple[str, str, bytes]:
+        content_type = Headers()
+        content_type["Content-Type"] = environ.get("CONTENT_TYPE") or "text/xml"
+        if content_type.get_content_type() == "application/soap+xml":
+            version = self._soap12
+        status = "500 Internal Server Error"
+        try:
+            body = self._body(environ, content_type)
+            envelope = parse(decode(body, content_type.get_content_charset()))
+            version = self._version_of(envelope)
+            answer, refused = self._run(version, envelope, environ)
+            if not refused:
+                status = "200 OK"
+        except _TooLarge as refusal:
+            status = "413 Content Too Large"
+            answer = self._refuse(version, refusal, environ)
+        except Refusal as refusal:
+            answer = self._refuse(version, refusal, environ)
+        except Exception as error:
+            answer = self._refuse(version, internal(error), environ)
+        return status, version.mime, answer
+
+    def _body(self, environ: WSGIEnvironment, content_type: Headers) -> bytes:
+        """The body, when it is one to be read. A server gives CONTENT_LENGTH also for chunks."""
+        if content_type.get_content_maintype() == "multipart":
+            raise Refusal(Code.BAD_REQUEST, "attachments are not taken: send a plain envelope")
+        if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
+            raise Refusal(Code.BAD_REQUEST, "compressed requests are not taken")
+        try:
+            length = int(environ.get("CONTENT_LENGTH") or 0)
+        except ValueError:
+            raise Refusal(Code.BAD_REQUEST, "Content-Length is no number") from None
+        if length > self._max_body:
+            raise _TooLarge(self._max_body)
+        body: bytes = environ["wsgi.input"].read(length)
+        return body
+
+    def _version_of(self, envelope: etree._Element) -> _Version:
+        if envelope.tag == f"{{{NS_SOAP11_ENV}}}Envelope":
+            return self._soap11
+        if envelope.tag == f"{{{NS_SOAP12_ENV}}}Envelope":
+            return self._soap12
+        raise Refusal(Code.BAD_REQUEST, "the document is no SOAP 1.1 or 1.2 envelope")
+
+    def _run(
+        self, version: _Version, envelope: etree._Element, environ: WSGIEnvironment
+    ) -> tuple[bytes, bool]:
+        """Spyne's pipeline: the answer's octets, and whether they are a fault."""
+        server = version.server
+        initial = MethodContext(server, MethodContext.SERVER)
+        initial.in_document = envelope
+        ctx = server.generate_contexts(initial)[0]
+        if ctx.in_error is None:
+            environ[OPERATION_KEY] = ctx.method_request_string.rpartition("}")[2]
+            ctx.udc = _Call(self._exchange, self._documents, caller_of(ctx.in_header_doc, environ))
+            server.get_in_object(ctx)
+        if ctx.in_error is None:
+            server.get_out_object(ctx)
+        fault = ctx.in_error or ctx.out_error
+        if fault is not None:
+            return self._refuse(version, refusal_of(fault), environ), True
+        server.get_out_string(ctx)
+        return b"".join(ctx.out_string), False
+
+    def _refuse(self, version: _Version, refusal: Refusal, environ: WSGIEnvironment) -> bytes:
+        """An envelope with a fault."""
+        environ[CODE_KEY] = str(refusal.code)
+        protocol = version.application.out_protocol
+        env = f"{{{protocol.ns_soap_env}}}"
+        envelope = etree.Element(f"{env}Envelope", nsmap={protocol.soap_env: protocol.ns_soap_env})
+        protocol.write_fault(refusal, etree.SubElement(envelope, f"{env}Body"))
+        written: bytes = etree.tostring(envelope, xml_declaration=True, encoding="UTF-8")
+        return written
+
+
+class _TooLarge(Refusal):
+    """The body is beyond the limit."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(Code.BAD_REQUEST, f"the request has more than {limit} octets")
+
+
+def _get(environ: WSGIEnvironment, wsdl: bytes) -> tuple[str, str, bytes]:
+    wanted = environ.get("QUERY_STRING", "").partition("=")[0].lower()
+    if wanted in ("wsdl", "singlewsdl"):
+        return "200 OK", "text/xml; charset=utf-8", wsdl
+    return "200 OK", "text/plain; charset=utf-8", b"A SOAP service. Its WSDL: ?wsdl\n"

@@ -1,0 +1,75 @@
+"""The WSDL and XSD of the contract, as old toolkits can read them (docs/integrator/soap.md).
+
+Spyne makes the documents; here they are put right: message parts without `parameterOrder`,
+portType, binding and port with names of their own, and no namespace declared that is not used
+(gSOAP takes a stray `soap12env` for a SOAP 1.2 binding).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lxml import etree
+
+from adapter.contract import NAME, NS, SmsExchange
+
+_WSDL = "{http://schemas.xmlsoap.org/wsdl/}"
+_XSD = "{http://www.w3.org/2001/XMLSchema}"
+_KEPT = ["tns", "xs"]
+
+
+def _put_right(document: Any) -> None:
+    """Listener of Spyne's `wsdl_document_built`."""
+    root: etree._Element = document.root_elt
+    soap12 = "soap12" in document.interface.app.in_protocol.type
+    version = "Soap12" if soap12 else ""
+    port_type, binding = f"{NAME}PortType", f"{NAME}{version}Binding"
+    for element in root.iter(f"{_WSDL}operation"):
+        if "parameterOrder" in element.attrib:
+            del element.attrib["parameterOrder"]
+    for element in root.iter(f"{_WSDL}portType"):
+        element.set("name", port_type)
+    for element in root.iter(f"{_WSDL}binding"):
+        element.set("name", binding)
+        element.set("type", f"tns:{port_type}")
+    for element in root.iter(f"{_WSDL}port"):
+        element.set("name", f"{NAME}{version}Port")
+        element.set("binding", f"tns:{binding}")
+    for element in root.iter(f"{_WSDL}service"):
+        words = etree.Element(f"{_WSDL}documentation")
+        words.text = " ".join((SmsExchange.__doc__ or "").split())
+        element.insert(0, words)
+    _tidy_words(root)
+    etree.cleanup_namespaces(root, keep_ns_prefixes=_KEPT)
+    etree.indent(root)
+
+
+def _tidy_words(root: etree._Element) -> None:
+    """Docstrings as one line each."""
+    for tag in (f"{_WSDL}documentation", f"{_XSD}documentation"):
+        for element in root.iter(tag):
+            element.text = " ".join((element.text or "").split())
+
+
+def build_wsdl(application: Any, url: str) -> bytes:
+    """The WSDL of a Spyne application that has its protocols and transport."""
+    document = application.interface.docs.wsdl11
+    document.event_manager.add_listener("wsdl_document_built", _put_right)
+    document.build_interface_document(url)
+    built: bytes = document.get_interface_document()
+    return built
+
+
+def build_xsd(application: Any) -> bytes:
+    """The schema of the contract's namespace, as a document of its own."""
+    document = application.interface.docs.xml_schema
+    document.build_interface_document()
+    schemas = [
+        schema for schema in document.schema_dict.values() if schema.get("targetNamespace") == NS
+    ]
+    (schema,) = schemas
+    _tidy_words(schema)
+    etree.cleanup_namespaces(schema, keep_ns_prefixes=_KEPT)
+    etree.indent(schema)
+    written: bytes = etree.tostring(schema, xml_declaration=True, encoding="UTF-8")
+    return written

@@ -1,0 +1,206 @@
+"""A web server with the SOAP door over the real intake and store (SQLite), and ways to call it."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from lxml import etree
+
+from adapter.config.model import Channel, Config, Route, Template, Web
+from adapter.contract import NS
+from adapter.domain.client import Client
+from adapter.domain.ids import IdMaker
+from adapter.domain.states import Carrier, Lane, State
+from adapter.domain.values import Notice, Waiting
+from adapter.doors.service import Exchange
+from adapter.doors.soap import SoapDoor
+from adapter.doors.web import WebServer, serve, site
+from adapter.intake.accounts import Accounts
+from adapter.intake.intake import Intake
+from adapter.security.passwords import PasswordChecker, hash_password
+from adapter.store.acceptance import Acceptance, Capacity
+from adapter.store.committer import Committer
+from adapter.store.desk import Desk
+from adapter.store.engine import open_engine
+from adapter.store.schema import metadata
+
+PASSWORD = "S3cret-of-the-HIS"
+SOAP11 = "http://schemas.xmlsoap.org/soap/envelope/"
+SOAP12 = "http://www.w3.org/2003/05/soap-envelope"
+WSSE = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
+TOKEN = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token-profile-1.0"
+CREDENTIALS = (
+    f'<Credentials xmlns="{NS}"><account>his</account><password>{PASSWORD}</password></Credentials>'
+)
+
+
+@dataclass
+class Answer:
+    """What came back over the wire."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def envelope(self) -> etree._Element:
+        return etree.fromstring(self.body)
+
+    def text(self, name: str) -> str | None:
+        """Text of the first element of this local name."""
+        found = self.envelope.xpath(f"//*[local-name()='{name}']")
+        return found[0].text if found else None
+
+    def texts(self, name: str) -> list[str | None]:
+        return [element.text for element in self.envelope.xpath(f"//*[local-name()='{name}']")]
+
+    @property
+    def fault(self) -> tuple[str | None, str | None, str | None]:
+        """Fault code without its prefix, our code, the field."""
+        side = self.text("faultcode")
+        if side is None:
+            (value,) = self.envelope.xpath("//*[local-name()='Code']/*[local-name()='Value']")
+            side = value.text
+        return (side or "").partition(":")[2], self.text("code"), self.text("field")
+
+
+def config(client: Client, timezone_channels: bool = True) -> Config:
+    channels = [
+        Channel("all", "cmpp", "3.0", "127.0.0.1", 7890, "a", "b", access_number="10690000"),
+    ]
+    return Config(
+        path=Path("adapter.xml"),
+        clients=[client],
+        channels=channels if timezone_channels else [],
+        routes=[Route(carrier, ["all"]) for carrier in Carrier],
+        templates=[Template("turn", "${name}，请到${room}就诊。")],
+    )
+
+
+@dataclass
+class Node:
+    """The parts behind the door, as a test may want to look at them."""
+
+    server: WebServer
+    exchange: Exchange
+    acceptance: Acceptance
+    committer: Committer
+    capacity: Capacity
+    engine: object
+    ids: IdMaker
+    arrived: list[Waiting] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.port}"
+
+    def post(
+        self,
+        body: bytes | str,
+        path: str = "/soap",
+        content_type: str | None = "text/xml; charset=utf-8",
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        octets = body.encode() if isinstance(body, str) else body
+        sent = {} if content_type is None else {"Content-Type": content_type}
+        return self.request("POST", path, octets, {**sent, **(headers or {})})
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
+        try:
+            connection.request(method, path, body, headers or {})
+            response = connection.getresponse()
+            given = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, given, response.read())
+        finally:
+            connection.close()
+
+    def call(self, operation: str, header: str = CREDENTIALS, soap: str = SOAP11) -> Answer:
+        """Post an operation, given as XML, in an envelope with credentials."""
+        return self.post(envelope(operation, header, soap))
+
+
+def envelope(body: str, header: str = CREDENTIALS, soap: str = SOAP11) -> str:
+    return (
+        f'<s:Envelope xmlns:s="{soap}"><s:Header>{header}</s:Header>'
+        f"<s:Body>{body}</s:Body></s:Envelope>"
+    )
+
+
+def send(
+    content: str = "Your appointment is at 14:30.", mobile: str = "13800138000", more: str = ""
+) -> str:
+    """A Send as an XML element."""
+    return (
+        f'<Send xmlns="{NS}"><request><content>{content}</content>'
+        f"<recipients><Recipient><mobile>{mobile}</mobile></Recipient></recipients>"
+        f"{more}</request></Send>"
+    )
+
+
+@pytest.fixture(scope="session")
+def password_hash() -> str:
+    return hash_password(PASSWORD)
+
+
+@pytest.fixture
+def client(password_hash: str) -> Client:
+    return Client(
+        "his",
+        [password_hash],
+        title="门诊系统",
+        extension="01",
+        signature="市一医院",
+        lane=Lane.NORMAL,
+        rate_per_minute=1000,
+        daily_quota=50_000,
+    )
+
+
+@pytest.fixture
+def node(tmp_path: Path, client: Client) -> Iterator[Node]:
+    engine = open_engine(f"sqlite:///{tmp_path / 'adapter.db'}")
+    metadata.create_all(engine)
+    committer = Committer(engine, "test")
+    ids, capacity = IdMaker(), Capacity(100_000)
+    arrived: list[Waiting] = []
+
+    def told(notices: list[Notice]) -> None:
+        """Nobody waits for notices here: they are fetched."""
+
+    acceptance = Acceptance(committer, ids, capacity, arrived.extend, told)
+    desk = Desk(engine, committer, ids, capacity, describe, told)
+    exchange = Exchange(
+        Accounts([client], PasswordChecker()),
+        Intake(acceptance, ids, config(client)),
+        desk,
+        timezone=ZoneInfo("Asia/Shanghai"),
+    )
+    web = Web(port=0, threads=4, max_body=5_000_000)
+    server = serve(site(SoapDoor(exchange, "http://sms.hospital.example:8080", web.max_body)), web)
+    committer.start()
+    server.start()
+    yield Node(server, exchange, acceptance, committer, capacity, engine, ids, arrived)
+    server.stop()
+    committer.stop()
+    engine.dispose()
+
+
+def describe(state: State, code: str) -> str:
+    return f"{state}: {code}" if code else ""
+
+
+def today() -> datetime:
+    return datetime.now(UTC)
