@@ -1,0 +1,162 @@
+"""The demo as a newcomer meets it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from adapter import demo
+from adapter.children import Children
+from adapter.config.load import load
+
+ROOT = Path(__file__).resolve().parent.parent
+GENEROUS_S = 60.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def configuration(tmp_path: Path) -> Path:
+    """The demo's own files, in a folder and on ports of this test."""
+    folder = tmp_path / "conf" / "demo"
+    folder.mkdir(parents=True)
+    shipped = ROOT / "conf" / "demo"
+    text = (shipped / "adapter.xml").read_text(encoding="utf-8")
+    for port in (8080, 17890):
+        text = text.replace(str(port), str(free_port()))
+    (folder / "adapter.xml").write_text(text, encoding="utf-8")
+    (folder / "send.xml").write_bytes((shipped / "send.xml").read_bytes())
+    return folder / "adapter.xml"
+
+
+def until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Look again until it holds; a demo that ended, or a minute without it, fails."""
+    deadline = time.monotonic() + GENEROUS_S
+    while not condition():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def running(configuration: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The demo, and what it printed when it was ready."""
+    arguments = [sys.executable, "-m", "adapter.demo", "--config", str(configuration)]
+    with subprocess.Popen(
+        arguments,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    ) as process:
+        assert process.stdout is not None
+        lines: list[str] = []
+        for line in process.stdout:
+            lines.append(line)
+            if "adapter status" in line:
+                break
+        else:
+            pytest.fail("".join(lines))
+        yield process, "".join(lines)
+        process.kill()
+
+
+@pytest.mark.slow
+def test_a_row_and_a_call_arrive_and_a_signal_stops_everything(
+    running: tuple[subprocess.Popen[str], str], configuration: Path
+) -> None:
+    process, printed = running
+    config = load(configuration)
+    his = demo.file_of(config.sources[0].url)
+    web = f"http://{config.web.host}:{config.web.port}"
+    assert f"{web}/soap?wsdl" in printed
+    assert str(his) in printed or "var/demo/his.db" in printed
+
+    insert = "insert into SMS_OUTBOUND (MOBILE, CONTENT) values ('13800138000', 'hello')"
+    told = subprocess.run(
+        [sys.executable, "-m", "adapter.demo", "--config", str(configuration), "--sql", insert],
+        check=True,
+        capture_output=True,
+        encoding="utf-8",
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert "1 row(s)" in told.stdout
+    until(lambda: statuses(his) == [3], process)
+
+    call = urllib.request.Request(
+        f"{web}/soap",
+        (configuration.parent / "send.xml").read_bytes(),
+        {"Content-Type": "text/xml; charset=utf-8"},
+    )
+    with urllib.request.urlopen(call, timeout=GENEROUS_S) as answer:
+        assert b"<" in (body := answer.read())
+        assert b"OK" in body
+    channel = config.channels[0]
+    seen = his.parent / f"{demo.carrier_name(channel)}.jsonl"
+    until(lambda: len(submits(seen)) == 2, process)
+    assert {each["content"] for each in submits(seen)} > {"【示范医院】hello"}
+
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(GENEROUS_S) == 0
+    for port in (config.web.port, channel.port):
+        assert demo.free("127.0.0.1", port)
+
+
+def statuses(his: Path) -> list[int]:
+    with sqlite3.connect(his) as database:
+        return [int(row[0]) for row in database.execute("SELECT STATUS FROM SMS_OUTBOUND")]
+
+
+def submits(log: Path) -> list[dict[str, str]]:
+    events = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    return [event for event in events if event["event"] == "submit"]
+
+
+def test_a_port_in_use_is_named_before_anything_starts(configuration: Path) -> None:
+    config = load(configuration)
+    with socket.socket() as other:
+        other.bind((config.web.host, config.web.port))
+        other.listen()
+        with pytest.raises(demo.DemoError, match=f":{config.web.port} .*the web services"):
+            demo.refuse_taken_ports(config)
+    demo.refuse_taken_ports(config)
+
+
+def test_only_sqlite_files_can_be_the_demos_databases() -> None:
+    assert demo.file_of("sqlite:////tmp/a.db") == Path("/tmp/a.db")
+    for url in ("postgresql+psycopg://localhost/his", "sqlite://"):
+        with pytest.raises(demo.DemoError):
+            demo.file_of(url)
+
+
+def test_a_child_that_ended_is_told_with_its_last_words(tmp_path: Path) -> None:
+    with Children(tmp_path) as children:
+        child = children.start("node", "run", str(tmp_path / "missing.xml"))
+        child.process.wait(GENEROUS_S)
+        with pytest.raises(demo.DemoError, match=r"node ended with status [12](?s:.*)missing\.xml"):
+            demo.refuse_dead(children)
+
+
+def test_a_statement_prints_its_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "his.db"
+    demo.run_sql(path, "create table T (A, B)")
+    demo.run_sql(path, "insert into T values (1, null)")
+    demo.run_sql(path, "select A, B from T")
+    assert "1" in capsys.readouterr().out.splitlines()[-2]
