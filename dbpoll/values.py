@@ -1,0 +1,146 @@
+"""Plain values that pass between a hospital's table and whoever uses dbpoll.
+
+Keys are text here, whatever type the table's key column has. Times are aware datetimes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
+from enum import IntEnum
+from types import MappingProxyType
+from typing import NamedTuple
+
+
+class NotNow(Exception):
+    """Raised by `take` when nothing could be accepted now: the same rows are handed in later."""
+
+
+class TableFault(Exception):
+    """The table, or a column that dbpoll cannot do without, is missing or of a wrong type."""
+
+
+class Locked(Exception):
+    """The hospital holds locks on these rows; all the others were written. Write them later."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        super().__init__(f"{len(keys)} rows are locked by the hospital's own transactions")
+        self.keys = frozenset(keys)
+
+
+class Status(IntEnum):
+    """Values of SMS_OUTBOUND.STATUS (contract.md, "HIS tables")."""
+
+    NEW = 0
+    TAKEN = 1
+    SUBMITTED = 2
+    DELIVERED = 3
+    FAILED = 4
+    REFUSED = 5
+    CANCELLED = 6
+
+
+class Row(NamedTuple):
+    """A claimed row. `fault` says why it can't be sent as it is; empty if nothing was found."""
+
+    key: str
+    mobile: str | None
+    content: str | None
+    template: str | None
+    params: str | None
+    business: str | None
+    lane: str | None
+    extension: str | None
+    pass_through: str | None
+    business_key: str | None
+    schedule_at: datetime | None
+    expire_at: datetime | None
+    fault: str = ""
+
+
+class Taken(NamedTuple):
+    """The answer to one row. `message_id` empty: refused for good, `code` and `text` say why."""
+
+    key: str
+    message_id: str
+    segments: int = 0
+    code: str = ""
+    text: str = ""
+
+
+class StateChange(NamedTuple):
+    """What became of a row (`mobile` empty), or of one of its recipients.
+
+    `state` is the word written into a receipt table; empty and None leave a column as it is.
+    """
+
+    key: str
+    message_id: str
+    status: Status
+    code: str = ""
+    text: str = ""
+    segments: int = 0
+    submitted_at: datetime | None = None
+    done_at: datetime | None = None
+    mobile: str = ""
+    state: str = ""
+    channel: str = ""
+
+
+class InboundRow(NamedTuple):
+    """A text from a phone. `key` is that of the row it answers, empty if none."""
+
+    id: str
+    mobile: str
+    content: str
+    access_number: str
+    extension: str
+    key: str
+    received_at: datetime
+
+
+Take = Callable[[Sequence[Row]], Sequence[Taken]]
+"""Accepts rows durably before it returns, one answer per row, in order; the same row again
+gets the same answer. Raises NotNow. Never called by two threads at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One table to poll.
+
+    `columns` maps a contract name to the column's real name, "" where there is none.
+    `grace_s`: a row that was claimed this long ago and never answered, by whichever node,
+    is handed in again. `answer_delay_s`: MESSAGE_ID of an accepted row is written after
+    this long, or together with the first change of state if that comes sooner.
+    """
+
+    name: str
+    url: str
+    table: str = "SMS_OUTBOUND"
+    receipt_table: str = ""
+    inbound_table: str = ""
+    columns: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    zone: tzinfo = UTC
+    batch: int = 500
+    poll_min_s: float = 0.1
+    poll_max_s: float = 2.0
+    retry_min_s: float = 0.2
+    retry_max_s: float = 30.0
+    statement_timeout_s: float = 15.0
+    lock_timeout_s: float = 2.0
+    grace_s: float = 120.0
+    answer_delay_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a source does. `reason` is empty while it is up; counts are since the start."""
+
+    name: str
+    up: bool
+    reason: str
+    claimed: int
+    refused: int
+    written: int
+    unanswered: int
