@@ -26,9 +26,9 @@ SENDER_DIGITS = 20
 """Access number and extension together: what a carrier takes as the sender."""
 
 CMPP_ACCOUNT_OCTETS = 6
-STORE_DATABASES = {"sqlite": "sqlite3", "postgresql": "psycopg"}
-SOURCE_DATABASES = {"sqlite": "sqlite3", "postgresql": "psycopg"}
-"""Kinds of database and the module that reaches each."""
+STORE_DATABASES = {"sqlite": "pysqlite", "postgresql": "psycopg"}
+SOURCE_DATABASES = {"sqlite": "pysqlite", "postgresql": "psycopg"}
+"""Kinds of database and the driver that reaches each."""
 
 NEEDED_COLUMNS = ("ID", "MOBILE", "STATUS")
 PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
