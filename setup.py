@@ -27,6 +27,7 @@ RUNTIME = [
     "argon2-cffi>=25.1",
     "click>=8.2",
     "cryptography>=45",
+    "filelock>=3.20",
     "legacy-cgi>=2.6; python_version >= '3.13'",
     "lxml>=6",
     "phonenumbers>=9",
@@ -67,6 +68,7 @@ DEV = [
     "types-requests",
     "types-setuptools",
     "types-six",
+    "types-waitress",
 ]
 
 setup(
