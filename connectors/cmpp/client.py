@@ -1,0 +1,177 @@
+"""CMPP as a client speaks it: frames for the link, and the events it reads."""
+
+from __future__ import annotations
+
+import logging
+
+from connectors import codes
+from connectors.cmpp.auth import server_matches, source_digest, timestamp
+from connectors.cmpp.pdus import (
+    CODECS,
+    FRAME_LIMIT,
+    HEADER_SIZE,
+    V2,
+    V3,
+    ActiveTest,
+    ActiveTestResp,
+    Connect,
+    ConnectResp,
+    Deliver,
+    DeliverResp,
+    SubmitResp,
+    Terminate,
+    TerminateResp,
+)
+from connectors.cmpp.pdus import Submit as SubmitPDU
+from connectors.cmpp.report import decode_report, report_stat
+from connectors.dialect import (
+    Delivered,
+    Event,
+    Leaving,
+    Left,
+    LoggedIn,
+    LoginRefused,
+    SubmitAnswered,
+    TestAnswered,
+    TestAsked,
+    Unknown,
+)
+from connectors.settings import LinkSettings
+from connectors.text import decode, parse_udh, plain
+from connectors.values import Answer, Inbound, Report, Submit
+
+log = logging.getLogger(__name__)
+
+_VERSION_BYTE = {"2.0": 0x20, "2.1": 0x21, "3.0": 0x30}
+_LASTING = range(1, 5)
+_CONNECT_RESP_V2 = 30
+_UDHI = 0x41  # some gateways copy SMPP's esm_class, 0x40 (A11)
+
+
+class CmppClient:
+    """The client side of one CMPP connection. Ids are 16 lower-case hex digits."""
+
+    header_size = HEADER_SIZE
+    frame_limit = FRAME_LIMIT
+
+    def __init__(self, settings: LinkSettings) -> None:
+        self._settings = settings
+        self._version_byte = _VERSION_BYTE[settings.version]
+        self._codecs = CODECS[V3 if self._version_byte >= 0x30 else V2]
+        self._account = settings.account.encode("ascii", "replace")
+        self._secret = settings.password.encode("utf-8")
+        self._service = settings.service_id.encode("ascii", "replace")
+        self._fee_type = settings.fee_type.encode("ascii", "replace")
+        self._fee_code = settings.fee_code.encode("ascii", "replace")
+        self._digest = b""
+        self._readers = {
+            SubmitResp.command: self._submit_resp,
+            Deliver.command: self._deliver,
+            ActiveTest.command: self._active_test,
+            ActiveTestResp.command: lambda frame: TestAnswered(),
+            ConnectResp.command: self._connect_resp,
+            Terminate.command: self._terminate,
+            TerminateResp.command: lambda frame: Left(),
+        }
+
+    def login(self, sequence: int) -> bytes:
+        stamp = timestamp()
+        padded = self._settings.account_padded
+        self._digest = source_digest(self._account, self._secret, stamp, padded=padded)
+        return self._codecs.encode(
+            Connect(sequence, self._account, self._digest, self._version_byte, stamp)
+        )
+
+    def submit(self, sequence: int, submit: Submit) -> bytes:
+        return self._codecs.submit.encode(
+            SubmitPDU(
+                sequence_id=sequence,
+                pk_total=submit.total,
+                pk_number=submit.number,
+                registered_delivery=1 if submit.report else 0,
+                service_id=self._service,
+                fee_user_type=self._settings.fee_user_type,
+                tp_udhi=1 if submit.udh else 0,
+                msg_fmt=submit.coding,
+                msg_src=self._account,
+                fee_type=self._fee_type,
+                fee_code=self._fee_code,
+                src_id=submit.source.encode("ascii", "replace"),
+                dest_terminal_id=(submit.destination.encode("ascii", "replace"),),
+                msg_content=submit.payload,
+            )
+        )
+
+    def test(self, sequence: int) -> bytes:
+        return self._codecs.encode(ActiveTest(sequence))
+
+    def leave(self, sequence: int) -> bytes:
+        return self._codecs.encode(Terminate(sequence))
+
+    def read(self, command: int, frame: bytes) -> Event:
+        reader = self._readers.get(command)
+        return Unknown(command) if reader is None else reader(frame)
+
+    def _submit_resp(self, frame: bytes) -> Event:
+        pdu = self._codecs.submit_resp.decode(frame)
+        code = pdu.result
+        if code == 0:
+            answer = Answer(True, pdu.msg_id.hex(), "0", codes.Action.NONE)
+        else:
+            answer = Answer(False, "", str(code), codes.result("cmpp", code).action)
+        return SubmitAnswered(pdu.sequence_id, answer)
+
+    def _deliver(self, frame: bytes) -> Event:
+        pdu = self._codecs.deliver.decode(frame)
+        response = self._codecs.deliver_resp.encode(DeliverResp(pdu.sequence_id, pdu.msg_id, 0))
+        return Delivered(_report(pdu) if pdu.registered_delivery else _inbound(pdu), response)
+
+    def _connect_resp(self, frame: bytes) -> Event:
+        # A gateway that knows 2.0 alone may answer a 3.0 CONNECT in its own layout (A4).
+        version = V2 if len(frame) == _CONNECT_RESP_V2 else V3
+        pdu: ConnectResp = CODECS[version].decode(frame)
+        if pdu.status:
+            text = codes.CONNECT_STATUS.get(pdu.status, ("", "other error"))[1]
+            return LoginRefused(f"login refused: {text} ({pdu.status})", pdu.status in _LASTING)
+        if not server_matches(pdu.authenticator_ismg, pdu.status, self._digest, self._secret):
+            log.warning("%s: the gateway's authenticator does not fit", self._settings.name)
+        return LoggedIn()
+
+    def _active_test(self, frame: bytes) -> Event:
+        sequence = int.from_bytes(frame[8:12], "big")
+        return TestAsked(self._codecs.encode(ActiveTestResp(sequence)))
+
+    def _terminate(self, frame: bytes) -> Event:
+        sequence = int.from_bytes(frame[8:12], "big")
+        return Leaving(self._codecs.encode(TerminateResp(sequence)))
+
+
+def _report(pdu: Deliver) -> Report:
+    body = decode_report(pdu.msg_content)
+    stat = report_stat(body)
+    reading = codes.stat(stat)
+    return Report(
+        id=body.msg_id.hex(),
+        stat=stat,
+        delivered=reading.delivered,
+        final=reading.final,
+        destination=plain(body.dest_terminal_id) or plain(pdu.src_terminal_id),
+        source=plain(pdu.dest_id),
+        submitted=plain(body.submit_time),
+        done=plain(body.done_time),
+        raw=pdu.msg_content,
+    )
+
+
+def _inbound(pdu: Deliver) -> Inbound:
+    udh, octets = parse_udh(pdu.msg_content) if pdu.tp_udhi & _UDHI else (None, pdu.msg_content)
+    return Inbound(
+        source=plain(pdu.src_terminal_id),
+        destination=plain(pdu.dest_id),
+        text=decode(octets, pdu.msg_fmt),
+        coding=pdu.msg_fmt,
+        payload=pdu.msg_content,
+        reference=udh.reference if udh else 0,
+        total=udh.total if udh else 1,
+        number=udh.number if udh else 1,
+    )

@@ -1,0 +1,109 @@
+"""What differs between the protocols, as the client side of a link sees it.
+
+A `Dialect` lives for one connection. It makes frames, and reads each frame into one of the
+events below; everything else (window, heartbeat, time-outs, reconnects) is the link's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Protocol
+
+from connectors.settings import LinkSettings
+from connectors.values import Answer, Inbound, Report, Submit
+
+
+@dataclass(slots=True)
+class SubmitAnswered:
+    """The answer to the submit of this sequence number."""
+
+    sequence: Hashable
+    answer: Answer
+
+
+@dataclass(slots=True)
+class Delivered:
+    """A report or an inbound text, and the frame that acknowledges it."""
+
+    item: Report | Inbound
+    response: bytes
+
+
+@dataclass(slots=True)
+class LoggedIn:
+    """The peer took us."""
+
+
+@dataclass(slots=True)
+class LoginRefused:
+    """`lasting`: will not change by itself; hammering gets the address locked."""
+
+    reason: str
+    lasting: bool
+
+
+@dataclass(slots=True)
+class TestAsked:
+    """The peer's heartbeat, and our answer to it."""
+
+    response: bytes
+
+
+@dataclass(slots=True)
+class TestAnswered:
+    """Our heartbeat was answered."""
+
+
+@dataclass(slots=True)
+class Leaving:
+    """The peer ends the connection; `response` agrees."""
+
+    response: bytes
+
+
+@dataclass(slots=True)
+class Left:
+    """The peer agreed to our end of the connection."""
+
+
+@dataclass(slots=True)
+class Unknown:
+    """A command without a layout: counted, not answered."""
+
+    command: int
+
+
+Event = (
+    SubmitAnswered
+    | Delivered
+    | LoggedIn
+    | LoginRefused
+    | TestAsked
+    | TestAnswered
+    | Leaving
+    | Left
+    | Unknown
+)
+
+
+class Dialect(Protocol):
+    """Frames out, events in. Sequence numbers are handed in by the link."""
+
+    header_size: int
+    frame_limit: int
+
+    def login(self, sequence: int) -> bytes: ...
+
+    def submit(self, sequence: int, submit: Submit) -> bytes:
+        """Raises EncodeError when a value does not fit its field."""
+
+    def test(self, sequence: int) -> bytes: ...
+
+    def leave(self, sequence: int) -> bytes: ...
+
+    def read(self, command: int, frame: bytes) -> Event:
+        """Raises DecodeError; the link then closes."""
+
+
+DialectFactory = Callable[[LinkSettings], Dialect]

@@ -1,0 +1,199 @@
+"""A client link: one TCP connection to a carrier, kept alive.
+
+It connects, logs in, and comes back after a fall with growing, jittered pauses; a login refused
+for its account, password or version waits at least `refused_wait_s`. What the connection does
+while it stands is the session's (connectors/session.py).
+
+Promises to the `Handler`: every token comes back once, as answered, lost or unsent (and, after
+a time-out, perhaps answered late as well); `lost` and `unsent` come before `down`; nothing is
+ever sent again by the link itself but a segment whose answer was "throttled". All calls are made
+on the event loop, none from within `submit`.
+
+Limits: the queue behind the window is the caller's to bound: look at `free` before `submit`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from connectors.backoff import Backoff
+from connectors.dialect import DialectFactory
+from connectors.protocols import CLIENTS
+from connectors.session import Counters, Session
+from connectors.settings import LinkSettings
+from connectors.values import Answer, Handler, Inbound, Report, Submit
+
+log = logging.getLogger(__name__)
+
+
+class Link:
+    """One connection of a channel. `start` and everything else belong to one event loop."""
+
+    def __init__(
+        self, settings: LinkSettings, handler: Handler, *, dialect: DialectFactory | None = None
+    ) -> None:
+        self.settings = settings
+        self.name = settings.name or f"{settings.protocol}-{settings.number}"
+        self.number = settings.number
+        self.counters = Counters()
+        self.last_error = ""
+        self._handler = handler
+        self._dialect = dialect or CLIENTS[settings.protocol]
+        self._session: Session | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
+        self._fallen = asyncio.Event()
+        self._refused = False
+        self._backoff = Backoff(settings.reconnect_min_s, settings.reconnect_max_s)
+
+    @property
+    def is_up(self) -> bool:
+        """Logged in."""
+        return self._session is not None and self._session.up
+
+    @property
+    def free(self) -> int:
+        """Submits that would go out now; 0 when down or paused."""
+        return self._session.free if self._session is not None else 0
+
+    @property
+    def unanswered(self) -> int:
+        """Submits on the wire."""
+        return self._session.unanswered if self._session is not None else 0
+
+    @property
+    def waiting(self) -> int:
+        """Submits handed in and not on the wire."""
+        return self._session.waiting if self._session is not None else 0
+
+    def start(self) -> None:
+        """Begin to connect; `handler.up` follows, now or after any number of tries."""
+        if self._task is None:
+            self._stopping.clear()
+            self._task = asyncio.get_running_loop().create_task(self._keep(), name=self.name)
+
+    async def stop(self, wait_s: float = 5.0) -> None:
+        """Give back what is not on the wire, wait for answers up to `wait_s`, take leave."""
+        self._stopping.set()
+        if self._task is None:
+            return
+        session = self._session
+        if session is not None:
+            await session.finish(wait_s)
+        await self._task
+        self._task = None
+
+    def drop(self, reason: str) -> None:
+        """Close the connection now; the link comes back by itself."""
+        if self._session is not None:
+            self._session.abort(reason)
+
+    def submit(self, submit: Submit) -> None:
+        """Send one segment, or queue it behind the window."""
+        self.submit_many((submit,))
+
+    def submit_many(self, submits: Sequence[Submit]) -> None:
+        """Send segments in this order. On a link that is down they come back as unsent."""
+        session = self._session
+        if session is None or not session.up or self._stopping.is_set():
+            tokens = [submit.token for submit in submits]
+            asyncio.get_running_loop().call_soon(self._handler.unsent, self, tokens)
+            return
+        session.submit(submits)
+
+    async def _keep(self) -> None:
+        while not self._stopping.is_set():
+            self._fallen.clear()
+            self._refused = False
+            await self._connect()
+            await self._fallen.wait()
+            if self._stopping.is_set():
+                return
+            pause = self._backoff.next()
+            if self._refused:
+                pause = max(pause, self.settings.refused_wait_s)
+            log.info("%s: connecting again in %.1f s", self.name, pause)
+            await self._pause(pause)
+            self.counters.reconnects += 1
+
+    async def _connect(self) -> None:
+        loop = asyncio.get_running_loop()
+        settings = self.settings
+        session = self._session = Session(settings, self._dialect(settings), self)
+        opening = loop.create_connection(
+            lambda: session, settings.host, settings.port, ssl=settings.tls
+        )
+        stopping = loop.create_task(self._stopping.wait())
+        connecting = loop.create_task(opening)
+        try:
+            await asyncio.wait(
+                {connecting, stopping},
+                timeout=settings.connect_timeout_s,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if not connecting.done():
+                connecting.cancel()
+            await asyncio.wait({connecting})
+            fault = self._fault(connecting)
+        finally:
+            stopping.cancel()
+        if fault:
+            session.abort(fault)
+            self.session_closed(session, fault)
+
+    def _fault(self, connecting: asyncio.Task[Any]) -> str:
+        if connecting.cancelled():
+            stopped = self._stopping.is_set()
+            limit = self.settings.connect_timeout_s
+            return "stopped" if stopped else f"no connection in {limit:g} s"
+        error = connecting.exception()
+        return f"no connection: {error}" if error is not None else ""
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except TimeoutError:
+            return
+
+    def session_up(self) -> None:
+        log.info("%s: up", self.name)
+        self._handler.up(self)
+
+    def session_closed(self, session: Session, reason: str) -> None:
+        if session is not self._session:
+            return
+        self._session = None
+        self._refused = session.lasting
+        # A peer that takes the login and then hangs up is no success: keep slowing down.
+        if session.worked:
+            self._backoff.reset()
+        if reason != "stopped":
+            self.last_error = reason
+            log.warning("%s: down: %s", self.name, reason)
+        self._fallen.set()
+        self._handler.down(self, reason)
+
+    def session_answered(self, token: Any, answer: Answer) -> None:
+        self._handler.answered(self, token, answer)
+
+    def session_lost(self, tokens: list[Any]) -> None:
+        self._handler.lost(self, tokens)
+
+    def session_unsent(self, tokens: list[Any]) -> None:
+        self._handler.unsent(self, tokens)
+
+    def session_delivered(self, item: Report | Inbound, response: bytes) -> None:
+        if isinstance(item, Report):
+            self.counters.reports += 1
+        else:
+            self.counters.inbound += 1
+        session = self._session
+        assert session is not None  # noqa: S101 - it is the caller
+
+        def ack() -> None:
+            session.write(response)
+
+        self._handler.delivered(self, item, ack)

@@ -1,0 +1,51 @@
+"""What a client link is told: where, who, how fast, how patient."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSettings:
+    """One TCP connection to a carrier. Times are seconds.
+
+    `window`: unanswered submits allowed by the contract. `heartbeat_s`: silence after which
+    the peer is asked; after `heartbeat_tries` unanswered tests it is dead. A login that is
+    refused for its account, password or version is tried again no sooner than
+    `refused_wait_s`, because repeated failures get an address locked. `account_padded`: hash
+    an account shorter than its field with NUL padding (cmpp.md A5).
+    """
+
+    protocol: str
+    version: str
+    host: str
+    port: int
+    account: str
+    password: str = field(repr=False)
+    service_id: str = ""
+    name: str = ""
+    number: int = 1
+    window: int = 16
+    heartbeat_s: float = 60.0
+    heartbeat_tries: int = 3
+    response_timeout_s: float = 60.0
+    connect_timeout_s: float = 10.0
+    reconnect_min_s: float = 1.0
+    reconnect_max_s: float = 60.0
+    refused_wait_s: float = 30.0
+    throttle_min_s: float = 0.1
+    throttle_max_s: float = 10.0
+    throttle_tries: int = 30
+    account_padded: bool = False
+    fee_user_type: int = 2
+    fee_type: str = "01"
+    fee_code: str = "000000"
+    tls: ssl.SSLContext | None = None
+
+    def __post_init__(self) -> None:
+        if self.window < 1:
+            raise ValueError(f"window: {self.window} is less than 1")
+        for name in ("heartbeat_s", "response_timeout_s", "connect_timeout_s", "reconnect_min_s"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name}: must be more than 0")

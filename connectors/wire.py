@@ -1,0 +1,124 @@
+"""Frames over one TCP connection, for both roles and every protocol.
+
+All four protocols begin a frame with two 4-byte big-endian integers, its length and its
+command. Frames written during one turn of the event loop leave in one `transport.write`, with
+TCP_NODELAY set, so that neither Nagle nor a delayed acknowledgement costs a round trip.
+
+A length outside the protocol's limits closes the connection: a stream without a frame border
+cannot be read on. What is buffered for a half frame never exceeds one frame and one read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from abc import ABC, abstractmethod
+from typing import cast
+
+_HEAD = struct.Struct(">II").unpack_from
+_CLOSE_GRACE_S = 1.0
+
+
+class Wire(asyncio.Protocol, ABC):
+    """One connection. Subclasses say what happens to frames and when it is over."""
+
+    def __init__(self, header_size: int, frame_limit: int) -> None:
+        self._header_size = header_size
+        self._frame_limit = frame_limit
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._rest = b""
+        self._out: list[bytes] = []
+        self._reason = ""
+        self.closing = False
+        self.blocked = False
+        """The peer reads slower than we write: send nothing new until `writable`."""
+        self.peer = ""
+
+    @abstractmethod
+    def opened(self) -> None:
+        """The connection stands."""
+
+    @abstractmethod
+    def frame_received(self, command: int, frame: bytes) -> None:
+        """One whole frame."""
+
+    @abstractmethod
+    def writable(self) -> None:
+        """The peer has caught up."""
+
+    @abstractmethod
+    def closed(self, reason: str) -> None:
+        """The connection is gone, for the reason first given."""
+
+    def write(self, frame: bytes) -> None:
+        """Send one frame with this turn's others; nothing happens on a closing connection."""
+        if self.closing:
+            return
+        if not self._out:
+            self._loop.call_soon(self._flush)
+        self._out.append(frame)
+
+    def close(self, reason: str) -> None:
+        """Send what is written, then close."""
+        if self.closing:
+            return
+        self._flush()
+        self.closing = True
+        self._reason = self._reason or reason
+        if self._transport is not None:
+            self._transport.close()
+            # A peer that stopped reading would keep the unsent rest, and us, for ever.
+            self._loop.call_later(_CLOSE_GRACE_S, self._transport.abort)
+
+    def abort(self, reason: str) -> None:
+        """Close at once, whatever is unsent."""
+        self.closing = True
+        self._reason = self._reason or reason
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports have the methods of asyncio.Transport, not its ancestry.
+        self._transport = cast(asyncio.Transport, transport)
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        address = transport.get_extra_info("peername")
+        self.peer = address[0] if address else ""
+        self.opened()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closing = True
+        self._transport = None
+        self._out.clear()
+        self.closed(self._reason or (f"connection broke: {exc}" if exc else "closed by the peer"))
+
+    def pause_writing(self) -> None:
+        self.blocked = True
+
+    def resume_writing(self) -> None:
+        self.blocked = False
+        self.writable()
+
+    def data_received(self, data: bytes) -> None:
+        buffer = self._rest + data if self._rest else data
+        at, end = 0, len(buffer)
+        smallest, largest = self._header_size, self._frame_limit
+        while end - at >= smallest and not self.closing:
+            length, command = _HEAD(buffer, at)
+            if not smallest <= length <= largest:
+                self.abort(f"bad frame length {length}")
+                return
+            stop = at + length
+            if stop > end:
+                break
+            self.frame_received(command, buffer[at:stop])
+            at = stop
+        self._rest = buffer[at:]
+
+    def _flush(self) -> None:
+        if self._out and self._transport is not None and not self.closing:
+            self._transport.write(b"".join(self._out))
+        self._out.clear()
