@@ -93,7 +93,7 @@ class Intake:
         except Refusal as refusal:
             return Reply(refusal.code, refusal.description, None, 0, len(entries))
         ids = self._ids.take(1 + len(entries))
-        made = self._recipients.sort(entries, ids, wording, texts, terms.extension)
+        made = self._recipients.sort(entries, ids, wording, texts, terms.extension_digits)
         if not made.messages:
             return _all_refused(made.results)
         return _Draft(
@@ -149,7 +149,7 @@ def _submission(
         business=terms.business,
         lane=terms.lane,
         content=content,
-        extension=terms.extension,
+        extension=request.extension,
         pass_through=request.pass_through,
         business_key=request.business_key,
         receipt=request.receipt,

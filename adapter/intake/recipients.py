@@ -39,14 +39,16 @@ class Recipients:
         ids: Sequence[int],
         wording: Wording,
         texts: Texts,
-        extension: str,
+        extension_digits: int,
     ) -> Sorted:
         """`ids` are the submission's, then one for each entry; a refused entry's is not used."""
         made = Sorted()
         repeats = _Repeats()
         for place, entry in enumerate(entries):
             try:
-                message = self._message(entry, ids[0], ids[place + 1], wording, texts, extension)
+                message = self._message(
+                    entry, ids[0], ids[place + 1], wording, texts, extension_digits
+                )
                 repeats.check(message)
             except Refusal as refusal:
                 result = _refused(entry, refusal)
@@ -64,7 +66,7 @@ class Recipients:
         message_id: int,
         wording: Wording,
         texts: Texts,
-        extension: str,
+        extension_digits: int,
     ) -> Message:
         if entry.refused is not None:
             raise Refusal(*entry.refused)
@@ -78,7 +80,7 @@ class Recipients:
         reach = self._reaches.get(carrier)
         if reach is None:
             raise Refusal(Code.NO_ROUTE, f"no channel serves the carrier {carrier}", "mobile")
-        if len(extension) > reach.room:
+        if extension_digits > reach.room:
             raise Refusal(
                 Code.BAD_REQUEST,
                 f"extension: access number and extensions exceed 20 digits towards {carrier}",

@@ -31,11 +31,11 @@ _DIGITS = re.compile(r"[0-9]*")
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """`extension` is the client's and the request's together."""
+    """`extension_digits` counts the client's and the request's extension together."""
 
     business: str
     lane: Lane
-    extension: str
+    extension_digits: int
     due_at: datetime
     expire_at: datetime
 
@@ -52,7 +52,7 @@ def terms_of(client: Client, request: Request, now: datetime) -> Terms:
     return Terms(
         business=request.business or client.business,
         lane=_lane(client, request),
-        extension=client.extension + request.extension,
+        extension_digits=len(client.extension) + len(request.extension),
         due_at=due_at,
         expire_at=expire_at,
     )

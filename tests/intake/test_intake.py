@@ -57,7 +57,7 @@ def test_an_accepted_request_is_stored_as_it_was_asked_for(house: House) -> None
     assert (result.mobile, result.ref, result.segments) == ("13800138000", "a", 1)
     its, own = house.rows(reply)
     assert (its.client, its.door, its.source, its.client_ref) == ("his", "dbpoll", "tables", "OP-1")
-    assert (its.business, its.lane, its.extension) == ("appointment", "realtime", "1234")
+    assert (its.business, its.lane, its.extension) == ("appointment", "realtime", "34")
     assert (its.content, its.pass_through, its.business_key) == (SIGNED, "passed", "A1")
     assert its.receipt is False
     assert [each.id for each in own] == [result.message_id]
@@ -71,7 +71,7 @@ def test_an_accepted_request_is_stored_as_it_was_asked_for(house: House) -> None
 def test_what_the_request_leaves_open_is_the_clients(house: House) -> None:
     (reply,) = house.accept(send("13800138000"), lane=Lane.BULK, validity_s=60)
     its, own = house.rows(reply)
-    assert (its.business, its.lane, its.extension) == ("general", "bulk", "12")
+    assert (its.business, its.lane, its.extension) == ("general", "bulk", None)
     assert its.due_at == its.accepted_at
     assert own[0].expire_at - own[0].due_at == 60_000
 

@@ -32,14 +32,14 @@ def refusal(client: Client = CLIENT, /, **changed: Any) -> tuple[Code, str, str]
 
 def test_what_the_request_leaves_open_is_the_clients() -> None:
     made = terms()
-    assert (made.business, made.lane, made.extension) == ("general", Lane.NORMAL, "12")
+    assert (made.business, made.lane, made.extension_digits) == ("general", Lane.NORMAL, 2)
     assert (made.due_at, made.expire_at) == (NOW, NOW + timedelta(hours=1))
 
 
 def test_what_the_request_says_counts() -> None:
     request = replace(REQUEST, business="lab", lane=Lane.URGENT, extension="34")
     made = terms_of(CLIENT, request, NOW)
-    assert (made.business, made.lane, made.extension) == ("lab", Lane.URGENT, "1234")
+    assert (made.business, made.lane, made.extension_digits) == ("lab", Lane.URGENT, 4)
 
 
 @pytest.mark.parametrize(
