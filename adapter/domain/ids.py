@@ -15,9 +15,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 EPOCH_MS = 1_577_836_800_000
+_EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 _TIME_SHIFT = 22
 _NODE_SHIFT = 12
 _SEQUENCE_MASK = (1 << _NODE_SHIFT) - 1
@@ -59,7 +60,8 @@ class IdMaker:
 
 def id_at(moment: datetime) -> int:
     """The smallest id a node could have made at `moment` (aware)."""
-    return max(0, int(moment.timestamp() * 1000) - EPOCH_MS) << _TIME_SHIFT
+    # Not by timestamp(): from 2038 on a float of seconds may fall a millisecond short.
+    return max(0, (moment - _EPOCH) // timedelta(milliseconds=1)) << _TIME_SHIFT
 
 
 def moment_of(made: int) -> datetime:
