@@ -15,10 +15,10 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 class Clock:
-    """Stands still until it is set; seconds since 1970."""
+    """Stands still in the middle of a millisecond until it is set; seconds since 1970."""
 
     def __init__(self, moment: datetime = NOON) -> None:
-        self.now = moment.timestamp()
+        self.now = (moment + timedelta(microseconds=500)).timestamp()
 
     def __call__(self) -> float:
         return self.now
@@ -53,6 +53,11 @@ def test_id_at_parts_what_was_made_before_from_what_was_made_after(moment: datet
     assert IdMaker(clock=Clock(moment - timedelta(milliseconds=1))).take(4_096)[-1] < border
     assert IdMaker(clock=Clock(moment)).next() >= border
     assert moment_of(border) == moment
+
+
+def test_no_millisecond_is_lost_after_2038() -> None:
+    moment = datetime(2038, 2, 1, 0, 0, 0, 3_000, tzinfo=UTC)
+    assert moment_of(id_at(moment)) == moment
 
 
 def test_a_moment_before_the_epoch_is_before_every_id() -> None:
