@@ -59,6 +59,7 @@ DEV = [
     "import-linter>=2.5",
     "lxml-stubs>=0.5",
     "mypy>=2",
+    "packaging>=25",
     "pytest>=9",
     "pytest-timeout>=2.4",
     "python-calamine>=0.5",
