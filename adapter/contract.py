@@ -1,5 +1,5 @@
 # mypy: disable-error-code="misc,untyped-decorator"
-# ruff: noqa: N802, N805, RUF012 (operations have the contract's names; the rest is Spyne's form)
+# ruff: noqa: RUF012 (Spyne wants the members as a list in the class)
 """The contract: every operation and every field that other systems see, written down once.
 
 WSDL and XSD are exported from these Spyne models, so a `doc` here is the `xs:documentation`
@@ -45,6 +45,7 @@ MAX_ID = 2**63 - 1
 
 _CODES = ", ".join(Code)
 _STATES = ", ".join(State)
+_LANES = ", ".join(Lane)
 
 
 def _text(doc: str, max_len: int | None = None, *, required: bool = False) -> Any:
@@ -65,11 +66,17 @@ def _moment(doc: str, *, required: bool = False) -> Any:
 
 
 def _list(item: Any, name: str, doc: str, *, required: bool = False, limit: int = 0) -> Any:
-    """A wrapped list: element `name` of the model, items called as their type."""
-    many = item.customize(nillable=False, min_occurs=0, max_occurs=limit or "unbounded")
+    """A wrapped list of items called `name`.
+
+    `limit` is checked by the reader and is no maxOccurs: Java's parsers refuse a schema with
+    one beyond 5,000.
+    """
+    many = item.customize(nillable=False, min_occurs=0, max_occurs="unbounded")
     wrapped = Array(many, member_name=name, type_name=f"ArrayOf{name}")
     wrapped.__namespace__ = NS
-    return wrapped.customize(doc=doc, min_occurs=int(required), nillable=False)
+    return wrapped.customize(
+        doc=doc, min_occurs=int(required), nillable=False, max_items=limit or MAX_IDS
+    )
 
 
 def _id(doc: str, *, required: bool = False) -> Any:
@@ -85,9 +92,16 @@ def _state(doc: str) -> Any:
 
 
 def _lane(doc: str) -> Any:
-    lane = Unicode(values=[str(lane) for lane in Lane], type_name="Lane")
+    lane = Unicode(
+        values=[str(lane) for lane in Lane],
+        type_name="Lane",
+        doc=doc,
+        min_occurs=0,
+        nillable=False,
+    )
+    # Else Spyne puts it into a namespace of its own, imported from nowhere.
     lane.__namespace__ = NS
-    return lane.customize(doc=doc, min_occurs=0, nillable=False)
+    return lane
 
 
 _WHEN = (
@@ -479,8 +493,8 @@ class GetAccountReply(Model):
         ("signature", _text("Signature put in front of its texts.")),
         ("extension", _text("Its extension of the access number.")),
         ("business", _text("Kind of use where a request names none.")),
-        ("lane", _lane("Lane where a request names none.")),
-        ("lanes", _list(_lane(""), "Lane", "Lanes it may use; absent means all.")),
+        ("lane", _text(f"Lane where a request names none. One of: {_LANES}.")),
+        ("lanes", _list(_text(""), "Lane", "Lanes it may use; absent means all.")),
         ("ratePerMinute", _number("Submissions a minute; absent means no limit.")),
         ("dailyQuota", _number("Messages a day; absent means no limit.")),
         ("quotaLeft", _number("Messages left today; absent means no limit.")),

@@ -189,7 +189,7 @@ class Elements:
             ((item_name, item),) = kind._type_info.items()
             items = _Shape(list)
             items.add(self._member(item_name, item))
-            most = int(min(item.Attributes.max_occurs, 2**31))
+            most = kind.Attributes.max_items
             return _Member(name, tag, required, None, str, items, most)
         if issubclass(kind, ComplexModelBase):
             return _Member(name, tag, required, None, str, self.prepare(kind))

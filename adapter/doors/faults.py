@@ -56,11 +56,7 @@ def internal(error: BaseException) -> Refusal:
 def tell(parent: etree._Element | None, refusal: Refusal) -> etree._Element:
     """The element ExchangeFault for a refusal, appended to `parent` where there is one."""
     tag = f"{{{NS}}}ExchangeFault"
-    told = (
-        etree.Element(tag, nsmap=DEFAULT_NS)
-        if parent is None
-        else etree.SubElement(parent, tag, nsmap={"tns": NS})
-    )
+    told = etree.Element(tag, nsmap=DEFAULT_NS) if parent is None else etree.SubElement(parent, tag)
     words = (
         ("code", str(refusal.code)),
         ("description", refusal.description),

@@ -20,9 +20,9 @@ import adapter
 from adapter import contract
 from adapter.domain.client import Client
 from adapter.domain.errors import Code, Refusal
-from adapter.domain.ports import AccountsPort, DeskPort, IntakePort, MessageView
+from adapter.domain.ports import AccountsPort, DeskPort, IntakePort, MessageView, SegmentView
 from adapter.domain.states import Door, Lane
-from adapter.domain.values import Entry, InboundNotice, Notice, Reply, Request
+from adapter.domain.values import Entry, InboundNotice, Notice, Reply, Request, Result
 from adapter.doors.cursor import Cursor
 
 _SEPARATORS = re.compile(r"[,;，；、\s]+")
@@ -147,15 +147,16 @@ class Exchange:
                 Code.BAD_REQUEST, "businessKey: is missing, but replace is true", "businessKey"
             )
         reply = self._take(client, asked)
-        answer = contract.SendReply()
-        answer.code = str(reply.code)
-        answer.description = reply.description
-        answer.submissionId = _written_id(reply.submission_id)
-        answer.accepted = reply.accepted
-        answer.refused = reply.refused
-        answer.passThrough = asked.pass_through
-        answer.results = [_Result(result) for result in reply.results]
-        return answer
+        return _made(
+            contract.SendReply,
+            code=str(reply.code),
+            description=reply.description,
+            submissionId=_written_id(reply.submission_id),
+            accepted=reply.accepted,
+            refused=reply.refused,
+            passThrough=asked.pass_through,
+            results=[_result(result) for result in reply.results],
+        )
 
     def _take(self, client: Client, request: Request) -> Reply:
         (reply,) = self._intake.accept(client, [request])
@@ -202,18 +203,17 @@ class Exchange:
             client_ref=request.clientRef or "",
             submission_id=submission,
         )
-        answer = contract.QueryReply()
-        answer.code = str(Code.OK if found else Code.NOT_FOUND)
-        answer.messages = [self._message(view) for view in found]
-        return answer
+        return _made(
+            contract.QueryReply,
+            code=str(Code.OK if found else Code.NOT_FOUND),
+            messages=[self._message(view) for view in found],
+        )
 
     def fetch_receipts(self, client: Client, door: Door, request: Any) -> Any:
         """`FetchReceipts`."""
-        answer = contract.FetchReceiptsReply()
-        answer.receipts = self._fetch(
-            answer, request, client, self._desk.fetch_receipts, self._receipt
-        )
-        return answer
+        notices, cursor, more = self._fetch(client, request, self._desk.fetch_receipts)
+        receipts = [self._receipt(notice) for notice in notices]
+        return _made(contract.FetchReceiptsReply, receipts=receipts, cursor=cursor, more=more)
 
     def ack_receipts(self, client: Client, door: Door, request: Any) -> Any:
         """`AckReceipts`."""
@@ -223,11 +223,9 @@ class Exchange:
 
     def fetch_inbound(self, client: Client, door: Door, request: Any) -> Any:
         """`FetchInbound`."""
-        answer = contract.FetchInboundReply()
-        answer.inbound = self._fetch(
-            answer, request, client, self._desk.fetch_inbound, self._inbound
-        )
-        return answer
+        notices, cursor, more = self._fetch(client, request, self._desk.fetch_inbound)
+        inbound = [self._inbound(notice) for notice in notices]
+        return _made(contract.FetchInboundReply, inbound=inbound, cursor=cursor, more=more)
 
     def ack_inbound(self, client: Client, door: Door, request: Any) -> Any:
         """`AckInbound`."""
@@ -236,21 +234,15 @@ class Exchange:
         )
 
     def _fetch(
-        self,
-        answer: Any,
-        request: Any,
-        client: Client,
-        fetch: Callable[[str, int, int], list[N]],
-        written: Callable[[N], Any],
-    ) -> list[Any]:
-        """Fill in cursor and more; the notices as models. One is fetched beyond `max`."""
+        self, client: Client, request: Any, fetch: Callable[[str, int, int], list[N]]
+    ) -> tuple[list[N], str, bool]:
+        """The notices, the cursor over them, and whether more wait: one more is asked for."""
         most = request.max or contract.DEFAULT_FETCH
         after = Cursor.parse(request.cursor).last
         notices = fetch(client.account, most + 1, after)
-        answer.more = len(notices) > most
-        notices = notices[:most]
-        answer.cursor = str(Cursor.over(after, [notice.id for notice in notices]))
-        return [written(notice) for notice in notices]
+        given = notices[:most]
+        cursor = Cursor.over(after, [notice.id for notice in given])
+        return given, str(cursor), len(notices) > most
 
     def _acknowledge(
         self,
@@ -269,9 +261,8 @@ class Exchange:
             named = [notice.id for notice in behind if notice.id <= place.last]
             if not place.covers(named):
                 named = []
-        answer = contract.AckReply()
-        answer.acknowledged = self._desk.acknowledge(client.account, named) if named else 0
-        return answer
+        done = self._desk.acknowledge(client.account, named) if named else 0
+        return _made(contract.AckReply, acknowledged=done)
 
     def cancel(self, client: Client, door: Door, request: Any) -> Any:
         """`Cancel`."""
@@ -279,69 +270,73 @@ class Exchange:
         submission = _read_id(request.submissionId, "submissionId")
         key = request.businessKey
         _one_of(submissionId=submission, messageIds=ids, businessKey=key)
-        answer = contract.CancelReply()
-        answer.cancelled = self._desk.cancel(
+        stopped = self._desk.cancel(
             client.account, submission_id=submission, message_ids=ids, business_key=key or ""
         )
-        return answer
+        return _made(contract.CancelReply, cancelled=stopped)
 
     def get_account(self, client: Client, door: Door) -> Any:
         """`GetAccount`."""
-        answer = contract.GetAccountReply()
-        answer.account = client.account
-        answer.title = client.title
-        answer.signature = client.signature
-        answer.extension = client.extension
-        answer.business = client.business
-        answer.lane = str(client.lane)
-        answer.lanes = [str(lane) for lane in client.lanes] or None
-        answer.ratePerMinute = client.rate_per_minute or None
-        answer.dailyQuota = client.daily_quota or None
-        answer.maxSegments = client.max_segments
-        answer.validitySeconds = client.validity_s
-        return answer
+        return _made(
+            contract.GetAccountReply,
+            account=client.account,
+            title=client.title,
+            signature=client.signature,
+            extension=client.extension,
+            business=client.business,
+            lane=str(client.lane),
+            lanes=[str(lane) for lane in client.lanes] or None,
+            ratePerMinute=client.rate_per_minute or None,
+            dailyQuota=client.daily_quota or None,
+            maxSegments=client.max_segments,
+            validitySeconds=client.validity_s,
+        )
 
     def ping(self, caller: Caller) -> Any:
         """`Ping`."""
         if caller.account:
             self._enter(caller)
-        answer = contract.PingReply()
-        answer.time = self._local(self._clock())
-        answer.version = adapter.__version__
-        answer.state = self._state()
-        return answer
+        return _made(
+            contract.PingReply,
+            time=self._local(self._clock()),
+            version=adapter.__version__,
+            state=self._state(),
+        )
 
     def _message(self, view: MessageView) -> Any:
-        written = contract.Message()
-        written.messageId = _written_id(view.message_id)
-        written.submissionId = _written_id(view.submission_id)
-        written.clientRef = view.client_ref
-        written.ref = view.ref
-        written.mobile = view.mobile
-        written.state = str(view.state)
-        written.carrierCode = view.carrier_code
-        written.description = view.description
-        written.channel = view.channel
-        written.inDoubt = view.in_doubt or None
-        written.acceptedAt = self._local(view.accepted_at)
-        written.submittedAt = self._local(view.submitted_at)
-        written.doneAt = self._local(view.done_at)
-        written.passThrough = view.pass_through
-        written.segmentCount = view.segments
-        written.segments = [
-            contract.Segment(
-                number=part.number,
-                state=str(part.state),
-                carrierCode=part.carrier_code,
-                submittedAt=self._local(part.submitted_at),
-                doneAt=self._local(part.done_at),
-            )
-            for part in view.parts
-        ] or None
-        return written
+        return _made(
+            contract.Message,
+            messageId=_written_id(view.message_id),
+            submissionId=_written_id(view.submission_id),
+            clientRef=view.client_ref,
+            ref=view.ref,
+            mobile=view.mobile,
+            state=str(view.state),
+            carrierCode=view.carrier_code,
+            description=view.description,
+            channel=view.channel,
+            inDoubt=view.in_doubt or None,
+            acceptedAt=self._local(view.accepted_at),
+            submittedAt=self._local(view.submitted_at),
+            doneAt=self._local(view.done_at),
+            passThrough=view.pass_through,
+            segmentCount=view.segments,
+            segments=[self._segment(part) for part in view.parts] or None,
+        )
+
+    def _segment(self, part: SegmentView) -> Any:
+        return _made(
+            contract.Segment,
+            number=part.number,
+            state=str(part.state),
+            carrierCode=part.carrier_code,
+            submittedAt=self._local(part.submitted_at),
+            doneAt=self._local(part.done_at),
+        )
 
     def _receipt(self, notice: Notice) -> Any:
-        return contract.Receipt(
+        return _made(
+            contract.Receipt,
             receiptId=_written_id(notice.id),
             messageId=_written_id(notice.message_id),
             submissionId=_written_id(notice.submission_id),
@@ -359,7 +354,8 @@ class Exchange:
         )
 
     def _inbound(self, notice: InboundNotice) -> Any:
-        return contract.Inbound(
+        return _made(
+            contract.Inbound,
             inboundId=_written_id(notice.id),
             mobile=notice.mobile,
             content=notice.content,
@@ -385,18 +381,23 @@ class Exchange:
         return None if moment is None else moment.astimezone(self._timezone)
 
 
-class _Result:
-    """A result as the model `Result` has it, without Spyne's constructor: a batch has many."""
+def _made(model: Any, **members: Any) -> Any:
+    """A model with these members, without Spyne's constructor: a batch has thousands."""
+    made = model.__new__(model)
+    made.__dict__.update(members)
+    return made
 
-    __slots__ = ("code", "description", "messageId", "mobile", "ref", "segments")
 
-    def __init__(self, result: Any) -> None:
-        self.mobile = result.mobile
-        self.ref = result.ref
-        self.messageId = _written_id(result.message_id)
-        self.segments = result.segments or None
-        self.code = str(result.code)
-        self.description = result.description
+def _result(result: Result) -> Any:
+    return _made(
+        contract.Result,
+        mobile=result.mobile,
+        ref=result.ref,
+        messageId=_written_id(result.message_id),
+        segments=result.segments or None,
+        code=str(result.code),
+        description=result.description,
+    )
 
 
 def _values(given: list[Any] | None) -> dict[str, str] | None:

@@ -15,9 +15,9 @@ compressed requests are refused.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from email.message import Message as Headers
 from typing import TYPE_CHECKING, Any
 
 from lxml import etree
@@ -35,7 +35,6 @@ from adapter.spyne_compat import (
     NS_SOAP11_ENV,
     NS_SOAP12_ENV,
     Application,
-    Fault,
     MethodContext,
     ServerBase,
     Soap11,
@@ -45,6 +44,7 @@ from adapter.spyne_compat import (
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
+_CHARSET = re.compile(r"""charset\s*=\s*["']?([a-z0-9._-]{1,40})""")
 _XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 OPERATION_KEY = "adapter.operation"
 CODE_KEY = "adapter.code"
@@ -86,15 +86,19 @@ class _Ours:
         except Refusal as refusal:
             raise fault_of(refusal) from None
 
-    def to_parent(
-        self, ctx: Any, model: Any, value: Any, parent: etree._Element, *_: Any, **__: Any
-    ) -> None:
-        """Write the response, or a fault, into the Body."""
-        if isinstance(value, Fault):
-            self.write_fault(refusal_of(value), parent)
-        else:
-            response = etree.SubElement(parent, f"{{{NS}}}{model.get_type_name()}")
-            self.elements.fill(model, vars(value), response)
+    def serialize(self, ctx: Any, message: Any) -> None:
+        """Write the envelope of the response. (Spyne's own formats a stack for every one.)"""
+        model = ctx.descriptor.out_message
+        (name,) = model._type_info
+        ctx.out_document, body = self.envelope()
+        response = etree.SubElement(body, f"{{{NS}}}{model.get_type_name()}")
+        self.elements.fill(model, {name: ctx.out_object[0]}, response)
+
+    def envelope(self) -> tuple[etree._Element, etree._Element]:
+        """An empty envelope, and its Body."""
+        names = {self.soap_env: self.ns_soap_env, "tns": NS}
+        envelope = etree.Element(f"{{{self.ns_soap_env}}}Envelope", nsmap=names)
+        return envelope, etree.SubElement(envelope, f"{{{self.ns_soap_env}}}Body")
 
     def write_fault(self, refusal: Refusal, body: etree._Element) -> None:
         """Write a fault as this version of SOAP has it."""
@@ -221,14 +225,14 @@ class SoapDoor:
         return [] if method == "HEAD" else [body]
 
     def _post(self, environ: WSGIEnvironment, version: _Version) -> tuple[str, str, bytes]:
-        content_type = Headers()
-        content_type["Content-Type"] = environ.get("CONTENT_TYPE") or "text/xml"
-        if content_type.get_content_type() == "application/soap+xml":
+        content_type = environ.get("CONTENT_TYPE", "").lower()
+        if content_type.startswith("application/soap+xml"):
             version = self._soap12
         status = "500 Internal Server Error"
         try:
             body = self._body(environ, content_type)
-            envelope = parse(decode(body, content_type.get_content_charset()))
+            charset = _CHARSET.search(content_type)
+            envelope = parse(decode(body, charset and charset[1]))
             version = self._version_of(envelope)
             answer, refused = self._run(version, envelope, environ)
             if not refused:
@@ -242,9 +246,9 @@ class SoapDoor:
             answer = self._refuse(version, internal(error), environ)
         return status, version.mime, answer
 
-    def _body(self, environ: WSGIEnvironment, content_type: Headers) -> bytes:
+    def _body(self, environ: WSGIEnvironment, content_type: str) -> bytes:
         """The body, when it is one to be read. A server gives CONTENT_LENGTH also for chunks."""
-        if content_type.get_content_maintype() == "multipart":
+        if content_type.startswith("multipart/"):
             raise Refusal(Code.BAD_REQUEST, "attachments are not taken: send a plain envelope")
         if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
             raise Refusal(Code.BAD_REQUEST, "compressed requests are not taken")
@@ -288,9 +292,8 @@ class SoapDoor:
         """An envelope with a fault."""
         environ[CODE_KEY] = str(refusal.code)
         protocol = version.application.out_protocol
-        env = f"{{{protocol.ns_soap_env}}}"
-        envelope = etree.Element(f"{env}Envelope", nsmap={protocol.soap_env: protocol.ns_soap_env})
-        protocol.write_fault(refusal, etree.SubElement(envelope, f"{env}Body"))
+        envelope, body = protocol.envelope()
+        protocol.write_fault(refusal, body)
         written: bytes = etree.tostring(envelope, xml_declaration=True, encoding="UTF-8")
         return written
 

@@ -10,6 +10,7 @@ that hangs keeps its thread.
 
 from __future__ import annotations
 
+import logging
 import select
 import threading
 import time
@@ -36,8 +37,12 @@ _HEADERS = {
 _CONNECTIONS = 1_000
 # A client that says nothing for so long is dropped.
 _SILENCE_S = 60
+# How long answers may take to leave when the server stops.
+_FLUSH_S = 2.0
 
 log = structlog.get_logger(__name__)
+# It warns of every request that waits for a thread, be it for a millisecond.
+logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
 
 def _not_found(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -105,9 +110,10 @@ class WebServer:
     """waitress in a thread of its own. `port` is the real one, also where 0 was asked for."""
 
     def __init__(self, app: WSGIApplication, web: Web) -> None:
-        self._server: Any = create_server(
+        self._map: dict[int, Any] = {}
+        server = create_server(
             app,
-            map={},
+            map=self._map,
             host=web.host,
             port=web.port,
             threads=web.threads,
@@ -119,33 +125,49 @@ class WebServer:
             expose_tracebacks=False,
             ident=None,
         )
-        self._map = getattr(self._server, "_map", None) or self._server.map
+        self._tasks = server.task_dispatcher
+        self._poll = server.adj.asyncore_use_poll
+        self._listeners = [each for each in self._map.values() if hasattr(each, "effective_port")]
+        self.host: str = self._listeners[0].effective_host
+        self.port = int(self._listeners[0].effective_port)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="web", daemon=True)
-        listening = getattr(self._server, "effective_listen", None)
-        self.host, port = (
-            listening[0]
-            if listening
-            else (self._server.effective_host, self._server.effective_port)
-        )
-        self.port = int(port)
 
     def start(self) -> None:
         """Serve; returns at once."""
         self._thread.start()
 
-    def stop(self, timeout_s: float = 10.0) -> None:
-        """Accept no more, let the requests in work be answered, close. Safe to call twice."""
+    def stop(self) -> None:
+        """Accept no more, answer the requests in work (5 s at most), close. May be repeated."""
         self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout_s + 5)
+        for listener in self._listeners:
+            listener.pull_trigger()
+        if self._thread.ident is None:
+            self._close()
+        else:
+            self._thread.join()
 
     def _run(self) -> None:
-        poll = self._server.adj.asyncore_use_poll
         while not self._stopping.is_set():
-            wasyncore.loop(timeout=0.2, use_poll=poll, map=self._map, count=1)
-        self._server.task_dispatcher.shutdown(cancel_pending=False)
+            self._turn(1.0)
+        self._close()
+
+    def _turn(self, timeout_s: float) -> None:
+        wasyncore.loop(timeout=timeout_s, use_poll=self._poll, map=self._map, count=1)
+
+    def _close(self) -> None:
+        for listener in self._listeners:
+            listener.accepting = False
+        self._tasks.shutdown(cancel_pending=False)
+        until = time.monotonic() + _FLUSH_S
+        while any(_unsent(each) for each in self._map.values()) and time.monotonic() < until:
+            self._turn(0.1)
         wasyncore.close_all(self._map)
+        self._map.clear()
+
+
+def _unsent(connection: Any) -> bool:
+    return getattr(connection, "total_outbufs_len", 0) > 0
 
 
 def serve(app: WSGIApplication, web: Web) -> WebServer:

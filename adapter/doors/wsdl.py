@@ -11,7 +11,7 @@ from typing import Any
 
 from lxml import etree
 
-from adapter.contract import NAME, NS, SmsExchange
+from adapter.contract import NAME, SmsExchange
 
 _WSDL = "{http://schemas.xmlsoap.org/wsdl/}"
 _XSD = "{http://www.w3.org/2001/XMLSchema}"
@@ -39,6 +39,9 @@ def _put_right(document: Any) -> None:
         words = etree.Element(f"{_WSDL}documentation")
         words.text = " ".join((SmsExchange.__doc__ or "").split())
         element.insert(0, words)
+    for schema in root.iter(f"{_XSD}schema"):
+        # Spyne's order changes from one process to the next.
+        schema[:] = sorted(schema, key=lambda each: (each.tag, each.get("name") or ""))
     _tidy_words(root)
     etree.cleanup_namespaces(root, keep_ns_prefixes=_KEPT)
     etree.indent(root)
@@ -60,15 +63,11 @@ def build_wsdl(application: Any, url: str) -> bytes:
     return built
 
 
-def build_xsd(application: Any) -> bytes:
-    """The schema of the contract's namespace, as a document of its own."""
-    document = application.interface.docs.xml_schema
-    document.build_interface_document()
-    schemas = [
-        schema for schema in document.schema_dict.values() if schema.get("targetNamespace") == NS
-    ]
-    (schema,) = schemas
-    _tidy_words(schema)
+def schema_of(wsdl: bytes) -> bytes:
+    """The schema within a WSDL, as a document of its own."""
+    found = etree.fromstring(wsdl).find(f"{_WSDL}types/{_XSD}schema")
+    assert found is not None
+    schema = etree.fromstring(etree.tostring(found))
     etree.cleanup_namespaces(schema, keep_ns_prefixes=_KEPT)
     etree.indent(schema)
     written: bytes = etree.tostring(schema, xml_declaration=True, encoding="UTF-8")
