@@ -65,7 +65,7 @@ def moment_binder(type_: types.TypeEngine[Any], zone: tzinfo, *, as_text: bool) 
 def key_binder(type_: types.TypeEngine[Any]) -> Binder:
     """For keys, which are texts on our side."""
     if isinstance(type_, types.Integer | types.Numeric):
-        return lambda value: value if (number := _number(value)) is None else number
+        return _number
     return lambda value: value or None
 
 

@@ -129,7 +129,7 @@ def tables(dialect: str) -> MetaData:
         _column("TAKEN_AT", moment, ""),
         _column("SUBMITTED_AT", moment, ""),
         _column("DONE_AT", moment, ""),
-        **_options(dialect),
+        **_options(dialect, fill=70),
     )
     Index(_name("SMS_OUTBOUND_STATUS"), outbound.c.STATUS, outbound.c.ID)
     Table(
@@ -225,8 +225,10 @@ def _now(dialect: str) -> Any:
     return func.current_timestamp()
 
 
-def _options(dialect: str) -> dict[str, Any]:
+def _options(dialect: str, fill: int = 100) -> dict[str, Any]:
     if dialect == "mysql":
         return {"mysql_engine": "InnoDB", "mysql_default_charset": "utf8mb4"}
-    # A row is updated two or three times soon after it came: room for that on its page.
-    return {"postgresql_with": {"fillfactor": 70}} if dialect == "postgresql" else {}
+    if dialect == "postgresql" and fill < 100:
+        # A row is updated two or three times soon after it came: room for that on its page.
+        return {"postgresql_with": {"fillfactor": fill}}
+    return {}

@@ -24,10 +24,12 @@ TEXTS = (
     "BUSINESS_KEY",
 )
 MOMENTS = ("SCHEDULE_AT", "EXPIRE_AT")
-READ = ("ID", *TEXTS, *MOMENTS)
-"""The columns of a record, in its order, which is that of Row's fields."""
+READ = ("ID", *TEXTS, *MOMENTS, "CREATED_AT")
+"""The columns of a record, in its order, which is that of Row's fields; CREATED_AT is read
+of one row only, to see how far we are behind."""
 
 _TEXTS_END = 1 + len(TEXTS)
+_MOMENTS_END = _TEXTS_END + len(MOMENTS)
 _PLAIN = frozenset({str, type(None)})
 _NOTHING = (None,) * len(MOMENTS)
 _FORMATS = ("%Y%m%d%H%M%S", "%Y%m%d%H%M", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y/%m/%d")
@@ -43,11 +45,11 @@ def rows(records: Iterable[Sequence[Any]], zone: tzinfo) -> list[Row]:
 
 def unreadable(key: Any, fault: str) -> Row:
     """A row of which only the key could be read."""
-    return Row._make((key_text(key), *(None,) * (len(READ) - 1), fault))
+    return Row._make((key_text(key), *(None,) * (_MOMENTS_END - 1), fault))
 
 
 def _row(record: Sequence[Any], zone: tzinfo) -> Row:
-    key, texts, moments = record[0], record[1:_TEXTS_END], record[_TEXTS_END:]
+    key, texts, moments = record[0], record[1:_TEXTS_END], record[_TEXTS_END:_MOMENTS_END]
     fault = ""
     if type(key) is not str:
         key = key_text(key)
@@ -129,4 +131,13 @@ def _flaw(texts: Sequence[str | None], joined: str) -> str:
     raise AssertionError("a flaw that is in no column")
 
 
-assert READ[1:] == tuple(name.upper() for name in Row._fields[1:-1])
+def age_s(record: Sequence[Any], zone: tzinfo, now: datetime) -> float:
+    """How long ago a row was created; 0 where that is not known."""
+    try:
+        created = moment(record[-1], zone)
+    except ValueError:
+        return 0.0
+    return 0.0 if created is None else max(0.0, (now - created).total_seconds())
+
+
+assert READ[1:-1] == tuple(name.upper() for name in Row._fields[1:-1])

@@ -96,6 +96,8 @@ class Source:
         self._claims: Claims | None = None
         self._troubles: dict[str, str] = {}
         self._counts = {"claimed": 0, "refused": 0, "written": 0}
+        self._polled_at: datetime | None = None
+        self._lag_s = 0.0
         self._threads = [
             threading.Thread(
                 target=self._claim_forever, name=f"claim-{settings.name}", daemon=True
@@ -131,7 +133,9 @@ class Source:
         return Health(
             self.name,
             not self._troubles,
-            "; ".join(self._troubles.values()),
+            "; ".join(list(self._troubles.values())),
+            self._polled_at,
+            self._lag_s,
             self._counts["claimed"],
             self._counts["refused"],
             self._counts["written"],
@@ -185,6 +189,9 @@ class Source:
             self._offer(self._claim_line.run(self._recover, writes=False))
             self._recovery.turned(time.monotonic())
         rows = self._claim()
+        self._polled_at = self._wall()
+        if not rows:
+            self._lag_s = 0.0
         self._offer(rows)
         if rows:
             idle.reset()
@@ -211,7 +218,10 @@ class Source:
 
     def _claim_batch(self, connection: Connection) -> list[Row]:
         claims = self._claimer(connection)
-        records = claims.claim(connection, self._settings.batch, self._wall())
+        now = self._wall()
+        records = claims.claim(connection, self._settings.batch, now)
+        if records:
+            self._lag_s = reading.age_s(records[0], self._settings.zone, now)
         return reading.rows(records, self._settings.zone)
 
     def _claim_singly(self, connection: Connection) -> list[Row]:

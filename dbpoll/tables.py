@@ -84,7 +84,7 @@ class Tables:
 
 def find(connection: Connection, settings: Settings) -> Tables:
     """Read the database's own description. Raises TableFault."""
-    unknown = sorted(set(settings.columns) - set(OUTBOUND) - {"CREATED_AT"})
+    unknown = sorted(set(settings.columns) - set(OUTBOUND))
     if unknown:
         raise TableFault(f"columns that SMS_OUTBOUND does not have: {', '.join(unknown)}")
     seeker = _Seeker(connection, settings)

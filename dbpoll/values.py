@@ -135,11 +135,15 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How a source does. `reason` is empty while it is up; counts are since the start."""
+    """How a source does. `reason` is empty while it is up; counts are since the start.
+    `lag_s`: age of the oldest new row at the last poll; `unanswered`: rows claimed whose
+    answer isn't in the table yet."""
 
     name: str
     up: bool
     reason: str
+    polled_at: datetime | None
+    lag_s: float
     claimed: int
     refused: int
     written: int
