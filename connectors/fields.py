@@ -376,13 +376,15 @@ def _decoder(source: Source, absent: list[str]) -> str:
 
 def _encoder(source: Source) -> str:
     total = " + ".join([str(source.size), *source.sizes])
-    pieces = source.pieces[0] if len(source.pieces) == 1 else f"b''.join(({', '.join(source.pieces)}))"
+    pieces = ", ".join(source.pieces)
+    frame = pieces if len(source.pieces) == 1 else f"b''.join(({pieces}))"
     lines = ["def encode(pdu):", " try:"]
     lines += [f"  {line}" for line in source.write]
     if source.checks:
         lines += [f"  if {' or '.join(source.checks)}:", "   raise encode_fault(pdu)"]
-    lines += [f"  _total = {total}", f"  return {pieces}"]
-    lines += [" except (StructError, TypeError, OverflowError):", "  raise encode_fault(pdu) from None"]
+    lines += [f"  _total = {total}", f"  return {frame}"]
+    lines += [" except (StructError, TypeError, AttributeError, OverflowError):"]
+    lines += ["  raise encode_fault(pdu) from None"]
     return "\n".join([*lines, ""])
 
 

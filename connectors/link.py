@@ -191,7 +191,7 @@ class Link:
         else:
             self.counters.inbound += 1
         session = self._session
-        assert session is not None  # noqa: S101 - it is the caller
+        assert session is not None  # it is the caller
 
         def ack() -> None:
             session.write(response)

@@ -273,7 +273,7 @@ class Session(Wire):
             return
         if answer.action is Action.THROTTLE and self._throttle(flight):
             return
-        if answer.ok:
+        if answer.ok and self._paused is None:
             self._pauses.reset()
             self.window.grow()
         self._counters.answered += 1

@@ -399,11 +399,17 @@ async def run(options: SimulatorOptions, started: Callable[[Simulator], None]) -
     await simulator.stop()
 
 
+def fastest_loop() -> Callable[[], asyncio.AbstractEventLoop]:
+    """uvloop's where it is installed, asyncio's own elsewhere."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
 def main(options: SimulatorOptions, started: Callable[[Simulator], None]) -> None:
     """`run` on the fastest event loop there is. Raises OSError when the port is taken."""
-    try:
-        from uvloop import new_event_loop
-    except ImportError:
-        from asyncio import new_event_loop
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=fastest_loop()) as runner:
         runner.run(run(options, started))

@@ -30,8 +30,10 @@ def source_digest(account: bytes, secret: bytes, stamp: int, *, padded: bool = F
 
 def source_matches(digest: bytes, account: bytes, secret: bytes, stamp: int) -> bool:
     """Whether the peer knows the secret."""
-    variants = {source_digest(account, secret, stamp, padded=padded) for padded in (False, True)}
-    return any([hmac.compare_digest(digest, variant) for variant in variants])
+    return any(
+        hmac.compare_digest(digest, source_digest(account, secret, stamp, padded=padded))
+        for padded in (False, True)
+    )
 
 
 def server_digest(status: int, source: bytes, secret: bytes, *, width: int) -> bytes:
@@ -43,7 +45,7 @@ def server_matches(digest: bytes, status: int, source: bytes, secret: bytes) -> 
     """Whether the gateway knows the secret too, in any of the deployed variants."""
     variants = [server_digest(status, source, secret, width=width) for width in (1, 4)]
     variants.append(_md5(b"%d" % status + source + secret))
-    return any([hmac.compare_digest(digest, variant) for variant in variants])
+    return any(hmac.compare_digest(digest, variant) for variant in variants)
 
 
 def _md5(octets: bytes) -> bytes:

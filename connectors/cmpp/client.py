@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from connectors import codes
 from connectors.cmpp.auth import server_matches, source_digest, timestamp
@@ -38,7 +39,7 @@ from connectors.dialect import (
 )
 from connectors.settings import LinkSettings
 from connectors.text import decode, parse_udh, plain
-from connectors.values import Answer, Inbound, Report, Submit
+from connectors.values import Action, Answer, Inbound, Report, Submit
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ class CmppClient:
         self._fee_type = settings.fee_type.encode("ascii", "replace")
         self._fee_code = settings.fee_code.encode("ascii", "replace")
         self._digest = b""
-        self._readers = {
+        self._readers: dict[int, Callable[[bytes], Event]] = {
             SubmitResp.command: self._submit_resp,
             Deliver.command: self._deliver,
             ActiveTest.command: self._active_test,
@@ -116,7 +117,7 @@ class CmppClient:
         pdu = self._codecs.submit_resp.decode(frame)
         code = pdu.result
         if code == 0:
-            answer = Answer(True, pdu.msg_id.hex(), "0", codes.Action.NONE)
+            answer = Answer(True, pdu.msg_id.hex(), "0", Action.NONE)
         else:
             answer = Answer(False, "", str(code), codes.result("cmpp", code).action)
         return SubmitAnswered(pdu.sequence_id, answer)

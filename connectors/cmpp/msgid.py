@@ -45,6 +45,4 @@ def nth(first: bytes, k: int) -> bytes:
 
 
 def _time_bits(at: datetime) -> int:
-    return (
-        at.month << 60 | at.day << 55 | at.hour << 50 | at.minute << 44 | at.second << 38
-    )
+    return at.month << 60 | at.day << 55 | at.hour << 50 | at.minute << 44 | at.second << 38
