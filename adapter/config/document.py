@@ -43,10 +43,14 @@ class Place:
 
 
 class Document:
-    """One tree out of several files; `root` is None when the main file could not be read."""
+    """One tree out of several files; `root` is None when the main file could not be read.
+
+    `complete` is False when an include could not be followed: names may be missing then.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.complete = True
         self.faults: list[Fault] = []
         # lxml gives an element the same identity only as long as somebody holds it: this does.
         self._places: dict[etree._Element, Place] = {}
@@ -85,15 +89,22 @@ class Document:
 
     def _include(self, root: etree._Element, chain: tuple[Path, ...]) -> None:
         for element in list(root.iter(_INCLUDE)):
-            path = self._target(element, chain)
-            if path is None:
-                continue
-            self._includes += 1
-            included = self._read(path, chain, self._places[element])
+            included = self._included(element, chain)
             parent = element.getparent()
-            if included is not None and parent is not None:
+            if included is None:
+                self.complete = False
+                # What stands in its place could only be told about twice.
+                included = etree.Comment("not included")
+            if parent is not None:
                 included.tail = element.tail
                 parent.replace(element, included)
+
+    def _included(self, element: etree._Element, chain: tuple[Path, ...]) -> etree._Element | None:
+        path = self._target(element, chain)
+        if path is None:
+            return None
+        self._includes += 1
+        return self._read(path, chain, self._places[element])
 
     def _target(self, element: etree._Element, chain: tuple[Path, ...]) -> Path | None:
         href = element.get("href", "")
@@ -174,7 +185,10 @@ def _parse(octets: bytes) -> etree._Element:
 def _places(path: Path, root: etree._Element, octets: bytes) -> dict[etree._Element, Place]:
     """Expat and lxml meet the elements of a file in the same order."""
     encoding = root.getroottree().docinfo.encoding or "utf-8"
-    data = octets.decode(encoding, "replace").encode()
+    try:
+        data = octets.decode(encoding, "replace").encode()
+    except LookupError:
+        raise _RefusedError(1, f"the encoding {encoding} is not known: use UTF-8") from None
     found: list[Place] = []
     parser = expat.ParserCreate("utf-8")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from adapter.config import references, semantics
@@ -38,4 +39,5 @@ def _examine(path: Path, environ: Mapping[str, str] | None) -> tuple[Document, l
     references.key_files(document)
     validate(document, hidden)
     semantics.examine(document, hidden)
-    return document, sorted(set(document.faults), key=lambda f: (f.file != path, f.file, f.line))
+    faults = {replace(f, message=hidden.masked(f.message)) for f in document.faults}
+    return document, sorted(faults, key=lambda f: (f.file != path, f.file, f.line, f.message))

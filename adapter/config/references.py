@@ -16,6 +16,7 @@ from pathlib import Path
 from lxml import etree
 
 from adapter.config.document import NAMESPACE, Document
+from adapter.config.scalars import collapsed
 from adapter.security.secrets import SecretError, decrypt, is_exposed, read_key
 
 _REFERENCE = re.compile(
@@ -23,22 +24,31 @@ _REFERENCE = re.compile(
 )
 _STRAY = re.compile(r"\$\{|\{enc:")
 _MAX_FILE_OCTETS = 64_000
+_SHORTEST_SECRET = 4
 
 Attribute = tuple[etree._Element, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """The attributes that held a reference: their values are not shown.
+    """The attributes that held a reference, and the `values` that came out of them.
 
     One that `failed` keeps what was written and says nothing about the value.
     """
 
     opened: set[Attribute] = field(default_factory=set)
     failed: set[Attribute] = field(default_factory=set)
+    values: set[str] = field(default_factory=set)
 
     def __contains__(self, attribute: Attribute) -> bool:
         return attribute in self.opened or attribute in self.failed
+
+    def masked(self, message: str) -> str:
+        """A message without the values. What is shorter than four characters is no secret."""
+        for value in sorted(self.values, key=len, reverse=True):
+            if len(value) >= _SHORTEST_SECRET:
+                message = message.replace(value, "***")
+        return message
 
 
 class _UnopenedError(Exception):
@@ -56,6 +66,8 @@ def follow(document: Document, environ: Mapping[str, str] = os.environ) -> Hidde
             if _STRAY.search(str(written)):
                 opened = references.replace(element, str(name), str(written))
                 (hidden.opened if opened else hidden.failed).add((element, str(name)))
+    for value in references.values:
+        hidden.values.update((value, collapsed(value)))
     return hidden
 
 
@@ -64,6 +76,7 @@ class _References:
         self._document = document
         self._environ = environ
         self._folder = document.path.resolve().parent
+        self.values: set[str] = set()
         self._key: bytes | None = None
         self._key_looked_for = False
 
@@ -87,10 +100,13 @@ class _References:
 
     def _value(self, reference: re.Match[str]) -> str:
         if reference["env"] is not None:
-            return self._from_environment(reference["env"])
-        if reference["file"] is not None:
-            return self._from_file(reference["file"])
-        return self._decrypted(reference["enc"])
+            value = self._from_environment(reference["env"])
+        elif reference["file"] is not None:
+            value = self._from_file(reference["file"])
+        else:
+            value = self._decrypted(reference["enc"])
+        self.values.add(value)
+        return value
 
     def _from_environment(self, name: str) -> str:
         try:

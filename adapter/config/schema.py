@@ -7,6 +7,7 @@ schema carries ("a whole number from 1 to 65535").
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -21,6 +22,9 @@ from adapter.files import published
 
 _ENGLISH = "{http://www.w3.org/XML/1998/namespace}lang"
 _INSTANCE = "{http://www.w3.org/2001/XMLSchema-instance}"
+_Told = tuple[etree._Element, str, str]
+"""Where, at which attribute (or ""), and what."""
+
 _NEVER_SHOWN = frozenset({"password", "hash", "url"})
 
 
@@ -43,10 +47,10 @@ def validate(document: Document, hidden: Hidden) -> None:
         element: Any = error.elem
         if not isinstance(element, etree._Element):
             continue
-        for attribute, message in _explain(element, str(error.reason), hidden):
-            if (element, message) not in told:
-                told.add((element, message))
-                document.fault(element, message, attribute)
+        for place, attribute, message in _explain(element, str(error.reason), hidden):
+            if (place, message) not in told:
+                told.add((place, message))
+                document.fault(place, message, attribute)
 
 
 def describe(component: Any) -> str:
@@ -58,15 +62,16 @@ def describe(component: Any) -> str:
     return ""
 
 
-def _explain(element: etree._Element, reason: str, hidden: Hidden) -> list[tuple[str, str]]:
-    """All that is wrong with an element itself, as attribute (or "") and message."""
+def _explain(element: etree._Element, reason: str, hidden: Hidden) -> list[_Told]:
+    """All that is wrong with an element and the names of its children."""
     declared = _declaration(element)
-    faults: list[tuple[str, str]] = []
+    faults: list[_Told] = []
     if declared is not None:
         faults.extend(_attribute_faults(element, declared, hidden))
-        faults.extend(("", message) for message in _content_faults(element, declared))
+        faults.extend(_child_faults(element, declared))
+        faults.extend((element, "", message) for message in _text_faults(element, declared))
     if not faults and not any(owner is element for owner, _ in hidden.failed):
-        faults.append(("", f"<{_local(element)}>: {reason}"))
+        faults.append((element, "", f"<{_local(element)}>: {reason}"))
     return faults
 
 
@@ -90,7 +95,7 @@ def _children(declared: XsdElement) -> dict[str, XsdElement]:
 
 def _attribute_faults(
     element: etree._Element, declared: XsdElement, hidden: Hidden
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[_Told]:
     allowed = {str(n): a for n, a in declared.attributes.items() if isinstance(a, XsdAttribute)}
     tag = _local(element)
     for name, value in ((str(n), str(v)) for n, v in element.attrib.items()):
@@ -98,36 +103,38 @@ def _attribute_faults(
             continue
         if name not in allowed:
             known = ", ".join(allowed) or "none"
-            yield name, f"<{tag}> has no attribute {_plain(name)}; allowed: {known}"
+            yield element, name, f"<{tag}> has no attribute {_plain(name)}; allowed: {known}"
         elif not allowed[name].type.is_valid(value):
             shown = "" if (element, name) in hidden or name in _NEVER_SHOWN else f'="{value}"'
-            yield name, f"{name}{shown}: must be {_allowed(allowed[name].type)}"
+            yield element, name, f"{name}{shown}: must be {_allowed(allowed[name].type)}"
     for name, attribute in allowed.items():
         if attribute.use == "required" and name not in element.attrib:
-            yield "", f"<{tag}> lacks {name}: {describe(attribute)}"
+            yield element, "", f"<{tag}> lacks {name}: {describe(attribute)}"
 
 
-def _content_faults(element: etree._Element, declared: XsdElement) -> Iterator[str]:
+def _child_faults(element: etree._Element, declared: XsdElement) -> Iterator[_Told]:
     tag = _local(element)
-    children = _children(declared)
-    known = ", ".join(f"<{_plain(name)}>" for name in children) or "none"
-    counts: dict[str, int] = {}
+    allowed = _children(declared)
+    counts = Counter[str]()
     for child in element.iterchildren(etree.Element):
         name = str(child.tag)
-        counts[name] = counts.get(name, 0) + 1
-        if name in children:
-            most = children[name].max_occurs
-            if most is not None and counts[name] > most:
-                times = "once" if most == 1 else f"{most} times"
-                yield f"<{_plain(name)}> may stand in <{tag}> only {times}"
-        elif f"{{{NAMESPACE}}}{_plain(name)}" in children:
-            yield f'<{_plain(name)}> is not in the namespace: write xmlns="{NAMESPACE}"'
-        elif not name.startswith("{http://www.w3.org/2001/XInclude}"):
-            yield f"<{tag}> has no element <{_plain(name)}>; allowed: {known}"
-    for name, child_declared in children.items():
-        if child_declared.min_occurs > counts.get(name, 0):
-            yield f"<{tag}> lacks <{_plain(name)}>: {describe(child_declared)}"
-    yield from _text_faults(element, declared)
+        counts[name] += 1
+        if name not in allowed:
+            yield child, "", _unknown(child, tag, allowed)
+        elif counts[name] > (most := allowed[name].max_occurs or counts[name]):
+            times = "once" if most == 1 else f"{most} times"
+            yield child, "", f"<{_plain(name)}> may stand in <{tag}> only {times}"
+    for name, child_declared in allowed.items():
+        if child_declared.min_occurs > counts[name]:
+            yield element, "", f"<{tag}> lacks <{_plain(name)}>: {describe(child_declared)}"
+
+
+def _unknown(child: etree._Element, tag: str, allowed: dict[str, XsdElement]) -> str:
+    name = _local(child)
+    if f"{{{NAMESPACE}}}{name}" in allowed:
+        return f'<{name}> is not in the namespace: write xmlns="{NAMESPACE}"'
+    known = ", ".join(f"<{_plain(each)}>" for each in allowed) or "none"
+    return f"<{tag}> has no element <{name}>; allowed: {known}"
 
 
 def _text_faults(element: etree._Element, declared: XsdElement) -> Iterator[str]:

@@ -58,6 +58,11 @@ class _Tree:
         self._root = root
         self._hidden = hidden
 
+    @property
+    def complete(self) -> bool:
+        """Whether a name that is not here is nowhere."""
+        return self._document.complete
+
     def all(self, way: str) -> list[etree._Element]:
         """Elements by their names from the root: `channels/channel`."""
         return self._root.findall("/".join(f"{{{NAMESPACE}}}{name}" for name in way.split("/")))
@@ -67,9 +72,6 @@ class _Tree:
         if (element, attribute) in self._hidden.failed:
             return ""
         return collapsed(element.get(attribute, default))
-
-    def failed(self, element: etree._Element, attribute: str) -> bool:
-        return (element, attribute) in self._hidden.failed
 
     def named(self, way: str, attribute: str = "name") -> dict[str, etree._Element]:
         """The first element of each name."""
@@ -192,7 +194,7 @@ def _routes(tree: _Tree) -> None:
         tree.fault(route, "carrier", message)
     for route in routes:
         _route(tree, route, channels)
-    if not channels:
+    if not channels or not tree.complete:
         return
     routed = {tree.get(route, "carrier") for route in routes}
     lacking = [c.value for c in Carrier if c.value not in routed]
@@ -205,7 +207,7 @@ def _routes(tree: _Tree) -> None:
 def _route(tree: _Tree, route: etree._Element, channels: dict[str, etree._Element]) -> None:
     names = tree.get(route, "channels").split()
     for at, name in enumerate(names):
-        if name not in channels:
+        if name not in channels and tree.complete:
             known = ", ".join(channels) or "none is configured"
             message = f"channels: there is no channel {name!r}; channels: {known}"
             tree.fault(route, "channels", message)
@@ -284,12 +286,12 @@ def _sources(tree: _Tree) -> None:
     clients = tree.named("clients/client", "account")
     for source in tree.all("sources/source"):
         account = tree.get(source, "client")
-        if account and account not in clients:
+        if account in clients:
+            _source_client(tree, source, clients[account])
+        elif account and tree.complete:
             known = ", ".join(clients) or "none is configured"
             message = f"client: there is no client {account!r}; clients: {known}"
             tree.fault(source, "client", message)
-        elif account:
-            _source_client(tree, source, clients[account])
         _columns(tree, source)
 
 

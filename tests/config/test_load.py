@@ -1,0 +1,191 @@
+"""What is written becomes values, every one of them; what is left out takes the default."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapter.config import model
+from adapter.config.load import load
+from adapter.domain.client import Client
+from adapter.domain.states import Carrier, Door, DoubtRule, Lane
+from adapter.security.passwords import hash_password
+from tests.config.conftest import Write
+
+HASH = hash_password("secret")
+
+EVERYTHING = f"""
+<node name="n2" id="7" timezone="Asia/Urumqi"/>
+<store url="sqlite:///data/s.db" capacity="5000"/>
+<web host="0.0.0.0" port="81" public-url="https://sms.example" threads="4" max-body="64kB"/>
+<channels>
+  <channel name="m1" protocol="cmpp" version="2.0" access-number="1069" service-id="S"
+           gsm="true" enabled="false">
+    <connection host="h" port="7890" account="901" password=" two  words " links="2" window="8"
+        rate="0.5" heartbeat="30s" heartbeat-tries="2" response-timeout="45s"
+        connect-timeout="500ms" reconnect-min="2s" reconnect-max="5min"/>
+  </channel>
+</channels>
+<routes>
+  <ported prefix="13800138000" carrier="unicom"/>
+  <route carrier="mobile" channels=" m1 "/>
+</routes>
+<clients>
+  <client account="a" title="T" extension="01" signature="院" business="b" lane="bulk"
+          lanes="bulk urgent" doors="dbpoll soap" networks="10.0.0.0/8 ::1"
+          rate-per-minute="60" daily-quota="9" max-segments="3" validity="90s" enabled="false">
+    <password hash="{HASH}"/>
+    <doubt lane="bulk" rule="resend"/>
+  </client>
+</clients>
+<sources>
+  <source name="s" client="a" url="sqlite:////srv/h.db" table="HIS.OUT" receipt-table="R"
+          inbound-table="I" batch="5" poll-min="1s" poll-max="1min" report-submitted="false"
+          enabled="false">
+    <column name="MOBILE" is="手机号"/><column name="PARAMS" is=""/>
+  </source>
+</sources>
+<templates><template name="t">
+  您好，${{name}}
+</template></templates>
+<policies active="200" receipt-wait="1d" stop-wait="5s">
+  <lane name="bulk" doubt="resend" doubt-wait="1min" tries="3" backoff-min="3s" backoff-max="4s"/>
+</policies>
+<jobs keep-days="1" statistics-keep-days="2" notices-keep-days="3"/>
+<security/>
+<logging level="DEBUG" format="text" file="log/a.log"/>
+"""
+
+
+def test_everything_written_arrives(write: Write, tmp_path: Path) -> None:
+    config = load(write(EVERYTHING), {})
+    assert config == model.Config(
+        path=tmp_path / "adapter.xml",
+        node=model.Node("n2", 7, "Asia/Urumqi"),
+        store=model.Store(f"sqlite:///{(tmp_path / 'data/s.db').as_posix()}", 5000),
+        web=model.Web("0.0.0.0", 81, "https://sms.example", 4, 64_000),
+        channels=(
+            model.Channel(
+                name="m1",
+                protocol="cmpp",
+                version="2.0",
+                host="h",
+                port=7890,
+                account="901",
+                password=" two  words ",
+                access_number="1069",
+                service_id="S",
+                links=2,
+                window=8,
+                rate=0.5,
+                gsm=True,
+                heartbeat_s=30.0,
+                heartbeat_tries=2,
+                response_timeout_s=45.0,
+                connect_timeout_s=0.5,
+                reconnect_min_s=2.0,
+                reconnect_max_s=300.0,
+                enabled=False,
+            ),
+        ),
+        routes=(model.Route(Carrier.MOBILE, ("m1",)),),
+        ported=(model.Ported("13800138000", Carrier.UNICOM),),
+        clients=(
+            Client(
+                account="a",
+                password_hashes=(HASH,),
+                title="T",
+                extension="01",
+                signature="院",
+                business="b",
+                lane=Lane.BULK,
+                lanes=(Lane.BULK, Lane.URGENT),
+                doors=(Door.DBPOLL, Door.SOAP),
+                networks=("10.0.0.0/8", "::1"),
+                rate_per_minute=60,
+                daily_quota=9,
+                max_segments=3,
+                validity_s=90,
+                doubt={Lane.BULK: DoubtRule.RESEND},
+                enabled=False,
+            ),
+        ),
+        sources=(
+            model.Source(
+                name="s",
+                client="a",
+                url="sqlite:////srv/h.db",
+                table="HIS.OUT",
+                receipt_table="R",
+                inbound_table="I",
+                columns={"MOBILE": "手机号", "PARAMS": ""},
+                batch=5,
+                poll_min_s=1.0,
+                poll_max_s=60.0,
+                report_submitted=False,
+                enabled=False,
+            ),
+        ),
+        templates=(model.Template("t", "您好，${name}"),),
+        policies=model.Policies(
+            lanes={
+                **model.Policies().lanes,
+                Lane.BULK: model.LanePolicy(Lane.BULK, DoubtRule.RESEND, 60.0, 3, 3.0, 4.0),
+            },
+            active=200,
+            receipt_wait_s=86_400.0,
+            stop_wait_s=5.0,
+        ),
+        jobs=model.Jobs(1, 2, 3),
+        security=model.Security(),
+        logging=model.Logging("DEBUG", "text", (tmp_path / "log/a.log").as_posix()),
+    )
+
+
+def test_this_test_writes_every_field_differently_from_its_default(write: Write) -> None:
+    """So that a field which is forgotten on its way is noticed above."""
+    config = load(write(EVERYTHING), {})
+    parts: list[Any] = [
+        config,
+        config.node,
+        config.web,
+        config.policies,
+        config.jobs,
+        config.logging,
+    ]
+    parts += [*config.channels, *config.clients, *config.sources]
+    for part in parts:
+        for each in dataclasses.fields(part):
+            if each.default is not dataclasses.MISSING and each.name != "security":
+                assert getattr(part, each.name) != each.default, each.name
+
+
+def test_an_empty_configuration_is_all_defaults(write: Write, tmp_path: Path) -> None:
+    config = load(write(""), {})
+    store = model.Store(f"sqlite:///{(tmp_path / 'var/adapter.db').as_posix()}")
+    assert config == model.Config(path=tmp_path / "adapter.xml", store=store)
+
+
+def test_relative_paths_start_at_the_folder_of_the_main_file(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(
+        '<store xmlns="urn:his-sms:config:1" url="sqlite:///../s.db"/>', "parts/x.xml", whole=True
+    )
+    path = write('<xi:include href="parts/x.xml"/>')
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    expected = f"sqlite:///{(tmp_path.parent / 's.db').as_posix()}"
+    assert load(path, {}).store.url == expected
+    assert load(Path("../adapter.xml"), {}).store.url == expected
+
+
+def test_a_password_goes_into_its_url_whatever_it_holds(write: Write) -> None:
+    path = write('<store url="postgresql://sms@db:5432/sms" password="${env:PW}"/>')
+    assert load(path, {"PW": "p@ss/w:rd %"}).store.url.startswith(
+        "postgresql://sms:p%40ss%2Fw%3Ard"
+    )
