@@ -13,11 +13,11 @@ import http.client
 import signal
 import socket
 import sqlite3
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -30,6 +30,7 @@ from adapter.config.faults import ConfigError
 from adapter.config.load import load
 from adapter.config.model import Channel, Config
 from adapter.files import published
+from dbpoll.ddl import ddl
 
 READY_WAIT_S = 60.0
 PASSWORD = "his-demo"  # noqa: S105 - the contract's, for a node that only this machine reaches
@@ -123,18 +124,11 @@ def free(host: str, port: int) -> bool:
 def create_his(path: Path) -> None:
     """The tables of the contract, in WAL mode: the HIS and dbpoll don't wait for another."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database, database:
         if database.execute("SELECT 1 FROM sqlite_master WHERE name = 'SMS_OUTBOUND'").fetchone():
             return
-        ddl = subprocess.run(
-            [sys.executable, "-m", "adapter", "ddl", "--dialect", "sqlite"],
-            check=True,
-            stdout=subprocess.PIPE,
-            encoding="utf-8",
-        )
         database.execute("PRAGMA journal_mode = WAL")
-        database.executescript(ddl.stdout)
-    database.close()
+        database.executescript(ddl("sqlite"))
 
 
 def carrier_name(channel: Channel) -> str:
@@ -209,13 +203,12 @@ def shown(path: Path) -> str:
 
 def run_sql(path: Path, statement: str) -> None:
     """One statement on the HIS database, its rows as a table. Raises sqlite3.Error."""
-    with sqlite3.connect(path, timeout=10) as database:
+    with closing(sqlite3.connect(path, timeout=10)) as database, database:
         cursor = database.execute(statement)
         if cursor.description is None:
             click.echo(f"{cursor.rowcount} row(s)")
         else:
             show([column[0] for column in cursor.description], cursor.fetchall())
-    database.close()
 
 
 def show(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
