@@ -120,7 +120,7 @@ def test_segments_are_counted_too(store: Engine, life: Life) -> None:
                 statistics_day.c.door == "dbpoll"
             )
         )
-        found = {state: segments for state, segments in rows}
+        found = {row.state: row.segments for row in rows}
     assert found == {"ACCEPTED": 12, "SUBMITTED": 6, "DELIVERED": 3, "EXPIRED": 3}
 
 
