@@ -119,6 +119,9 @@ class Source:
         ends = time.monotonic() + timeout_s
         self._stopping.set()
         self._woken.set()
+        with suppress(queue.Full):
+            # For a hander that waits for a batch.
+            self._offered.put_nowait([])
         self._claim_line.interrupt()
         self._join(time.monotonic() + timeout_s * 0.6)
         self._write_line.interrupt()

@@ -1,0 +1,283 @@
+"""Polling a real table: nothing lost, nothing doubled, whatever happens in between."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from dbpoll.source import Source
+from dbpoll.values import NotNow, Row, StateChange, Status
+from tests.dbpoll.conftest import Book, His, eventually
+
+Run = Callable[..., Source]
+
+
+def test_rows_are_taken_once_and_answered(his: His, running: Run) -> None:
+    his.insert(1200)
+    book = Book()
+    running(his.settings(batch=500), book.take)
+    eventually(lambda: his.count("MESSAGE_ID IS NOT NULL") == 1200)
+    assert len(book.messages) == 1200
+    assert sum(book.batches) == 1200
+    assert his.count("STATUS = 1 AND TAKEN_AT IS NOT NULL AND SEGMENTS = 1") == 1200
+    [(number,)] = his.ask("SELECT MESSAGE_ID FROM SMS_OUTBOUND WHERE ID = 7")
+    assert number == book.messages["7"]
+
+
+def test_rows_that_come_later_are_seen(his: His, running: Run) -> None:
+    book = Book()
+    source = running(his.settings(poll_max_s=60.0), book.take)
+    eventually(lambda: source.health().polled_at)
+    his.insert(1)
+    source.wake()
+    book.wait_for(lambda: book.messages)
+
+
+def test_a_refused_row_gets_status_5_with_a_reason(his: His, running: Run) -> None:
+    his.insert(3)
+    running(his.settings(), Book(refuse=["2"]).take)
+    eventually(lambda: his.count("MESSAGE_ID IS NOT NULL") == 2 and his.count("STATUS = 5") == 1)
+    assert his.ask("SELECT ID, RESULT_CODE, RESULT_TEXT FROM SMS_OUTBOUND WHERE STATUS = 5") == [
+        (2, "BAD_REQUEST", "not wanted")
+    ]
+
+
+def test_what_a_row_says_arrives(his: His, running: Run) -> None:
+    his.run(
+        "INSERT INTO SMS_OUTBOUND (ID, MOBILE, CONTENT, TEMPLATE, PARAMS, BUSINESS, LANE, EXTENSION,"
+        " PASS_THROUGH, BUSINESS_KEY, SCHEDULE_AT, EXPIRE_AT) VALUES (1, '13800138000', '您好',"
+        " 't', 'a=b', 'lab', 'urgent', '12', 'through', 'key', '2026-03-01 14:30:00',"
+        " '2026-03-02 00:00:00')"
+    )
+    book = Book()
+    running(his.settings(), book.take)
+    book.wait_for(lambda: book.messages)
+    row = book.rows["1"]
+    assert row[:10] == (
+        "1", "13800138000", "您好", "t", "a=b", "lab", "urgent", "12", "through", "key",
+    )  # fmt: skip
+    assert row.schedule_at == datetime(2026, 3, 1, 6, 30, tzinfo=UTC)
+    assert row.expire_at == datetime(2026, 3, 1, 16, 0, tzinfo=UTC)
+
+
+def test_an_answer_rides_with_the_first_change_of_state(his: His, running: Run) -> None:
+    his.insert(10)
+    book = Book()
+    source = running(his.settings(answer_delay_s=3600.0), book.take)
+    book.wait_for(lambda: len(book.messages) == 10)
+    now = datetime.now(UTC)
+    source.write(
+        [StateChange(k, m, Status.SUBMITTED, "", "", 1, now) for k, m in book.messages.items()]
+    )
+    assert his.count("STATUS = 2 AND MESSAGE_ID IS NOT NULL AND SUBMITTED_AT IS NOT NULL") == 10
+
+
+def test_answers_not_yet_written_are_written_at_the_stop(his: His, running: Run) -> None:
+    his.insert(10)
+    book = Book()
+    source = running(his.settings(answer_delay_s=3600.0), book.take)
+    eventually(lambda: source.health().unanswered == 10 and len(book.messages) == 10)
+    assert source.stop()
+    assert his.count("MESSAGE_ID IS NOT NULL") == 10
+
+
+def test_rows_wait_while_nothing_can_be_accepted(his: His, running: Run) -> None:
+    his.insert(900)
+    book = Book()
+
+    def full(_rows: Sequence[Row]) -> None:
+        raise NotNow("1000000 messages are waiting")
+
+    book.fault = full
+    source = running(his.settings(batch=100), book.take)
+    book.wait_for(lambda: len(book.batches) >= 3)
+    assert set(book.batches) == {100}
+    health = source.health()
+    assert not health.up
+    assert "1000000 messages are waiting" in health.reason
+    # Claims stop too: what is claimed is bounded, the other rows stay new.
+    assert his.count("STATUS = 1") <= 300
+    book.fault = None
+    eventually(lambda: his.count("MESSAGE_ID IS NOT NULL") == 900)
+    assert len(book.messages) == 900
+    assert source.health().up
+
+
+def test_one_row_that_cannot_be_processed_does_not_stop_the_others(his: His, running: Run) -> None:
+    his.insert(20)
+    book = Book()
+
+    def stumble(rows: Sequence[Row]) -> None:
+        if any(row.key == "13" for row in rows):
+            raise ZeroDivisionError
+
+    book.fault = stumble
+    running(his.settings(), book.take)
+    eventually(lambda: his.count("MESSAGE_ID IS NOT NULL") == 19 and his.count("STATUS = 5") == 1)
+    assert his.ask("SELECT ID, RESULT_CODE FROM SMS_OUTBOUND WHERE STATUS = 5") == [
+        (13, "INTERNAL")
+    ]
+
+
+def test_two_pollers_never_share_a_row(his: His, running: Run) -> None:
+    books = [Book(), Book()]
+    sources = [running(his.settings(batch=50), book.take) for book in books]
+    # Both have looked for unanswered rows, as every source does first.
+    eventually(lambda: all(source.health().polled_at for source in sources))
+    his.insert(3000)
+    eventually(lambda: his.count("MESSAGE_ID IS NOT NULL") == 3000)
+    first, second = (set(book.messages) for book in books)
+    assert not first & second
+    assert len(first | second) == 3000
+
+
+def test_rows_of_another_node_are_taken_over_after_the_grace(his: His, running: Run) -> None:
+    book = Book()
+    source = running(his.settings(grace_s=0.2), book.take)
+    eventually(lambda: source.health().polled_at)
+    his.insert(2)
+    long_ago = (datetime.now(UTC) + timedelta(hours=8) - timedelta(minutes=9)).replace(tzinfo=None)
+    his.insert(2, first=101)
+    his.run("UPDATE SMS_OUTBOUND SET STATUS = 1, TAKEN_AT = :t WHERE ID > 100", {"t": long_ago})
+    eventually(lambda: his.count("MESSAGE_ID IS NOT NULL") == 4)
+    assert len(book.messages) == 4
+
+
+@pytest.mark.parametrize("point", ["claimed", "taken", "refused"])
+def test_a_crash_neither_loses_nor_doubles_a_row(
+    his: His, running: Run, tmp_path: Path, point: str
+) -> None:
+    """A process of its own dies between claim and acceptance, or before the write-back."""
+    his.insert(700)
+    ledger = tmp_path / "ledger"
+    code = CRASHER.format(url=his.url, ledger=str(ledger), point=point)
+    died = subprocess.run([sys.executable, "-c", code], timeout=60, check=False)
+    assert died.returncode == 9
+    assert his.count("STATUS = 1 AND MESSAGE_ID IS NULL") > 0
+    book = Book(refuse=["5"])
+    if ledger.exists():
+        for line in ledger.read_text().split():
+            book.messages[line] = "accepted before the crash"
+    before = set(book.messages)
+    assert bool(before) == (point != "claimed")
+    running(his.settings(batch=100), book.take)
+    eventually(lambda: his.count("MESSAGE_ID IS NOT NULL OR STATUS = 5") == 700)
+    assert his.count("STATUS = 5") == 1
+    assert his.count("MESSAGE_ID = 'accepted before the crash'") == len(before)
+
+
+CRASHER = """
+import os
+from zoneinfo import ZoneInfo
+from dbpoll.source import Source
+from dbpoll.values import Settings, Taken
+import threading
+
+def take(rows):
+    if {point!r} == "claimed":
+        os._exit(9)
+    with open({ledger!r}, "a") as ledger:
+        ledger.writelines(row.key + "\\n" for row in rows if row.key != "5")
+        ledger.flush()
+        os.fsync(ledger.fileno())
+    if {point!r} == "taken":
+        os._exit(9)
+    return [Taken(row.key, "" if row.key == "5" else "1", 1, "BAD") for row in rows]
+
+class Dying(Source):
+    def write(self, changes):
+        os._exit(9)
+
+settings = Settings("his", {url!r}, batch=100, zone=ZoneInfo("Asia/Shanghai"))
+Dying(settings, take).start()
+threading.Event().wait(50)
+"""
+
+
+def test_bad_rows_get_their_reason_and_the_others_go_on(his: His, running: Run) -> None:
+    his.insert(4)
+    his.run("INSERT INTO SMS_OUTBOUND (ID) VALUES (10)")
+    his.run("UPDATE SMS_OUTBOUND SET EXPIRE_AT = :t WHERE ID = 2", {"t": _unreadable(his)})
+    if his.dialect == "sqlite":
+        his.run("UPDATE SMS_OUTBOUND SET CONTENT = CAST(x'B4FEC4' AS TEXT) WHERE ID = 3")
+        his.run("UPDATE SMS_OUTBOUND SET CONTENT = x'00FF' WHERE ID = 4")
+    book = Book()
+    running(his.settings(), book.take)
+    bad = 3 if his.dialect == "sqlite" else 1
+    eventually(lambda: his.count("STATUS = 5") == bad)
+    eventually(lambda: his.count("MESSAGE_ID IS NOT NULL") == 5 - bad)
+    reasons = dict(his.ask("SELECT ID, RESULT_TEXT FROM SMS_OUTBOUND WHERE STATUS = 5"))
+    if his.dialect == "sqlite":
+        assert reasons == {
+            2: "EXPIRE_AT is no date and time",
+            3: "CONTENT is not valid UTF-8",
+            4: "CONTENT holds a NUL character",
+        }
+    else:
+        assert reasons == {2: "the row cannot be read (DataError)"}
+    assert book.rows["10"].mobile is None
+
+
+def _unreadable(his: His) -> str:
+    # The driver has no value for a PostgreSQL time that never comes: a whole result fails.
+    return "infinity" if his.dialect == "postgresql" else "next tuesday"
+
+
+def test_rows_that_the_hospital_holds_are_passed_over(postgres_his: His, running: Run) -> None:
+    his = postgres_his
+    his.insert(5)
+    book = Book()
+    with his.engine.begin() as clerk:
+        clerk.execute(text("UPDATE SMS_OUTBOUND SET CONTENT = 'edited' WHERE ID = 2"))
+        running(his.settings(), book.take)
+        book.wait_for(lambda: len(book.messages) == 4)
+        assert "2" not in book.messages
+    book.wait_for(lambda: len(book.messages) == 5)
+    assert book.rows["2"].content == "edited"
+
+
+def test_an_altered_table_is_looked_at_again(his: His, running: Run) -> None:
+    his.insert(1)
+    book = Book()
+    source = running(his.settings(), book.take)
+    book.wait_for(lambda: len(book.messages) == 1)
+    his.run("ALTER TABLE SMS_OUTBOUND RENAME TO SMS_OLD")
+    eventually(lambda: not source.health().up)
+    his.run("ALTER TABLE SMS_OLD RENAME TO SMS_OUTBOUND")
+    his.run("ALTER TABLE SMS_OUTBOUND DROP COLUMN PASS_THROUGH")
+    his.insert(1, first=2)
+    eventually(lambda: his.count("MESSAGE_ID IS NOT NULL") == 2)
+    assert source.health().up
+
+
+def test_a_table_that_cannot_work_is_told_of(his: His, running: Run) -> None:
+    source = running(his.settings(table="NO_SUCH_TABLE"), Book().take)
+    eventually(lambda: "there is no table NO_SUCH_TABLE" in source.health().reason)
+
+
+def test_a_database_that_is_not_there_is_told_of(running: Run, tmp_path: Path) -> None:
+    his = His(f"sqlite:///{tmp_path / 'no such folder' / 'his.db'}")
+    source = running(his.settings(), Book().take)
+    eventually(lambda: not source.health().up)
+
+
+def test_stopping_does_not_wait_for_a_locked_database(tmp_path: Path, running: Run) -> None:
+    his = His(f"sqlite:///{tmp_path / 'his.db'}")
+    from dbpoll.ddl import ddl
+
+    his.script(ddl("sqlite"))
+    his.insert(1)
+    with his.engine.connect() as clerk:
+        clerk.exec_driver_sql("BEGIN EXCLUSIVE")
+        source = running(his.settings(lock_timeout_s=3600.0), Book().take)
+        started = threading.Event()
+        started.wait(0.2)
+        assert source.stop(timeout_s=20.0)
+    his.engine.dispose()
