@@ -451,10 +451,15 @@ class AckInboundRequest(Model):
     ]
 
 
+# Two members at least: zeep gives the only member in place of an answer that has but one.
+_DONE = _code("OK where the request was carried out.")
+
+
 class AckReply(Model):
     """What was acknowledged."""
 
     _type_info = [
+        ("code", _DONE),
         (
             "acknowledged",
             _number(
@@ -480,6 +485,7 @@ class CancelReply(Model):
     """What could still be stopped."""
 
     _type_info = [
+        ("code", _DONE),
         ("cancelled", _number("How many messages were not yet sent and are not.", required=True)),
     ]
 

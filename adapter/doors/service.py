@@ -262,7 +262,7 @@ class Exchange:
             if not place.covers(named):
                 named = []
         done = self._desk.acknowledge(client.account, named) if named else 0
-        return _made(contract.AckReply, acknowledged=done)
+        return _made(contract.AckReply, code=str(Code.OK), acknowledged=done)
 
     def cancel(self, client: Client, door: Door, request: Any) -> Any:
         """`Cancel`."""
@@ -273,7 +273,7 @@ class Exchange:
         stopped = self._desk.cancel(
             client.account, submission_id=submission, message_ids=ids, business_key=key or ""
         )
-        return _made(contract.CancelReply, cancelled=stopped)
+        return _made(contract.CancelReply, code=str(Code.OK), cancelled=stopped)
 
     def get_account(self, client: Client, door: Door) -> Any:
         """`GetAccount`."""

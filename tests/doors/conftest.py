@@ -11,11 +11,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from lxml import etree
+from sqlalchemy import Engine
 
 from adapter.config.model import Channel, Config, Route, Template, Web
 from adapter.contract import NS
 from adapter.domain.client import Client
 from adapter.domain.ids import IdMaker
+from adapter.domain.outcomes import Received
 from adapter.domain.states import Carrier, Lane, State
 from adapter.domain.values import Notice, Waiting
 from adapter.doors.service import Exchange
@@ -25,9 +27,11 @@ from adapter.intake.accounts import Accounts
 from adapter.intake.intake import Intake
 from adapter.security.passwords import PasswordChecker, hash_password
 from adapter.store.acceptance import Acceptance, Capacity
+from adapter.store.clock import to_ms
 from adapter.store.committer import Committer
 from adapter.store.desk import Desk
 from adapter.store.engine import open_engine
+from adapter.store.recording import take_inbound
 from adapter.store.schema import metadata
 
 PASSWORD = "S3cret-of-the-HIS"
@@ -54,30 +58,28 @@ class Answer:
 
     def text(self, name: str) -> str | None:
         """Text of the first element of this local name."""
-        found = self.envelope.xpath(f"//*[local-name()='{name}']")
-        return found[0].text if found else None
+        found = self.texts(name)
+        return found[0] if found else None
 
     def texts(self, name: str) -> list[str | None]:
-        return [element.text for element in self.envelope.xpath(f"//*[local-name()='{name}']")]
+        return [element.text for element in self.envelope.iter(f"{{*}}{name}")]
 
     @property
     def fault(self) -> tuple[str | None, str | None, str | None]:
         """Fault code without its prefix, our code, the field."""
         side = self.text("faultcode")
         if side is None:
-            (value,) = self.envelope.xpath("//*[local-name()='Code']/*[local-name()='Value']")
-            side = value.text
+            side = self.text("Value")
         return (side or "").partition(":")[2], self.text("code"), self.text("field")
 
 
-def config(client: Client, timezone_channels: bool = True) -> Config:
-    channels = [
-        Channel("all", "cmpp", "3.0", "127.0.0.1", 7890, "a", "b", access_number="10690000"),
-    ]
+def config(client: Client) -> Config:
     return Config(
         path=Path("adapter.xml"),
         clients=[client],
-        channels=channels if timezone_channels else [],
+        channels=[
+            Channel("all", "cmpp", "3.0", "127.0.0.1", 7890, "a", "b", access_number="10690000")
+        ],
         routes=[Route(carrier, ["all"]) for carrier in Carrier],
         templates=[Template("turn", "${name}，请到${room}就诊。")],
     )
@@ -92,7 +94,7 @@ class Node:
     acceptance: Acceptance
     committer: Committer
     capacity: Capacity
-    engine: object
+    engine: Engine
     ids: IdMaker
     arrived: list[Waiting] = field(default_factory=list)
 
@@ -126,6 +128,12 @@ class Node:
             return Answer(response.status, given, response.read())
         finally:
             connection.close()
+
+    def receive(self, mobile: str, content: str) -> None:
+        """A text from a phone arrives for the client `his`."""
+        text = Received("all", mobile, content, "10690000", "01", to_ms(datetime.now(UTC)))
+        with self.engine.begin() as connection:
+            take_inbound(connection, self.ids, [text], {"01": "his"}, {})
 
     def call(self, operation: str, header: str = CREDENTIALS, soap: str = SOAP11) -> Answer:
         """Post an operation, given as XML, in an envelope with credentials."""
@@ -200,7 +208,3 @@ def node(tmp_path: Path, client: Client) -> Iterator[Node]:
 
 def describe(state: State, code: str) -> str:
     return f"{state}: {code}" if code else ""
-
-
-def today() -> datetime:
-    return datetime.now(UTC)

@@ -1,0 +1,129 @@
+"""The committed WSDL and XSD are what the code says, and what old toolkits can read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import xmlschema
+from lxml import etree
+from xmlschema.extras.wsdl import Wsdl11Document
+
+from adapter.contract import MAX_FETCH, NS
+from adapter.doors.export import documents, write
+
+ROOT = Path(__file__).parents[2]
+WSDL = "{http://schemas.xmlsoap.org/wsdl/}"
+XSD = "{http://www.w3.org/2001/XMLSchema}"
+SOAP_BINDINGS = {
+    "wsdl/SmsExchange.wsdl": "{http://schemas.xmlsoap.org/wsdl/soap/}",
+    "wsdl/SmsExchange12.wsdl": "{http://schemas.xmlsoap.org/wsdl/soap12/}",
+}
+
+
+@pytest.fixture(scope="module")
+def built() -> dict[str, etree._Element]:
+    return {name: etree.fromstring(document) for name, document in documents().items()}
+
+
+def test_the_committed_files_are_what_the_code_says() -> None:
+    for name, document in documents().items():
+        assert (ROOT / name).read_bytes() == document, f"{name}: run `sms-adapter wsdl .`"
+
+
+def test_write(tmp_path: Path) -> None:
+    written = write(tmp_path, "https://sms.hospital.example/")
+    assert len(written) == 3
+    text = (tmp_path / "wsdl" / "SmsExchange12.wsdl").read_text("utf-8")
+    assert 'location="https://sms.hospital.example/soap12"' in text
+
+
+@pytest.mark.parametrize("name", SOAP_BINDINGS)
+def test_wsdl_rules(built: dict[str, etree._Element], name: str) -> None:
+    root = built[name]
+    for operation in root.iter(f"{WSDL}operation"):
+        assert "parameterOrder" not in operation.attrib
+    for message in root.iter(f"{WSDL}message"):
+        (part,) = message
+        assert part.get("element")
+        if message.get("name") not in ("Credentials", "ExchangeFault"):
+            assert part.get("name") == "parameters"
+    names = {
+        kind: element.get("name")
+        for kind in ("portType", "binding", "port", "service")
+        for element in root.iter(f"{WSDL}{kind}")
+    }
+    assert len(set(names.values())) == 4
+    assert len(list(root.iter(f"{WSDL}service"))) == 1
+    soap = SOAP_BINDINGS[name]
+    assert {element.tag for element in root.iter(f"{WSDL}binding", f"{soap}binding")} == {
+        f"{WSDL}binding",
+        f"{soap}binding",
+    }
+    with_header = {
+        operation.get("name")
+        for operation in root.iter(f"{WSDL}operation")
+        if operation.find(f"{WSDL}input/{soap}header") is not None
+    }
+    assert "Send" in with_header
+    assert not with_header & {"SendText", "Exchange"}
+
+
+@pytest.mark.parametrize("name", SOAP_BINDINGS)
+def test_no_namespace_is_declared_in_vain(built: dict[str, etree._Element], name: str) -> None:
+    soap = SOAP_BINDINGS[name].strip("{}")
+    assert set(built[name].nsmap.values()) == {WSDL.strip("{}"), XSD.strip("{}"), soap, NS}
+
+
+def test_schema_rules(built: dict[str, etree._Element]) -> None:
+    root = built["xsd/exchange.xsd"]
+    assert root.get("elementFormDefault") == "qualified"
+    assert not root.findall(f"{XSD}import")
+    for element in root.iter(f"{XSD}element"):
+        assert element.get("nillable") is None
+        most = element.get("maxOccurs", "1")
+        assert most in ("1", "unbounded"), "Java's parsers take none beyond 5,000"
+    elements = {element.get("name") for element in root.findall(f"{XSD}element")}
+    factories = {
+        f"{type_.get('name')}{(element.get('name') or '').capitalize()}"
+        for type_ in root.findall(f"{XSD}complexType")
+        for element in type_.iter(f"{XSD}element")
+        if element.get("nillable") == "true"
+    }
+    assert not elements & factories
+    enumerated = {each.getparent().getparent().get("name") for each in root.iter(f"{XSD}enumeration")}  # type: ignore[union-attr]
+    assert enumerated == {"Lane"}
+
+
+def test_every_field_and_operation_is_documented(built: dict[str, etree._Element]) -> None:
+    schema = built["xsd/exchange.xsd"]
+    bare = [
+        f"{type_.get('name')}/{element.get('name')}"
+        for type_ in schema.findall(f"{XSD}complexType")
+        for element in type_.iter(f"{XSD}element")
+        if not element.findtext(f"{XSD}annotation/{XSD}documentation")
+        and not (type_.get("name") or "").startswith("ArrayOf")
+        and element.get("name") != "request"
+        and not (element.get("name") or "").endswith("Result")
+    ]
+    assert not bare
+    for operation in built["wsdl/SmsExchange.wsdl"].find(f"{WSDL}portType") or ():
+        assert operation.findtext(f"{WSDL}documentation")
+
+
+def test_another_schema_processor_reads_them(tmp_path: Path) -> None:
+    write(tmp_path)
+    schema = xmlschema.XMLSchema(tmp_path / "xsd" / "exchange.xsd")
+    good = (
+        f'<Send xmlns="{NS}"><request><content>x</content><recipients><Recipient>'
+        "<mobile>13800138000</mobile></Recipient></recipients><lane>urgent</lane>"
+        "<scheduleAt>2026-03-01T14:30:00</scheduleAt></request></Send>"
+    )
+    assert schema.is_valid(good)
+    assert not schema.is_valid(good.replace("urgent", "fast"))
+    fetch = f'<FetchReceipts xmlns="{NS}"><request><max>%s</max></request></FetchReceipts>'
+    assert schema.is_valid(fetch % MAX_FETCH)
+    assert not schema.is_valid(fetch % (MAX_FETCH + 1))
+    wsdl = Wsdl11Document(str(tmp_path / "wsdl" / "SmsExchange.wsdl"))
+    (port_type,) = wsdl.port_types.values()
+    assert len(port_type.operations) == 12
