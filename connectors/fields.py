@@ -395,14 +395,22 @@ def _decode_fault(
     for _, spec in layout:
         left = len(frame) - at
         needed = spec.span(frame, at)
+        if needed > left and isinstance(spec, Counted | Repeated):
+            if left < spec.width:
+                return _short(spec.width, left, at, spec.count)
+            return _short(needed - spec.width, left - spec.width, at + spec.width, spec.name)
         if needed > left:
-            return DecodeError(f"needs {needed} octets, {left} left", offset=at, field=spec.name)
+            return _short(needed, left, at, spec.name)
         if isinstance(spec, Length) and _uint_at(frame, at, needed) != len(frame):
             return DecodeError(f"frame has {len(frame)} octets", offset=at, field=spec.name)
         if isinstance(spec, Command) and _uint_at(frame, at, needed) != pdu.command:
             return DecodeError(f"not {pdu.title}", offset=at, field=spec.name)
         at += needed
     return DecodeError(f"{len(frame) - at} octets after the last field", offset=at)
+
+
+def _short(needed: int, left: int, at: int, field: str) -> DecodeError:
+    return DecodeError(f"needs {needed} octets, {left} left", offset=at, field=field)
 
 
 def _encode_fault(layout: tuple[tuple[str, Spec], ...], pdu: PDU) -> EncodeError:

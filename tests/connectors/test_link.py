@@ -180,9 +180,7 @@ def test_answers_out_of_order_free_their_own_slots() -> None:
             codecs = CODECS["3.0"]
             submits = [codecs.decode(await read_frame(reader)) for _ in range(3)]
             for k, submit in enumerate(reversed(submits)):
-                writer.write(
-                    codecs.encode(SubmitResp(submit.sequence_id, k.to_bytes(8, "big"), 0))
-                )
+                writer.write(codecs.encode(SubmitResp(submit.sequence_id, k.to_bytes(8, "big"), 0)))
             await reader.read()
 
         async with peer(serve) as port:
@@ -265,8 +263,8 @@ def test_drop_link_mid_window_accounts_for_every_token() -> None:
                 done = start + 10
                 await handler.until(
                     lambda done=done: (  # type: ignore[misc]
-                        len(handler.answers) + len(handler.lost_tokens)
-                        + len(handler.unsent_tokens) >= done
+                        len(handler.answers) + len(handler.lost_tokens) + len(handler.unsent_tokens)
+                        >= done
                     )
                 )
             settled = handler.answered_tokens + handler.lost_tokens + handler.unsent_tokens
