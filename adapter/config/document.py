@@ -108,7 +108,7 @@ class Document:
 
     def _target(self, element: etree._Element, chain: tuple[Path, ...]) -> Path | None:
         href = element.get("href", "")
-        path = chain[-1].parent / href
+        path = self._places[element].file.parent / href
         if set(element.attrib) - {"href", "parse"} or element.get("parse", "xml") != "xml":
             wrong = "xi:include takes href only, the name of a local XML file"
         elif len(element):
@@ -197,7 +197,13 @@ def _places(path: Path, root: etree._Element, octets: bytes) -> dict[etree._Elem
         found.append(Place(path, line, _attribute_lines(data, parser.CurrentByteIndex, line)))
 
     parser.StartElementHandler = start
-    parser.Parse(data, True)
+    try:
+        parser.Parse(data, True)
+    except expat.ExpatError as e:
+        # Names with full-width digits or signs: new in the fifth edition of XML, expat has the
+        # fourth, and a name of ours never holds them.
+        reason = expat.ErrorString(e.code)
+        raise _RefusedError(e.lineno, f"not well-formed XML: {reason}") from None
     return dict(zip(root.iter(etree.Element), found, strict=True))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from lxml import etree
 from xmlschema import XMLSchema10
-from xmlschema.validators import XsdAttribute, XsdElement
+from xmlschema.validators import XsdAttribute, XsdElement, XsdList
 
 from adapter.config.document import NAMESPACE, Document
 from adapter.config.references import Hidden
@@ -149,7 +149,7 @@ def _text_faults(element: etree._Element, declared: XsdElement) -> Iterator[str]
 
 def _allowed(simple: Any) -> str:
     """What a simple type allows."""
-    item = simple.item_type if simple.is_list() and simple.name else simple
+    item = simple.item_type if isinstance(simple, XsdList) else simple
     if item is not None and item.enumeration:
         words = ", ".join(map(str, item.enumeration))
         if item is not simple:

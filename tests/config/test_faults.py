@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from adapter.config.faults import ConfigError
 from adapter.config.load import check, load
 from adapter.security.passwords import hash_password
-from tests.config.conftest import Write
+from tests.config.conftest import HEAD, Write
 
 HASH = hash_password("secret")
 CONNECTION = '<connection host="10.0.0.1" port="7890" account="900001" password="p"/>'
@@ -64,7 +66,8 @@ CASES = [
     ),
     (
         '<policies stop-wait="20"/>',
-        '2: stop-wait="20": must be a whole number with its unit, such as 500ms, 30s, 5min, 24h or 7d',
+        '2: stop-wait="20": must be a whole number with its unit, such as 500ms, 30s, 5min,'
+        " 24h or 7d",
     ),
     ('<logging format="xml"/>', '2: format="xml": must be one of json, text'),
     (
@@ -246,6 +249,18 @@ CASES = [
 ]
 
 
+DAMAGED = [
+    *(path.read_bytes() for path in (Path(__file__).parents[2] / "conf").glob("*/*.xml")),
+    *(f"{HEAD}{sections}</adapter>".encode() for sections, *_ in CASES[-20:]),
+]
+DEBRIS = [
+    *(b"", b"<", b'"', b"/>", b"&", b"\x00", b"\xff", b"<!--", b"]]>", b"<?p?>", b'xmlns=""'),
+    *(b' xmlns:a="b" a:c="d"', b'<xi:include href="."/>', b'<xi:include href="a%00"/>'),
+    *(b"${env:", b"}", b"{enc:", "１".encode(), "€".encode(), b"postgresql://[", b"<x/>"),
+    b' xmlns:i="http://www.w3.org/2001/XMLSchema-instance" i:type="Node" i:nil="true"',
+]
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case[0][:40])
 def test_a_fault_is_found_and_told(case: tuple[str, ...], write: Write) -> None:
     sections, *expected = case
@@ -292,6 +307,7 @@ def test_the_outermost_element_must_be_ours(write: Write) -> None:
         ("<adapter>\n</node>", 2, "not well-formed XML: Opening and ending tag mismatch"),
         ('<adapter><node id="1" id="2"/></adapter>', 1, "not well-formed XML: Attribute id red"),
         ("<adapter>&nbsp;</adapter>", 1, "not well-formed XML: Entity 'nbsp' not defined"),
+        ("<adapter>\n<node n１='1'/></adapter>", 2, "not well-formed XML: "),
         (
             '<?xml version="1.0"?>\n\n<!DOCTYPE adapter>\n<adapter/>',
             3,
@@ -342,6 +358,20 @@ def test_what_is_too_large_or_too_deep_is_refused(write: Write) -> None:
     assert "nested deeper than 32" in told(write(deep))[0]
     (fault,) = told(write("<!--" + "x" * 4_000_001 + "-->"))
     assert "longer than 4000000 octets" in fault
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_damaged_file_is_always_told_about_or_loads(data: st.DataObject, tmp_path: Path) -> None:
+    text = data.draw(st.sampled_from(DAMAGED))
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(text)))
+        cut = data.draw(st.integers(0, 20))
+        text = text[:at] + data.draw(st.sampled_from(DEBRIS)) + text[at + cut :]
+    path = tmp_path / "adapter.xml"
+    path.write_bytes(text)
+    if not any(not fault.warning for fault in check(path, {})):
+        load(path, {})
 
 
 def test_a_missing_file(tmp_path: Path) -> None:

@@ -110,3 +110,15 @@ def test_an_included_dtd_is_refused(write: Write) -> None:
     write(f"<!DOCTYPE clients><clients {NS}/>", "clients.xml", whole=True)
     (fault,) = check(write('<xi:include href="clients.xml"/>'), {})
     assert fault.message == "<!DOCTYPE> and entities are not allowed"
+
+
+def test_files_are_named_the_way_the_first_one_was(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(f'<node {NS} id="x"/>', "parts/node.xml", whole=True)
+    write('<xi:include href="parts/node.xml"/>')
+    monkeypatch.chdir(tmp_path)
+    (fault,) = check("adapter.xml", {})
+    assert str(fault) == (
+        f'{Path("parts/node.xml")}:1: id="x": must be a whole number from 0 to 1023'
+    )
