@@ -33,7 +33,7 @@ _K = TypeVar("_K")
 _V = TypeVar("_V")
 
 
-class CheckerBusy(Exception):  # noqa: N818
+class CheckerBusy(Exception):
     """Too many passwords are being checked at once; nothing was said about this one."""
 
 
