@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Connection, select
 
@@ -27,28 +28,27 @@ _Keys = Sequence[str | None]
 class Capacity:
     """How many messages wait, against how many may (promise 11).
 
-    Kept by adding and subtracting after each commit; `reset` puts it right from a count.
+    Kept by adding and subtracting after each commit, so what is committed right now may pass
+    the limit by one commit. Safe to share between threads.
     """
 
     def __init__(self, limit: int, waiting: int = 0) -> None:
         self.limit = limit
         self.waiting = waiting
+        self._lock = threading.Lock()
 
     def room_for(self, more: int) -> bool:
         return self.waiting + more <= self.limit
 
     def add(self, change: int) -> None:
-        self.waiting += change
+        with self._lock:
+            self.waiting += change
 
 
 @dataclass(frozen=True, slots=True)
 class _Work:
     pairs: Sequence[Pair]
     replace: Sequence[bool]
-
-    @property
-    def messages(self) -> int:
-        return sum(len(messages) for _, messages in self.pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,38 +110,87 @@ class Acceptance:
         seen = _seen(
             connection, [key for work in works for its, _ in work.pairs if (key := _key(its))]
         )
-        submissions: list[bulk.Row] = []
-        messages: list[bulk.Row] = []
-        waiting: list[bulk.Row] = []
-        counts = Counts()
+        fresh = _Fresh()
         results: list[_Done | Refusal] = []
         for work in works:
-            if not self._capacity.room_for(len(waiting) + work.messages):
+            if self._capacity.room_for(fresh.count + _count_new(work, seen, fresh)):
+                results.append(self._take(connection, work, seen, fresh))
+            else:
                 results.append(SpoolFull(self._capacity.limit))
-                continue
-            answers: list[Reply | None] = []
-            withdrawn, notices = 0, list[Notice]()
-            for number, (its, own) in enumerate(work.pairs):
-                key = _key(its)
-                if key is not None and key in seen:
-                    answers.append(seen[key])
-                    continue
+        fresh.write(connection)
+        fresh.counts.write(connection, self._ids)
+        return results
+
+    def _take(
+        self, connection: Connection, work: _Work, seen: Mapping[str, Reply], fresh: _Fresh
+    ) -> _Done:
+        answers: list[Reply | None] = []
+        withdrawn, notices = 0, list[Notice]()
+        for number, pair in enumerate(work.pairs):
+            its = pair[0]
+            key = _key(its)
+            first = _first(key, seen, fresh)
+            if first is None:
                 if number < len(work.replace) and work.replace[number] and its.business_key:
+                    if (its.client, its.business_key) in fresh.business_keys:
+                        fresh.write(connection)
                     gone, told = withdraw_by_key(
                         connection, self._ids, its.client, its.business_key
                     )
                     withdrawn += gone
                     notices += told
-                _add_rows(its, own, key, submissions, messages, waiting, counts)
-                if key is not None:
-                    seen[key] = first_answer(its, own)
-                answers.append(None)
-            results.append(_Done(answers, withdrawn, notices))
-        bulk.insert(connection, submission, submissions)
-        bulk.insert(connection, message, messages)
-        bulk.insert(connection, spool, waiting)
-        counts.write(connection, self._ids)
-        return results
+                fresh.add(pair, key)
+            answers.append(first)
+        return _Done(answers, withdrawn, notices)
+
+
+class _Fresh:
+    """What one transaction accepts. Rows gather until `write`; the rest is known to the end."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.counts = Counts()
+        self.by_ref: dict[str, Pair] = {}
+        self.business_keys: set[tuple[str, str]] = set()
+        self._submissions: list[bulk.Row] = []
+        self._messages: list[bulk.Row] = []
+        self._spool: list[bulk.Row] = []
+
+    def add(self, pair: Pair, key: str | None) -> None:
+        its, own = pair
+        self.count += len(own)
+        if key is not None:
+            self.by_ref[key] = pair
+        if its.business_key:
+            self.business_keys.add((its.client, its.business_key))
+        _add_rows(its, own, key, self._submissions, self._messages, self._spool, self.counts)
+
+    def write(self, connection: Connection) -> None:
+        for table, rows in (
+            (submission, self._submissions),
+            (message, self._messages),
+            (spool, self._spool),
+        ):
+            bulk.insert(connection, table, rows)
+            rows.clear()
+
+
+def _first(key: str | None, seen: Mapping[str, Reply], fresh: _Fresh) -> Reply | None:
+    """The answer that a request got before, in an earlier commit or in this one."""
+    if key is None:
+        return None
+    if key in fresh.by_ref:
+        return first_answer(*fresh.by_ref[key])
+    return seen.get(key)
+
+
+def _count_new(work: _Work, seen: Mapping[str, Reply], fresh: _Fresh) -> int:
+    """Messages that this piece adds: a repeated request needs no room."""
+    return sum(
+        len(own)
+        for its, own in work.pairs
+        if (key := _key(its)) is None or (key not in seen and key not in fresh.by_ref)
+    )
 
 
 def _seen(connection: Connection, keys: Sequence[str]) -> dict[str, Reply]:
@@ -153,7 +202,24 @@ def _seen(connection: Connection, keys: Sequence[str]) -> dict[str, Reply]:
             bulk.among(connection, submission.c.ref_key, keys)
         )
     ).all()
-    return {key: _stored_answer(connection, made, refusals) for key, made, refusals in found}
+    if not found:
+        return {}
+    taken: defaultdict[int, list[Result]] = defaultdict(list)
+    for made, mobile, ref, at, parts in connection.execute(
+        select(
+            message.c.submission_id,
+            message.c.mobile,
+            message.c.ref,
+            message.c.id,
+            message.c.segments,
+        )
+        .where(bulk.among(connection, message.c.submission_id, [row.id for row in found]))
+        .order_by(message.c.id)
+    ):
+        taken[made].append(Result(mobile, ref or "", at, parts, Code.OK, ""))
+    return {
+        key: _answer(made, taken[made], _load_refusals(refusals)) for key, made, refusals in found
+    }
 
 
 def ref_key(client: str, source: str, client_ref: str) -> str | None:
@@ -232,26 +298,25 @@ def _add_rows(
 
 def first_answer(its: Submission, own: Sequence[Message]) -> Reply:
     """The answer to a submission as it was accepted, refused entries in their places."""
-    results = [Result(each.mobile, each.ref, each.id, each.segments, Code.OK, "") for each in own]
-    for place, refused in its.refusals:
-        results.insert(place, refused)
-    code = Code.PARTIAL if its.refusals else Code.OK
-    return Reply(code, "", its.id, len(own), len(its.refusals), results)
+    taken = [Result(each.mobile, each.ref, each.id, each.segments, Code.OK, "") for each in own]
+    return _answer(its.id, taken, its.refusals)
 
 
-def _stored_answer(connection: Connection, made: int, refusals: str | None) -> Reply:
-    rows = connection.execute(
-        select(message.c.mobile, message.c.ref, message.c.id, message.c.segments)
-        .where(message.c.submission_id == made)
-        .order_by(message.c.id)
-    )
-    results = [Result(mobile, ref or "", at, parts, Code.OK, "") for mobile, ref, at, parts in rows]
-    accepted = len(results)
-    refused: list[list[Any]] = json.loads(refusals) if refusals else []
-    for place, mobile, ref, code, description in refused:
-        results.insert(place, Result(mobile, ref, None, 0, Code(code), description))
-    code = Code.PARTIAL if refused else Code.OK
-    return Reply(code, "", made, accepted, len(refused), results)
+def _answer(made: int, taken: Sequence[Result], refusals: Sequence[tuple[int, Result]]) -> Reply:
+    code = Code.PARTIAL if refusals else Code.OK
+    return Reply(code, "", made, len(taken), len(refusals), _in_places(taken, refusals))
+
+
+def _in_places(taken: Sequence[Result], refusals: Sequence[tuple[int, Result]]) -> Sequence[Result]:
+    """All results in the order of the request's entries."""
+    if not refusals:
+        return taken
+    refused = dict(refusals)
+    rest = iter(taken)
+    return [
+        refused[place] if place in refused else next(rest)
+        for place in range(len(taken) + len(refused))
+    ]
 
 
 def _dump_refusals(refusals: Sequence[tuple[int, Result]]) -> str | None:
@@ -260,3 +325,12 @@ def _dump_refusals(refusals: Sequence[tuple[int, Result]]) -> str | None:
     return json.dumps(
         [[place, r.mobile, r.ref, r.code.value, r.description] for place, r in refusals]
     )
+
+
+def _load_refusals(text: str | None) -> list[tuple[int, Result]]:
+    if not text:
+        return []
+    return [
+        (place, Result(mobile, ref, None, 0, Code(code), description))
+        for place, mobile, ref, code, description in json.loads(text)
+    ]

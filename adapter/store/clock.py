@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
 
 
 def now_ms() -> int:
@@ -12,11 +15,12 @@ def now_ms() -> int:
 
 def to_ms(moment: datetime) -> int:
     """Milliseconds of an aware datetime."""
-    return int(moment.timestamp() * 1000)
+    # Not by timestamp(): a float of seconds may fall a millisecond short.
+    return (moment - _EPOCH) // _MS
 
 
 def from_ms(moment: int) -> datetime:
-    return datetime.fromtimestamp(moment / 1000, UTC)
+    return _EPOCH + moment * _MS
 
 
 def maybe_from_ms(moment: int | None) -> datetime | None:

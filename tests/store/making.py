@@ -1,0 +1,116 @@
+"""Requests as intake hands them to the store, and a store as the node sets it up."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection, Engine, Table, func, select
+
+from adapter.domain.ids import IdMaker
+from adapter.domain.states import Carrier, Door, Lane
+from adapter.domain.values import Message, Notice, Result, Submission, Waiting
+from adapter.store.acceptance import Acceptance, Capacity, Pair
+from adapter.store.committer import Committer, Kind
+from adapter.store.engine import write_connection
+
+IDS = IdMaker(node=7)
+
+
+def pair(
+    count: int = 1,
+    *,
+    client: str = "his",
+    ref: str = "",
+    source: str = "",
+    business_key: str = "",
+    lane: Lane = Lane.NORMAL,
+    carrier: Carrier = Carrier.MOBILE,
+    segments: int = 1,
+    mobile: str = "",
+    extension: str = "",
+    receipt: bool = True,
+    refusals: Sequence[tuple[int, Result]] = (),
+    due_in_s: float = 0.0,
+    expire_in_s: float = 3600.0,
+) -> Pair:
+    """One request with `count` messages, as intake made it a moment ago."""
+    made, *own = IDS.take(1 + count)
+    now = datetime.now(UTC)
+    its = Submission(
+        id=made,
+        client=client,
+        door=Door.SOAP,
+        source=source,
+        client_ref=ref,
+        business="lab",
+        lane=lane,
+        content="text",
+        extension=extension,
+        pass_through="",
+        business_key=business_key,
+        receipt=receipt,
+        accepted_at=now,
+        due_at=now + timedelta(seconds=due_in_s),
+        expire_at=now + timedelta(seconds=expire_in_s),
+        refusals=refusals,
+    )
+    messages = [
+        Message(each, made, "", mobile or f"138{each % 10**8:08}", carrier, None, segments)
+        for each in own
+    ]
+    return its, messages
+
+
+@dataclass
+class Intake:
+    """Acceptance over a committer of its own; remembers what it told."""
+
+    engine: Engine
+    capacity: Capacity = field(default_factory=lambda: Capacity(1_000_000))
+    arrived: list[Waiting] = field(default_factory=list)
+    told: list[Notice] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.committer = Committer(self.engine, "accept")
+        self.acceptance = Acceptance(
+            self.committer, IDS, self.capacity, self.arrived.extend, self.told.extend
+        )
+
+    def accept(self, *pairs: Pair, replace: bool = False) -> list[Waiting]:
+        """Accept new requests; their messages in the dispatcher's hands."""
+        answers = self.acceptance.accept(pairs, [replace] * len(pairs))
+        assert answers == [None] * len(pairs)
+        return [Waiting(each, its) for its, own in pairs for each in own]
+
+
+@contextmanager
+def held(committer: Committer) -> Iterator[None]:
+    """The committer commits nothing meanwhile, so what is handed in shares one commit."""
+    started, go_on = threading.Event(), threading.Event()
+
+    def wait(_connection: Connection, works: Sequence[None]) -> list[None]:
+        started.set()
+        assert go_on.wait(30)
+        return [None for _ in works]
+
+    done = committer.submit(Kind("hold", 0, wait), None)
+    assert started.wait(30)
+    yield
+    go_on.set()
+    done.result(30)
+
+
+def count(engine: Engine, table: Table) -> int:
+    with engine.connect() as connection:
+        return connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One transaction that writes."""
+    with write_connection(engine) as connection, connection.begin():
+        yield connection

@@ -1,0 +1,156 @@
+"""Accepting: durable before it is answered, once for each reference, within the capacity."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine, select
+
+from adapter.domain.errors import Code, SpoolFull
+from adapter.domain.states import State
+from adapter.domain.values import Reply, Result
+from adapter.store.acceptance import Capacity, Pair, first_answer
+from adapter.store.clock import from_ms, to_ms
+from adapter.store.schema import message, spool, submission
+from tests.store.making import Intake, count, held, pair
+
+
+@pytest.fixture
+def intake(store: Engine) -> Iterator[Intake]:
+    its = Intake(store)
+    its.committer.start()
+    yield its
+    its.committer.stop()
+
+
+def states(engine: Engine) -> list[str]:
+    with engine.connect() as connection:
+        return list(connection.execute(select(message.c.state).order_by(message.c.id)).scalars())
+
+
+def together(intake: Intake, *calls: tuple[Pair, bool]) -> list[Reply | None]:
+    """Calls of as many threads, in this order, in one commit."""
+    with ThreadPoolExecutor(len(calls)) as threads, held(intake.committer):
+        answers = []
+        for waiting, (each, replace) in enumerate(calls):
+            answers.append(threads.submit(intake.acceptance.accept, [each], [replace]))
+            limit = time.monotonic() + 30
+            while len(intake.committer._pieces) <= waiting:
+                assert time.monotonic() < limit
+                threading.Event().wait(0.001)
+    return [answer.result()[0] for answer in answers]
+
+
+def test_a_replacement_finds_what_came_in_the_same_commit(intake: Intake) -> None:
+    first, second = pair(2, business_key="visit"), pair(business_key="visit")
+    other = pair(business_key="visit", client="lis")
+    together(intake, (first, False), (other, False), (second, True))
+    assert states(intake.engine) == ["CANCELLED", "CANCELLED", "ACCEPTED", "ACCEPTED"]
+    assert [notice.state for notice in intake.told] == [State.CANCELLED] * 2
+    assert count(intake.engine, spool) == intake.capacity.waiting == 2
+
+
+def test_a_replacement_finds_what_came_in_the_same_call(intake: Intake) -> None:
+    intake.accept(pair(business_key="a"), pair(business_key="b"), pair(business_key="a"))
+    intake.accept(pair(business_key="a"), pair(business_key="a"), replace=True)
+    assert states(intake.engine) == ["CANCELLED", "ACCEPTED", "CANCELLED", "CANCELLED", "ACCEPTED"]
+
+
+def test_a_repeated_replacement_replaces_nothing(intake: Intake) -> None:
+    again = pair(business_key="visit", ref="1")
+    intake.accept(again, replace=True)
+    intake.accept(pair(business_key="visit"))
+    intake.acceptance.accept([pair(business_key="visit", ref="1")], [True])
+    assert states(intake.engine) == ["ACCEPTED", "ACCEPTED"]
+
+
+def test_one_reference_in_one_commit_is_accepted_once(intake: Intake) -> None:
+    first, second = pair(2, ref="7"), pair(2, ref="7")
+    answers = together(intake, (first, False), (second, False), (pair(ref="7"), False))
+    assert answers == [None, first_answer(*first), first_answer(*first)]
+    assert count(intake.engine, submission) == 1
+    assert len(intake.arrived) == intake.capacity.waiting == 2
+
+
+def test_the_first_answer_is_the_same_from_memory_and_from_the_store(intake: Intake) -> None:
+    refusals = [
+        (0, Result("123", "x", None, 0, Code.BAD_NUMBER, "not a number")),
+        (2, Result("456", "", None, 0, Code.BLACKLISTED, "on the list")),
+        (4, Result("", "", None, 0, Code.BAD_NUMBER, "")),
+    ]
+    first = pair(2, ref="7", refusals=refusals)
+    intake.accept(first)
+    (again,) = intake.acceptance.accept([pair(ref="7")])
+    assert again == first_answer(*first)
+    assert again is not None
+    assert [result.code for result in again.results] == [
+        Code.BAD_NUMBER,
+        Code.OK,
+        Code.BLACKLISTED,
+        Code.OK,
+        Code.BAD_NUMBER,
+    ]
+    assert again.code is Code.PARTIAL
+    assert (again.accepted, again.refused) == (2, 3)
+
+
+def test_references_of_sources_and_clients_do_not_meet(intake: Intake) -> None:
+    intake.accept(
+        pair(ref="7"), pair(ref="7", client="lis"), pair(ref="7", source="a"), pair(), pair()
+    )
+    keys = [("his", "", "7"), ("his", "a", "7"), ("his", "b", "7"), ("his", "", "")]
+    answers = intake.acceptance.first_answers(keys)
+    assert [answer is not None for answer in answers] == [True, True, False, False]
+
+
+def test_a_full_spool_refuses_what_is_new_and_answers_what_is_not(store: Engine) -> None:
+    intake = Intake(store, Capacity(3))
+    intake.committer.start()
+    first = pair(3, ref="7")
+    intake.accept(first)
+    with pytest.raises(SpoolFull):
+        intake.accept(pair())
+    assert intake.acceptance.accept([pair(3, ref="7")]) == [first_answer(*first)]
+    assert count(store, message) == 3
+    intake.committer.stop()
+
+
+def test_in_one_commit_only_those_calls_are_refused_that_find_no_room(store: Engine) -> None:
+    intake = Intake(store, Capacity(4))
+    intake.committer.start()
+    with ThreadPoolExecutor(3) as threads, held(intake.committer):
+        calls = [threads.submit(intake.acceptance.accept, [pair(3)]) for _ in range(3)]
+        while len(intake.committer._pieces) < 3:
+            threading.Event().wait(0.001)
+    refused = [call.exception() for call in calls]
+    assert sum(isinstance(each, SpoolFull) for each in refused) == 2
+    assert count(store, message) == intake.capacity.waiting == 3
+    intake.committer.stop()
+
+
+def test_many_threads_share_commits_and_each_reference_is_accepted_once(intake: Intake) -> None:
+    def repeat(number: int) -> list[Reply | None]:
+        return [intake.acceptance.accept([pair(2, ref=str(ref))])[0] for ref in range(number, 40)]
+
+    with ThreadPoolExecutor(16) as threads:
+        answers = list(threads.map(repeat, [each % 4 for each in range(16)]))
+    assert sum(answer is None for each in answers for answer in each) == 40
+    assert count(intake.engine, submission) == 40
+    assert count(intake.engine, message) == count(intake.engine, spool) == 80
+    assert len({each.message.id for each in intake.arrived}) == len(intake.arrived) == 80
+    given = {answer.submission_id for each in answers for answer in each if answer}
+    assert len(given) == 40
+
+
+@pytest.mark.parametrize("year", [1970, 2026, 2038, 2100, 2999])
+def test_moments_keep_their_milliseconds(year: int) -> None:
+    start = datetime(year, 6, 1, tzinfo=UTC)
+    for ms in range(1000):
+        moment = start + timedelta(milliseconds=ms)
+        assert to_ms(moment) % 1000 == ms
+        assert from_ms(to_ms(moment)) == moment
