@@ -30,7 +30,7 @@ def text_binder(type_: types.TypeEngine[Any]) -> Binder:
             value = value.encode("utf-8", "replace").decode("utf-8")
         if "\x00" in value:
             value = value.replace("\x00", "")
-        return value[:length]
+        return value[:length] or None
 
     return bind
 

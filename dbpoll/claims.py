@@ -69,13 +69,17 @@ class Claims:
         """A look that takes no lock."""
         return connection.execute(self._newest([self._key]), {"most": 1}).first() is not None
 
+    def look(self, connection: Connection, most: int) -> Sequence[Record]:
+        """The next new rows, in the order of READ; none is claimed."""
+        return connection.execute(self._newest(self._fields), {"most": most}).all()
+
     def claim(self, connection: Connection, most: int, now: datetime) -> list[Record]:
         """Up to `most` new rows, in the order of READ, which are ours after the commit."""
         if self._in_one:
             records = connection.execute(self._all, self._marks(now) | {"most": most}).all()
             return sorted(records, key=itemgetter(0)) if self._sorted else list(records)
         return [
-            record for record in self._look(connection, most) if self._won(connection, record, now)
+            record for record in self.look(connection, most) if self._won(connection, record, now)
         ]
 
     def claim_keys(self, connection: Connection, most: int, now: datetime) -> list[Any]:
@@ -159,9 +163,6 @@ class Claims:
         return self._marking().where(
             self._key == bindparam("key"), self._found.columns["STATUS"] == bindparam("new")
         )
-
-    def _look(self, connection: Connection, most: int) -> Sequence[Record]:
-        return connection.execute(self._newest(self._fields), {"most": most}).all()
 
     def _won(self, connection: Connection, record: Record, now: datetime) -> bool:
         values = self._marks(now) | {"key": record[0], "new": self._new}

@@ -32,7 +32,9 @@ _TEXTS_END = 1 + len(TEXTS)
 _MOMENTS_END = _TEXTS_END + len(MOMENTS)
 _PLAIN = frozenset({str, type(None)})
 _NOTHING = (None,) * len(MOMENTS)
-_FORMATS = ("%Y%m%d%H%M%S", "%Y%m%d%H%M", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y/%m/%d")
+# strptime would read too few digits as something else, so their number decides.
+_DIGITS = {14: "%Y%m%d%H%M%S", 12: "%Y%m%d%H%M", 8: "%Y%m%d"}
+_FORMATS = ("%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y/%m/%d")
 
 # A time zone's own limits: the ends of the calendar cannot be shifted into another zone.
 _DAY = timedelta(days=1)
@@ -93,11 +95,12 @@ def moment(value: Any, zone: tzinfo) -> datetime | None:
 
 
 def _parse(text: str) -> datetime:
-    if not (text.isdigit() and len(text) > 8):
-        try:
-            return datetime.fromisoformat(text)
-        except ValueError:
-            pass
+    if text.isdigit():
+        return datetime.strptime(text, _DIGITS.get(len(text), "-"))  # noqa: DTZ007
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        pass
     for form in _FORMATS:
         try:
             return datetime.strptime(text, form)  # noqa: DTZ007

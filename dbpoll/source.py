@@ -164,6 +164,16 @@ class Source:
         if self._settings.inbound_table and texts:
             self._write(lambda home: home.inbound(texts))
 
+    def peek(self, most: int) -> list[Row]:
+        """The next new rows as they would be handed in; nothing is claimed."""
+        with self._writing:
+            return self._write_line.run(lambda connection: self._peek(connection, most))
+
+    def close(self) -> None:
+        """Give up the connections of a source that was never started."""
+        self._claim_line.close()
+        self._write_line.close()
+
     # The claimer.
 
     def _claim_forever(self) -> None:
@@ -364,6 +374,10 @@ class Source:
 
     def _find(self, connection: Connection) -> Tables:
         return find(connection, self._settings)
+
+    def _peek(self, connection: Connection, most: int) -> list[Row]:
+        claims = Claims(self._find(connection).outbound, connection.dialect.name)
+        return reading.rows(claims.look(connection, most), self._settings.zone)
 
     def _relax(self, connection: Connection) -> None:
         # A claim that a crash of the database undoes is simply claimed again.

