@@ -13,6 +13,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 
 import xlsxwriter
+from rich import box
+from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -22,13 +25,28 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _WIDTHS = {Form.TEXT: 20, Form.COUNT: 12, Form.RATE: 16}
 
 
+def show(report: Report, console: Console) -> None:
+    """Print a report as a table; a terminal that is too narrow wraps, no figure is cut off."""
+    table = as_table(report)
+    unbounded = console.options.update(width=10_000)
+    needed = Measurement.get(console, unbounded, table).maximum
+    Console(file=console.file, width=max(needed, console.width)).print(table, crop=False)
+
+
 def as_table(report: Report) -> Table:
-    """For a terminal."""
-    table = Table(title=_title(report), title_justify="left", show_footer=bool(report.rows))
+    """For a terminal; see `show`."""
+    table = Table(
+        title=_title(report),
+        title_justify="left",
+        show_footer=bool(report.rows),
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
     for column, value in zip(report.columns, report.total, strict=True):
         table.add_column(
             f"{column.chinese}\n{column.english}",
             justify="left" if column.form is Form.TEXT else "right",
+            no_wrap=True,
             footer=Text(_shown(column, value)),
         )
     for row in report.rows:

@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from adapter.domain.outcomes import Verdict
 from adapter.domain.states import Door, State
 from adapter.jobs.reports import Group, Kind, Report, report
-from adapter.jobs.sheets import as_csv, as_json, as_table, as_xlsx
+from adapter.jobs.sheets import as_csv, as_json, as_table, as_xlsx, show
 from adapter.store.statistics import fold
 from tests.store.life import Life
 
@@ -166,13 +166,15 @@ def test_xlsx_holds_texts_and_numbers(filled: Engine) -> None:
     assert sheet[6][:3] == ["合计 Total", "", 20]
 
 
-def test_table_for_people(filled: Engine) -> None:
-    console = Console(file=io.StringIO(), width=200)
-    console.print(as_table(report(filled, Kind.SUMMARY, FIRST, LAST, Group.QUARTER, ZONE)))
+@pytest.mark.parametrize("width", [40, 200])
+def test_table_for_people(filled: Engine, width: int) -> None:
+    console = Console(file=io.StringIO(), width=width)
+    show(report(filled, Kind.SUMMARY, FIRST, LAST, Group.QUARTER, ZONE), console)
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
     for word in ("统计总报表", "Success rate", "2026-Q1", "Total", "66.67%"):
         assert word in text
+    assert "…" not in text
 
 
 @pytest.mark.parametrize("kind", list(Kind))
