@@ -39,6 +39,7 @@ from connectors.cmpp.pdus import Deliver, Submit
 from connectors.cmpp.report import StatusReport, encode_report
 from connectors.cmpp.server import OK, ServerSession, ServerSettings, serve
 from connectors.eventlog import EventLog
+from connectors.loop import fastest_loop
 from connectors.pace import TokenBucket
 from connectors.text import decode, parse_udh, plain, split
 from connectors.values import Coding
@@ -397,16 +398,6 @@ async def run(options: SimulatorOptions, started: Callable[[Simulator], None]) -
         except TimeoutError:
             continue
     await simulator.stop()
-
-
-def fastest_loop() -> Callable[[], asyncio.AbstractEventLoop]:
-    """uvloop's where it is installed, asyncio's own elsewhere."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
 
 
 def main(options: SimulatorOptions, started: Callable[[Simulator], None]) -> None:

@@ -77,6 +77,11 @@ class Dispatcher:
             channel.links.extend(open_links(channel.config, channel))
         self._tasks: list[asyncio.Task[None]] = []
 
+    @property
+    def running(self) -> bool:
+        """Between start and stop."""
+        return bool(self._tasks)
+
     async def start(self) -> None:
         """Read what waits, and begin to send."""
         self._loop = asyncio.get_running_loop()
@@ -97,6 +102,7 @@ class Dispatcher:
         await asyncio.gather(*(link.stop(self._policies.stop_wait_s) for link in links))
         for task in (*self._tasks, *stopping):
             task.cancel()
+        self._tasks.clear()
         self.lanes.stop()
         await self.recorder.drain()
 

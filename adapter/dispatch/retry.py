@@ -15,4 +15,4 @@ def backoff_ms(policy: LanePolicy, tries: int) -> int:
     4-8 s ... up to 5-10 minutes.
     """
     whole = min(policy.backoff_max_s, policy.backoff_min_s * 2 ** min(tries - 1, 30))
-    return int(1000 * whole * random.uniform(0.5, 1.0))  # noqa: S311
+    return int(1000 * whole * random.uniform(0.5, 1.0))

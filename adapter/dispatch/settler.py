@@ -49,6 +49,7 @@ class Settler:
         self._told = told
         self._look_again = look_again
         self._silent_to = 0
+        self._expired_to = 0
         self._doubts: Kind[int, Settled] = Kind("settle", 6, self._run_doubts)
         self._expiry: Kind[int, tuple[int, list[Notice], int | None]] = Kind(
             "sweep", 7, self._run_expiry
@@ -65,22 +66,28 @@ class Settler:
             log.warning("settler.in_doubt", messages=found)
         return found
 
-    def settle_doubts(self) -> None:
+    def settle(self) -> int:
+        """One bite of what nobody answered; how many messages were settled."""
+        return self.settle_doubts() + self.settle_silent()
+
+    def settle_doubts(self) -> int:
         """Settle messages in doubt by fitting receipts, or by rule when their time is up."""
         settled = self._committer.submit(self._doubts, now_ms()).result()
         self._told(settled.notices)
         if settled.resent:
             self._capacity.add(len(settled.resent))
             self._look_again(set(settled.resent), now_ms())
-        if settled.resent or settled.unknown or settled.matched:
+        found = len(settled.resent) + settled.unknown + settled.matched
+        if found:
             log.info(
                 "settler.doubts",
                 resent=len(settled.resent),
                 unknown=settled.unknown,
                 matched=settled.matched,
             )
+        return found
 
-    def settle_silent(self) -> None:
+    def settle_silent(self) -> int:
         """Submitted messages whose receipt never came become UNKNOWN."""
         before = id_at(from_ms(now_ms() - int(self._policies.receipt_wait_s * 1000)))
         with self._engine.connect() as connection:
@@ -89,14 +96,15 @@ class Settler:
             self._told(self._committer.submit(self._silence, silent).result())
             log.info("settler.silent", messages=len(silent))
         self._silent_to = reached
+        return len(silent)
 
-    def expire(self) -> None:
-        """End what expired while it waited."""
-        after: int | None = 0
-        while after is not None:
-            ended, notices, after = self._committer.submit(self._expiry, after).result()
-            self._told(notices)
-            self._capacity.add(-ended)
+    def expire(self) -> int:
+        """One bite of the spool: end what expired; 0 when the end was reached."""
+        ended, notices, reached = self._committer.submit(self._expiry, self._expired_to).result()
+        self._told(notices)
+        self._capacity.add(-ended)
+        self._expired_to = reached or 0
+        return self._expired_to
 
     def _rule(self, client: str, lane: Lane) -> DoubtRule:
         its = self._clients.get(client)

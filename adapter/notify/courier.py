@@ -140,7 +140,7 @@ class Courier:
                         "courier.failed", destination=self.destination, error=type(error).__name__
                     )
                 pause = min(PAUSE_MAX_S, PAUSE_MIN_S * 2 ** min(tries, 10))
-                self._pause(pause * random.uniform(0.5, 1.0))  # noqa: S311
+                self._pause(pause * random.uniform(0.5, 1.0))
             else:
                 if self.failing_since is not None:
                     log.info("courier.recovered", destination=self.destination)

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection, Engine
 
+from adapter.domain.states import State
+from adapter.domain.values import InboundNotice
 from adapter.notify.courier import Courier, Home
 from adapter.store import notices
 from adapter.store.committer import Committer, Kind
@@ -18,17 +21,25 @@ Deliver = Callable[[Sequence[Home]], None]
 
 
 class Notifier:
-    """`homes` maps a destination to what delivers to it."""
+    """`homes` maps a destination to what delivers to it, `describe` puts a state and the
+    carrier's code in words."""
 
-    def __init__(self, engine: Engine, committer: Committer, homes: Mapping[str, Deliver]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        committer: Committer,
+        homes: Mapping[str, Deliver],
+        describe: Callable[[State, str], str],
+    ) -> None:
         self._engine = engine
+        self._describe = describe
         self._committer = committer
         self._forget: Kind[Sequence[int], int] = Kind(
             "forget", 8, self._run_forget, patient=True, linger_s=0.02
         )
         self.couriers = {
             destination: Courier(
-                destination, deliver, self._reader(destination), self._forget_later
+                destination, self._worded(deliver), self._reader(destination), self._forget_later
             )
             for destination, deliver in homes.items()
         }
@@ -52,6 +63,19 @@ class Notifier:
             courier = self.couriers.get(destination)
             if courier is not None:
                 courier.offer(its)
+
+    def _worded(self, deliver: Deliver) -> Deliver:
+        """Notices get their words only now: the store keeps the carrier's code."""
+
+        def deliver_worded(homeward: Sequence[Home]) -> None:
+            deliver([self._with_words(each) for each in homeward])
+
+        return deliver_worded
+
+    def _with_words(self, home: Home) -> Home:
+        if isinstance(home, InboundNotice):
+            return home
+        return replace(home, text=self._describe(home.state, home.code))
 
     def _reader(self, destination: str) -> Callable[[int, int], Sequence[Home]]:
         def read(most: int, after: int) -> Sequence[Home]:

@@ -1,0 +1,318 @@
+"""`sms-adapter`: the commands. Each is a few lines over the part that does the work.
+
+Exit status: 0 good, 1 failed, 2 bad use. Parts are imported by the command that needs them,
+so that `--help` and small commands start fast.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from adapter import __version__
+
+if TYPE_CHECKING:
+    from adapter.config.model import Config
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+DIRECTORY = click.Path(file_okay=False, path_type=Path)
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def _config_argument(command: _F) -> _F:
+    return click.argument("file", type=FILE, default=Path("adapter.xml"))(command)
+
+
+def _load(path: Path) -> Config:
+    """The configuration, or its faults on standard error and exit status 1."""
+    from adapter.config.faults import ConfigError
+    from adapter.config.load import load
+
+    try:
+        return load(path)
+    except ConfigError as error:
+        for fault in error.faults:
+            click.echo(str(fault), err=True)
+        sys.exit(1)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="sms-adapter")
+def main() -> None:
+    """Sends a hospital's text messages: SOAP and database tables in, carriers out."""
+
+
+@main.command()
+@_config_argument
+def run(file: Path) -> None:
+    """Run a node until Ctrl-C or SIGTERM.
+
+    Example: sms-adapter run /etc/sms-adapter/adapter.xml
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from adapter import logs, node
+    from adapter.store.migrate import SchemaTooNewError
+    from adapter.store.ownership import StoreOwnedError
+
+    config = _load(file)
+    logs.configure(config.logging)
+    try:
+        node.run(config)
+    except (StoreOwnedError, SchemaTooNewError, SQLAlchemyError, OSError) as error:
+        raise click.ClickException(str(getattr(error, "orig", None) or error)) from error
+
+
+@main.command()
+@_config_argument
+@click.option("--json", "as_json", is_flag=True, help="faults as a JSON list")
+def check(file: Path, as_json: bool) -> None:
+    """Check a configuration: every fault as FILE:LINE: what is wrong and what is allowed.
+
+    Example: sms-adapter check conf/example/adapter.xml
+    """
+    from adapter.config.load import check as faults_of
+
+    faults = faults_of(file)
+    if as_json:
+        click.echo(
+            json.dumps(
+                [
+                    {"file": str(f.file), "line": f.line, "message": f.message,
+                     "warning": f.warning}
+                    for f in faults
+                ],
+                ensure_ascii=False,
+            )
+        )  # fmt: skip
+    else:
+        for fault in faults:
+            click.echo(str(fault))
+    if any(not fault.warning for fault in faults):
+        sys.exit(1)
+    if not as_json:
+        click.echo(f"{file}: good")
+
+
+@main.command()
+@click.argument("directory", type=DIRECTORY, default=Path())
+def init(directory: Path) -> None:
+    """Write a configuration to start from, and a key for its secrets.
+
+    Example: sms-adapter init /etc/sms-adapter
+    """
+    from adapter.config.init import init as write
+
+    try:
+        starter = write(directory)
+    except OSError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"written: {starter.config}, {starter.key_file}")
+    click.echo("Shown only this once:")
+    click.echo(f"  client {starter.account}: password {starter.password}")
+    click.echo(f"  carrier {starter.carrier_account}: password {starter.carrier_password}")
+    click.echo(
+        "Start a simulated carrier with: sms-adapter simulate --protocol cmpp --port 17890 "
+        f"--account {starter.carrier_account} --password {starter.carrier_password}"
+    )
+    click.echo(f"and the node with: sms-adapter run {starter.config}")
+
+
+@main.command("hash")
+@click.password_option(help="asked for when left out, which keeps it out of the shell's history")
+def hash_(password: str) -> None:
+    """Print the hash of a client's password, for <password hash="..."/>.
+
+    Example: sms-adapter hash
+    """
+    from adapter.security.passwords import hash_password
+
+    click.echo(hash_password(password))
+
+
+@main.command()
+@click.option("--key-file", type=FILE, required=True, help="as in <security key-file>")
+@click.option("--secret", prompt=True, hide_input=True, confirmation_prompt=True)
+def encrypt(key_file: Path, secret: str) -> None:
+    """Print a secret as {enc:...}, for any attribute of the configuration.
+
+    Example: sms-adapter encrypt --key-file adapter.key
+    """
+    from adapter.security.secrets import SecretError, read_key
+    from adapter.security.secrets import encrypt as seal
+
+    try:
+        click.echo(seal(read_key(key_file), secret))
+    except (OSError, SecretError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.command()
+@_config_argument
+@click.option("--json", "as_json", is_flag=True, help="the whole status as JSON")
+def status(file: Path, as_json: bool) -> None:
+    """Ask the running node where it stands: channels, links, queues, sources, jobs.
+
+    Example: sms-adapter status conf/demo/adapter.xml --json
+    """
+    from rich.console import Console
+
+    from adapter.commands.status import show
+
+    sys.exit(show(_load(file).web, Console(), as_json=as_json))
+
+
+@main.command()
+@click.argument("mobiles", nargs=-1, required=True)
+@click.option("--content", required=True, help="the text")
+@click.option("--account", required=True, help="of the client")
+@click.option("--password", envvar="SMS_PASSWORD", prompt=True, hide_input=True,
+              help="or in the environment as SMS_PASSWORD")  # fmt: skip
+@click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="of the node")
+@click.option("--lane", type=click.Choice(["urgent", "realtime", "normal", "bulk"]))
+@click.option("--client-ref", help="a repeated call with the same one is not sent again")
+@click.option("--json", "as_json", is_flag=True, help="the answer as JSON")
+def send(as_json: bool, url: str, **wanted: Any) -> None:
+    """Send a text through a running node, by its SOAP service.
+
+    Example: sms-adapter send --account his --content "Good morning" 13800138000
+    """
+    from adapter.commands.send import SendError
+    from adapter.commands.send import send as call
+
+    try:
+        answer = call(url, **wanted)
+    except SendError as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(json.dumps(answer, ensure_ascii=False))
+    else:
+        click.echo(f"{answer['code']} {answer['submissionId'] or ''}".rstrip())
+        for result in answer["results"]:
+            click.echo(
+                f"  {result['mobile']}  {result['code']}  {result['messageId'] or ''}  "
+                f"{result['description'] or ''}".rstrip()
+            )
+    if answer["code"] != "OK":
+        sys.exit(1)
+
+
+@main.command()
+@click.option("--protocol", type=click.Choice(["cmpp"]), required=True)
+@click.option("--port", type=click.IntRange(0, 65535), required=True)
+@click.option("--account", required=True, help="who may log in")
+@click.option("--password", required=True, help="and with which secret")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--delay", help="ms before answer and receipt: 50, 20-200, or 5/100-300 apart")
+@click.option("--no-receipt", is_flag=True, help="never send a receipt")
+@click.option("--fail", multiple=True, help="share and code: 0.1:UNDELIV, or 0.05:9 at submit")
+@click.option("--throttle", type=float, default=0.0, help="submits a second, then flow control")
+@click.option("--drop-link", help="at every Nth submit (500), or every so often (10s)")
+@click.option("--inbound", help="share of submits that are replied to (0.2), or a text every 3s")
+@click.option("--log", type=FILE, help="one JSON line for each event")
+def simulate(**options: Any) -> None:
+    """Stand in for a carrier.
+
+    Example: sms-adapter simulate --protocol cmpp --port 17890 --account 900001 --password demo
+    """
+    from adapter.commands.simulate import options_from
+    from connectors import simulator
+
+    try:
+        wanted = options_from(**options)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    try:
+        simulator.main(wanted, lambda its: click.echo(f"listening on {wanted.host}:{its.port}"))
+    except OSError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.command()
+@click.option("--protocol", type=click.Choice(["cmpp"]), required=True)
+@click.option("--version", "protocol_version", required=True, help="3.0, 2.0")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
+@click.argument("frames", nargs=-1)
+def pdu(protocol: str, protocol_version: str, as_json: bool, frames: Sequence[str]) -> None:
+    """Show captured frames, given as hexadecimal digits or on standard input, one a line.
+
+    Example: sms-adapter pdu --protocol cmpp --version 3.0 0000000c0000000800000001
+    """
+    from connectors.pdu_view import describe
+
+    given = [each for each in frames or sys.stdin.read().splitlines() if each.strip()]
+    failed = False
+    for frame in given:
+        try:
+            shown = describe(protocol, protocol_version, frame)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+        failed = failed or "error" in shown
+        click.echo(json.dumps(shown, ensure_ascii=False, indent=None if as_json else 2))
+    sys.exit(int(failed))
+
+
+@main.command()
+@click.argument("directory", type=DIRECTORY, default=Path())
+@click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="to publish")
+def wsdl(directory: Path, url: str) -> None:
+    """Write wsdl/ and xsd/ of the SOAP service.
+
+    Example: sms-adapter wsdl /tmp/contract --url https://sms.hospital.example
+    """
+    from adapter.doors.export import write
+
+    for path in write(directory, url):
+        click.echo(str(path))
+
+
+@main.command()
+@click.option("--dialect", required=True,
+              type=click.Choice(["oracle", "mssql", "mysql", "postgresql", "sqlite", "dm"]))  # fmt: skip
+def ddl(dialect: str) -> None:
+    """Print the HIS tables for a database.
+
+    Example: sms-adapter ddl --dialect oracle > sms-tables.sql
+    """
+    from dbpoll.ddl import ddl as statements
+
+    click.echo(statements(dialect))
+
+
+@main.command()
+@_config_argument
+@click.option("--kind", default="summary", show_default=True,
+              type=click.Choice(["users", "business", "receiving", "interfaces", "summary"]),
+              help="which of the five reports")  # fmt: skip
+@click.option("--from", "start", type=click.DateTime(["%Y-%m-%d"]), required=True)
+@click.option("--to", "end", type=click.DateTime(["%Y-%m-%d"]), required=True, help="inclusive")
+@click.option("--group", default="day", show_default=True,
+              type=click.Choice(["day", "week", "month", "quarter", "all"]))  # fmt: skip
+@click.option("--format", "form", default="table", show_default=True,
+              type=click.Choice(["table", "json", "csv", "xlsx"]))  # fmt: skip
+@click.option("--output", type=FILE, help="a file instead of standard output")
+def report(
+    file: Path, kind: str, start: datetime, end: datetime, group: str, form: str,
+    output: Path | None,
+) -> None:  # fmt: skip
+    """Print one of the statistics 用户/业务/接收/接口/汇总.
+
+    Example: sms-adapter report adapter.xml --kind users --from 2026-01-01 --to 2026-03-31
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from adapter.commands.report import write_report
+
+    config = _load(file)
+    try:
+        write_report(config, kind, start.date(), end.date(), group, form, output)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    except (SQLAlchemyError, OSError) as error:
+        raise click.ClickException(str(getattr(error, "orig", None) or error)) from error

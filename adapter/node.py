@@ -1,0 +1,273 @@
+"""A node: builds the parts, starts and stops them in order. Nothing else knows all of them.
+
+Started from the ground up, so that nothing is offered before it can be done; stopped from
+the top down, so that nothing is taken that would not be finished:
+
+    store, committers > notifier > dispatcher and links > sources > web services > jobs
+
+Threads: the event loop (links, dispatcher) runs in the main thread; each committer,
+courier, source, job and web worker in its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import structlog
+from sqlalchemy import Engine, func, select
+
+from adapter import __version__
+from adapter.config.model import Config
+from adapter.dispatch.dispatcher import Dispatcher
+from adapter.dispatch.settler import Settler
+from adapter.dispatch.store_spool import StoreSpool
+from adapter.domain.ids import IdMaker
+from adapter.doors.health import HealthDoor
+from adapter.doors.service import Exchange
+from adapter.doors.soap import SoapDoor
+from adapter.doors.web import WebServer, serve, site
+from adapter.intake.accounts import Accounts
+from adapter.intake.intake import Intake
+from adapter.jobs import sweep
+from adapter.jobs.fold import Fold
+from adapter.jobs.retention import Retention
+from adapter.jobs.scheduler import Scheduler
+from adapter.jobs.upkeep import Upkeep
+from adapter.links import open_links
+from adapter.metrics import Metrics
+from adapter.notify.courier import Home
+from adapter.notify.notifier import Notifier
+from adapter.notify.wording import describe
+from adapter.security.passwords import PasswordChecker
+from adapter.sources import Sources
+from adapter.standing import Standing
+from adapter.store import migrate, schema, spooling
+from adapter.store.acceptance import Acceptance, Capacity
+from adapter.store.clock import now_ms
+from adapter.store.committer import Committer
+from adapter.store.counted import count_commits
+from adapter.store.desk import Desk
+from adapter.store.engine import open_engine
+from adapter.store.ownership import Ownership
+from connectors.loop import fastest_loop
+
+log = structlog.get_logger(__name__)
+
+
+class Node:
+    """One process of the platform, from a checked configuration.
+
+    The constructor takes the store: it raises StoreOwnedError when another node has it,
+    SchemaTooNewError when a newer program wrote it, and what the driver raises when it cannot
+    be opened. Nothing is sent or taken before `run`.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.metrics = Metrics()
+        self._clients = {client.account: client for client in config.clients}
+        self._zone = ZoneInfo(config.node.timezone)
+        self._stopping = asyncio.Event()
+        self._engine = open_engine(config.store.url)
+        self._ownership = Ownership(self._engine)
+        self._ownership.acquire()
+        migrate.upgrade(self._engine)
+        count_commits(self._engine, self.metrics.tally)
+        self._build_core()
+        self._build_services()
+
+    def _build_core(self) -> None:
+        """What moves messages."""
+        config, engine = self.config, self._engine
+        self._ids = IdMaker(config.node.id, _greatest_id(engine))
+        self._capacity = Capacity(config.store.capacity, spooling.count_waiting(engine))
+        self._committers = _committers(engine, self.metrics)
+        accepting, starting, recording = self._committers
+        self._spool = StoreSpool(
+            engine,
+            starting,
+            recording,
+            self._ids,
+            self._capacity,
+            self._tell,
+            _owners(config),
+            _inbound_sources(config),
+        )
+        self._dispatcher = Dispatcher(
+            self._spool,
+            config.channels,
+            config.routes,
+            self._clients,
+            config.policies,
+            open_links,
+            now_ms,
+        )
+        self._settler = Settler(
+            engine,
+            recording,
+            self._ids,
+            self._capacity,
+            config.policies,
+            self._clients,
+            self._tell,
+            self._dispatcher.look_again,
+        )
+        acceptance = Acceptance(
+            accepting, self._ids, self._capacity, self._dispatcher.arrived, self._tell
+        )
+        self._intake = Intake(acceptance, self._ids, config)
+        self._desk = Desk(engine, accepting, self._ids, self._capacity, describe, self._tell)
+
+    def _build_services(self) -> None:
+        """What brings messages in, takes notices home, and looks after the house."""
+        config, engine = self.config, self._engine
+        self._sources = Sources(config, self._intake, self._desk)
+        self._notifier = Notifier(engine, self._committers[-1], self._sources.homes(), describe)
+        self._scheduler = Scheduler(
+            [
+                sweep.settle(self._settler.settle),
+                sweep.expire(self._settler.expire),
+                Fold(engine, self._zone),
+                Retention(engine, config.jobs, self._zone),
+                Upkeep(engine),
+            ],
+            self.metrics,
+            self._zone,
+        )
+        self.standing = Standing(
+            config,
+            engine,
+            self._capacity,
+            self._dispatcher,
+            self._notifier,
+            self._sources,
+            self._scheduler,
+            self.metrics,
+            datetime.now(UTC),
+        )
+        self.metrics.watch(self.standing)
+        self.web = self._build_web()
+
+    def _build_web(self) -> WebServer:
+        web = self.config.web
+        exchange = Exchange(
+            Accounts(self.config.clients, PasswordChecker()),
+            self._intake,
+            self._desk,
+            timezone=self._zone,
+            state=lambda: "stopping" if self._stopping.is_set() else "running",
+        )
+        soap = SoapDoor(exchange, web.public_url or f"http://{web.host}:{web.port}", web.max_body)
+        health = HealthDoor(self.standing, self.metrics.registry)
+        pages = {
+            "/healthz": health.healthz,
+            "/readyz": health.readyz,
+            "/metrics": health.metrics,
+            "/status": health.status,
+        }
+        return serve(site(soap, pages), web)
+
+    async def run(self, started: Callable[[], None] = lambda: None) -> None:
+        """Serve until a signal comes or `stop` is called; then stop without loss."""
+        for committer in dict.fromkeys(self._committers):
+            committer.start()
+        try:
+            await self._start()
+            log.info("node.started", node=self.config.node.name, version=__version__)
+            started()
+            await self._stopping.wait()
+        finally:
+            await self._stop()
+            log.info("node.stopped", node=self.config.node.name)
+
+    def stop(self) -> None:
+        """Ask the node to stop. On the event loop, or from a signal handler."""
+        self._stopping.set()
+
+    async def _start(self) -> None:
+        self._settler.recover()
+        self._notifier.start()
+        await self._dispatcher.start()
+        self._sources.start()
+        self.web.start()
+        self._scheduler.start()
+
+    async def _stop(self) -> None:
+        log.info("node.stopping")
+        # Each of these waits for threads of its own; the loop goes on for the links.
+        for stop in (self._scheduler.stop, self.web.stop):
+            await asyncio.to_thread(stop)
+        await self._dispatcher.stop()
+        await asyncio.to_thread(self._notifier.stop)
+        await asyncio.to_thread(self._sources.stop)
+        for committer in dict.fromkeys(self._committers):
+            await asyncio.to_thread(committer.stop)
+        self._engine.dispose()
+        self._ownership.release()
+
+    def _tell(self, notices: Sequence[Home]) -> None:
+        self._notifier.tell(notices)
+
+
+def run(config: Config) -> None:
+    """Run a node until SIGTERM or Ctrl-C."""
+    node = Node(config)
+    with asyncio.Runner(loop_factory=fastest_loop()) as runner:
+        runner.run(_until_signal(node))
+
+
+async def _until_signal(node: Node) -> None:
+    loop = asyncio.get_running_loop()
+    for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
+        number = getattr(signal, name, None)
+        if number is not None:
+            # Also on Windows, whose loops take no signal handlers of their own.
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(node.stop))
+    await node.run()
+
+
+def _committers(engine: Engine, metrics: Metrics) -> tuple[Committer, Committer, Committer]:
+    """For accepting, for starting attempts, for recording: on SQLite, which has one writer,
+    the same one."""
+    if engine.dialect.name == "sqlite":
+        only = Committer(engine, "store", watch=metrics.store("store"))
+        return only, only, only
+    accepting, starting, recording = (
+        Committer(engine, name, watch=metrics.store(name)) for name in ("accept", "start", "record")
+    )
+    return accepting, starting, recording
+
+
+def _greatest_id(engine: Engine) -> int:
+    """No id is made twice, even if the clock was set back since the last one."""
+    with engine.connect() as connection:
+        return max(
+            connection.execute(select(func.max(table.c.id))).scalar_one() or 0
+            for table in (
+                schema.submission,
+                schema.message,
+                schema.notification,
+                schema.tally,
+                schema.receipt,
+                schema.inbound,
+            )
+        )
+
+
+def _owners(config: Config) -> Mapping[str, str]:
+    """Whose an extension is."""
+    return {client.extension: client.account for client in config.clients}
+
+
+def _inbound_sources(config: Config) -> Mapping[str, Sequence[str]]:
+    """Which sources keep inbound texts for a client."""
+    sources: defaultdict[str, list[str]] = defaultdict(list)
+    for source in config.sources:
+        if source.enabled and source.inbound_table:
+            sources[source.client].append(source.name)
+    return sources

@@ -1,0 +1,148 @@
+"""Where the node stands, gathered from its parts when somebody asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from sqlalchemy import Engine, func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from adapter import __version__
+from adapter.config.model import Config
+from adapter.dispatch.channel import Channel
+from adapter.dispatch.dispatcher import Dispatcher
+from adapter.domain.states import Lane
+from adapter.domain.status import (
+    ChannelStatus,
+    JobStatus,
+    LinkStatus,
+    QueueStatus,
+    SourceStatus,
+    Status,
+    StoreStatus,
+)
+from adapter.jobs.scheduler import Scheduler
+from adapter.metrics import Metrics
+from adapter.notify.notifier import Notifier
+from adapter.sources import Sources
+from adapter.store import migrate
+from adapter.store.acceptance import Capacity
+from adapter.store.clock import from_ms
+from adapter.store.schema import attempt, notification, spool
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Implements `adapter.domain.status.NodeStatus`."""
+
+    config: Config
+    engine: Engine
+    capacity: Capacity
+    dispatcher: Dispatcher
+    notifier: Notifier
+    sources: Sources
+    scheduler: Scheduler
+    metrics: Metrics
+    started_at: datetime
+
+    def status(self) -> Status:
+        """The node now. A store that cannot be read is a finding, not an error."""
+        at = datetime.now(UTC)
+        try:
+            counted, store = _count(self.engine, at), self._store("")
+        except SQLAlchemyError as error:
+            counted, store = _Counted(), self._store(type(error).__name__)
+        return Status(
+            node=self.config.node.name,
+            version=__version__,
+            started_at=self.started_at,
+            at=at,
+            dispatching=self.dispatcher.running,
+            store=store,
+            channels=[_channel(each) for each in self.dispatcher.channels.values()],
+            queues=counted.queues,
+            on_wire=counted.on_wire,
+            in_doubt=counted.in_doubt,
+            notices=counted.notices,
+            sources=self._sources(),
+            jobs=self._jobs(),
+            counters=self.metrics.totals(),
+        )
+
+    def _store(self, reason: str) -> StoreStatus:
+        return StoreStatus(
+            dialect=self.engine.dialect.name,
+            schema=migrate.newest(),
+            writable=not reason,
+            waiting=self.capacity.waiting,
+            capacity=self.capacity.limit,
+            reason=reason,
+        )
+
+    def _sources(self) -> Sequence[SourceStatus]:
+        now = datetime.now(UTC).timestamp()
+        found = []
+        for source in self.sources.status():
+            courier = self.notifier.couriers[f"source:{source.name}"]
+            failing = courier.failing_since
+            found.append(
+                replace(
+                    source,
+                    unwritten=courier.waiting,
+                    write_lag_s=max(0.0, now - failing) if failing else 0.0,
+                )
+            )
+        return found
+
+    def _jobs(self) -> Sequence[JobStatus]:
+        return self.scheduler.status()
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    queues: Sequence[QueueStatus] = ()
+    on_wire: int = 0
+    in_doubt: int = 0
+    notices: int = 0
+
+
+def _count(engine: Engine, at: datetime) -> _Counted:
+    with engine.connect() as connection:
+        lanes: Mapping[str, tuple[int, int]] = {
+            lane: (waiting, oldest)
+            for lane, waiting, oldest in connection.execute(
+                select(spool.c.lane, func.count(), func.min(spool.c.due_at)).group_by(spool.c.lane)
+            )
+        }
+        attempts, doubts = connection.execute(
+            select(func.count(), func.count(attempt.c.doubt_at))
+        ).one()
+        notices = connection.execute(select(func.count()).select_from(notification)).scalar_one()
+    queues = []
+    for lane in Lane:
+        waiting, oldest = lanes.get(lane.value, (0, 0))
+        waited = (at - from_ms(oldest)).total_seconds() if waiting else 0.0
+        queues.append(QueueStatus(lane, waiting, max(0.0, waited)))
+    return _Counted(queues, attempts - doubts, doubts, notices)
+
+
+def _channel(channel: Channel) -> ChannelStatus:
+    config = channel.config
+    return ChannelStatus(
+        name=config.name,
+        protocol=f"{config.protocol} {config.version}",
+        enabled=config.enabled,
+        rate=config.rate,
+        links=[
+            LinkStatus(
+                number=link.number,
+                up=link.is_up,
+                pending=link.unanswered,
+                window=config.window,
+                reason="" if link.is_up else link.last_error,
+            )
+            for link in channel.links
+        ],
+    )
