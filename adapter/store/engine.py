@@ -25,7 +25,13 @@ def open_engine(url: str | URL, *, pool_size: int = 8) -> Engine:
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     return create_engine(
-        parsed, pool_size=pool_size, max_overflow=4, pool_pre_ping=True, pool_recycle=1800
+        parsed,
+        pool_size=pool_size,
+        max_overflow=4,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        # An error must not repeat the row: it holds contents and numbers.
+        hide_parameters=True,
     )
 
 
@@ -37,6 +43,7 @@ def _open_sqlite(url: URL, pool_size: int) -> Engine:
         poolclass=QueuePool,
         pool_size=pool_size,
         max_overflow=4,
+        hide_parameters=True,
         # The driver must not begin transactions of its own: see _begin_sqlite.
         connect_args={"timeout": BUSY_S, "check_same_thread": False, "isolation_level": None},
     )
