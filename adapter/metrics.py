@@ -85,6 +85,7 @@ class Metrics:
         )
         self._job = self._histogram("sms_job_seconds", "Duration of a job's run.", _JOB, "job")
         self._job_runs = self._counter("sms_job_runs", "Runs of a job.", "job", "outcome")
+        self._committers: list[CommitterMetrics] = []
         self._totals: Counter[str] = Counter()
         # Committers of several threads count; adding to a dictionary takes two steps.
         self._totals_lock = threading.Lock()
@@ -132,12 +133,18 @@ class Metrics:
 
     def store(self, committer: str) -> CommitterMetrics:
         """What a committer's thread reports to."""
-        return CommitterMetrics(
+        made = CommitterMetrics(
             self._commit.labels(committer),
             self._batch.labels(committer),
             self._store_failures,
             committer,
         )
+        self._committers.append(made)
+        return made
+
+    def store_trouble(self) -> str:
+        """Why a committer's last transaction failed; empty when all went well."""
+        return next((each.trouble for each in self._committers if each.trouble), "")
 
     def job_ran(self, job: str, outcome: str, seconds: float) -> None:
         """A job's run ended; `outcome` is done, failed or skipped."""
@@ -157,20 +164,23 @@ class Metrics:
 
 
 class CommitterMetrics:
-    """Fits `adapter.store.committer.Watch`."""
+    """Fits `adapter.store.committer.Watch`. `trouble` is why the last transaction failed."""
 
     def __init__(
         self, commit: Histogram, batch: Histogram, failures: PromCounter, name: str
     ) -> None:
         self._commit, self._batch, self._failures, self._name = commit, batch, failures, name
+        self.trouble = ""
 
     def committed(self, pieces: int, seconds: float) -> None:
         self._commit.observe(seconds)
         self._batch.observe(pieces)
+        self.trouble = ""
 
     def failed(self, reason: str) -> None:
         """`reason` is the name of an exception's class."""
         self._failures.labels(self._name, reason).inc()
+        self.trouble = reason
 
 
 class StatusCollector(Collector):

@@ -79,3 +79,13 @@ def test_threads_do_not_lose_counts() -> None:
     for thread in threads:
         thread.join()
     assert metrics.totals() == {"ACCEPTED": 2000}
+
+
+def test_store_trouble_ends_with_the_next_commit() -> None:
+    metrics = Metrics()
+    accept, record = metrics.store("accept"), metrics.store("record")
+    record.failed("OperationalError")
+    accept.committed(1, 0.001)
+    assert metrics.store_trouble() == "OperationalError"
+    record.committed(1, 0.001)
+    assert metrics.store_trouble() == ""

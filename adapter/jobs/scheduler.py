@@ -30,7 +30,9 @@ from apscheduler.events import EVENT_JOB_MAX_INSTANCES, JobSubmissionEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
+from sqlalchemy.exc import OperationalError
 
+from adapter.domain.errors import StoreUnavailable
 from adapter.domain.status import JobStatus
 from adapter.metrics import Metrics
 
@@ -119,6 +121,10 @@ class Scheduler:
         name, started, error = run.job.name, time.monotonic(), ""
         try:
             run.job.run(self._stop)
+        except (StoreUnavailable, OperationalError) as away:
+            # It says the same every few seconds until the store is back.
+            error = type(away).__name__
+            log.warning("job.store_away", job=name, error=error)
         except Exception as failure:
             # Whatever it is: the job has its next chance, and the others never notice.
             error = type(failure).__name__

@@ -43,6 +43,6 @@ def settle(step: Callable[[], int], every_s: float = 5.0) -> Sweep:
     return Sweep("settle", step, every_s)
 
 
-def expire(step: Callable[[], int], every_s: float = 5.0) -> Sweep:
-    """The job that ends messages that expired while they waited."""
+def expire(step: Callable[[], int], every_s: float = 30.0) -> Sweep:
+    """The job that ends messages that expired while they waited; it walks the whole spool."""
     return Sweep("expire", step, every_s)

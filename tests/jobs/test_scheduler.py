@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
+from adapter.domain.errors import StoreUnavailable
 from adapter.jobs.scheduler import Every, Job, Scheduler
 from adapter.jobs.sweep import Sweep, expire, settle
 from adapter.metrics import Metrics
@@ -88,6 +90,20 @@ def test_a_failing_job_is_counted_and_runs_again(start: Start, metrics: Metrics)
     assert status["bad"].failures >= 2
     assert status["bad"].error == "RuntimeError"
     assert status["good"].failures == 0
+
+
+def test_a_store_that_is_away_is_no_surprise(start: Start) -> None:
+    def fail(_stop: threading.Event) -> None:
+        raise StoreUnavailable
+
+    job = Counting("patient", fail)
+    with capture_logs() as logged:
+        scheduler = start(job)
+        job.wait_for(3)
+        scheduler.stop()
+    events = [entry for entry in logged if entry["event"] == "job.store_away"]
+    assert len(events) >= 2
+    assert not any("exc_info" in entry for entry in events)
 
 
 def test_a_slow_job_never_runs_beside_itself(start: Start, metrics: Metrics) -> None:
