@@ -37,6 +37,8 @@ _HEADERS = {
 _CONNECTIONS = 1_000
 # A client that says nothing for so long is dropped.
 _SILENCE_S = 60
+# How soon a stop is noticed where nothing happens.
+_TURN_S = 0.2
 # How long answers may take to leave when the server stops.
 _FLUSH_S = 2.0
 
@@ -140,8 +142,6 @@ class WebServer:
     def stop(self) -> None:
         """Accept no more, answer the requests in work (5 s at most), close. May be repeated."""
         self._stopping.set()
-        for listener in self._listeners:
-            listener.pull_trigger()
         if self._thread.ident is None:
             self._close()
         else:
@@ -149,7 +149,7 @@ class WebServer:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self._turn(1.0)
+            self._turn(_TURN_S)
         self._close()
 
     def _turn(self, timeout_s: float) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -91,9 +92,6 @@ class Node:
 
     server: WebServer
     exchange: Exchange
-    acceptance: Acceptance
-    committer: Committer
-    capacity: Capacity
     engine: Engine
     ids: IdMaker
     arrived: list[Waiting] = field(default_factory=list)
@@ -163,7 +161,7 @@ def password_hash() -> str:
     return hash_password(PASSWORD)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def client(password_hash: str) -> Client:
     return Client(
         "his",
@@ -179,7 +177,21 @@ def client(password_hash: str) -> Client:
 
 @pytest.fixture
 def node(tmp_path: Path, client: Client) -> Iterator[Node]:
-    engine = open_engine(f"sqlite:///{tmp_path / 'adapter.db'}")
+    """A node with an empty store."""
+    with open_node(tmp_path, client) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory, client: Client) -> Iterator[Node]:
+    """One node for all tests of a module that do not look at what others stored."""
+    with open_node(tmp_path_factory.mktemp("node"), client) as opened:
+        yield opened
+
+
+@contextmanager
+def open_node(folder: Path, client: Client) -> Iterator[Node]:
+    engine = open_engine(f"sqlite:///{folder / 'adapter.db'}")
     metadata.create_all(engine)
     committer = Committer(engine, "test")
     ids, capacity = IdMaker(), Capacity(100_000)
@@ -191,7 +203,7 @@ def node(tmp_path: Path, client: Client) -> Iterator[Node]:
     acceptance = Acceptance(committer, ids, capacity, arrived.extend, told)
     desk = Desk(engine, committer, ids, capacity, describe, told)
     exchange = Exchange(
-        Accounts([client], PasswordChecker()),
+        Accounts([client, replace(client, account="lis")], PasswordChecker()),
         Intake(acceptance, ids, config(client)),
         desk,
         timezone=ZoneInfo("Asia/Shanghai"),
@@ -200,7 +212,7 @@ def node(tmp_path: Path, client: Client) -> Iterator[Node]:
     server = serve(site(SoapDoor(exchange, "http://sms.hospital.example:8080", web.max_body)), web)
     committer.start()
     server.start()
-    yield Node(server, exchange, acceptance, committer, capacity, engine, ids, arrived)
+    yield Node(server, exchange, engine, ids, arrived)
     server.stop()
     committer.stop()
     engine.dispose()
@@ -208,3 +220,9 @@ def node(tmp_path: Path, client: Client) -> Iterator[Node]:
 
 def describe(state: State, code: str) -> str:
     return f"{state}: {code}" if code else ""
+
+
+@pytest.fixture
+def tomorrow() -> str:
+    """A date that a schedule may have."""
+    return (datetime.now(UTC) + timedelta(days=2)).date().isoformat()

@@ -20,7 +20,7 @@ class Caller:
 
     def __init__(self, node: Node, path: str) -> None:
         settings = zeep.Settings(strict=True)
-        client: Any = zeep.Client(f"{node.url}{path}?wsdl", settings=settings)  # type: ignore[no-untyped-call]
+        client: Any = zeep.Client(f"{node.url}{path}?wsdl", settings=settings)
         (binding,) = client.wsdl.bindings
         service = client.create_service(binding, f"{node.url}{path}")
         credentials = client.get_element(f"{{{NS}}}Credentials")(account="his", password=PASSWORD)
