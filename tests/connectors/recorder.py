@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from connectors.behaviour import SimulatorOptions
 from connectors.link import Link
 from connectors.settings import LinkSettings
-from connectors.simulator import Simulator, SimulatorOptions
+from connectors.simulator import Simulator
 from connectors.values import Answer, Coding, Inbound, Report, Submit
 
 PATIENCE_S = 15.0
@@ -82,7 +83,7 @@ class Recorder:
 async def eventually(condition: Callable[[], bool]) -> None:
     """Wait for something that tells nobody when it happens."""
     async with asyncio.timeout(PATIENCE_S):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - nothing signals these
             await asyncio.sleep(0.001)
 
 
@@ -122,5 +123,5 @@ def settings(port: int, **changes: Any) -> LinkSettings:
 
 def carrier(**options: Any) -> Simulator:
     """A simulated carrier that keeps its events."""
-    values = {"account": ACCOUNT, "password": PASSWORD, "keep": 10_000}
+    values: dict[str, Any] = {"account": ACCOUNT, "password": PASSWORD, "keep": 10_000}
     return Simulator(SimulatorOptions(**(values | options)))

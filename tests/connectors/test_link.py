@@ -321,7 +321,11 @@ def test_throttled_segments_go_before_everything_behind_them() -> None:
 def test_a_peer_that_throttles_for_ever_is_answered_in_the_end() -> None:
     async def test() -> None:
         simulator = carrier(behaviour=Behaviour(failures=(Failure(1.0, "8"),)))
-        changes = {"throttle_min_s": 0.001, "throttle_max_s": 0.001, "throttle_tries": 5}
+        changes: dict[str, Any] = {
+            "throttle_min_s": 0.001,
+            "throttle_max_s": 0.001,
+            "throttle_tries": 5,
+        }
         async with standing(simulator, **changes) as (link, handler):
             link.submit(text(1))
             await handler.until(lambda: bool(handler.answers))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from hashlib import md5
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ RESPONSES = [
 
 
 @pytest.mark.parametrize("vector", CONNECTS, ids=lambda v: v["name"])
-def test_source_digest_of_the_vectors(vector: dict[str, dict[str, str]]) -> None:
+def test_source_digest_of_the_vectors(vector: dict[str, Any]) -> None:
     fields, secret = vector["fields"], vector["context"]["shared_secret"].encode()
     stamp = int(fields["Timestamp"])
     account = fields["Source_Addr"].encode()
@@ -39,11 +40,11 @@ def test_source_digest_of_the_vectors(vector: dict[str, dict[str, str]]) -> None
 
 
 @pytest.mark.parametrize("vector", RESPONSES, ids=lambda v: v["name"])
-def test_server_digest_of_the_vectors(vector: dict[str, dict[str, str]]) -> None:
+def test_server_digest_of_the_vectors(vector: dict[str, Any]) -> None:
     source = bytes.fromhex(vector["context"]["AuthenticatorSource"])
     secret = vector["context"]["shared_secret"].encode()
     digest = bytes.fromhex(vector["fields"]["AuthenticatorISMG"])
-    width = 1 if vector["version"] == "2.0" else 4  # type: ignore[comparison-overlap]
+    width = 1 if vector["version"] == "2.0" else 4
     assert server_digest(0, source, secret, width=width) == digest
     assert server_matches(digest, 0, source, secret)
 
