@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from adapter.domain.errors import Code
 from adapter.domain.states import Door, Lane
 from adapter.domain.tally import INBOUND, NONE, Tally
 from adapter.metrics import Metrics
+from tests.doors.test_health import Node
 
 
 def row(state: str, messages: int, channel: str = "main") -> Tally:
@@ -89,3 +91,17 @@ def test_store_trouble_ends_with_the_next_commit() -> None:
     assert metrics.store_trouble() == "OperationalError"
     record.committed(1, 0.001)
     assert metrics.store_trouble() == ""
+
+
+def test_every_metric_is_in_the_catalogue() -> None:
+    page = (Path(__file__).parents[1] / "docs/operator/monitoring.md").read_text(encoding="utf-8")
+    metrics = Metrics()
+    metrics.watch(Node())
+    suffix = {"counter": "_total", "info": "_info"}
+    names = [
+        family.name + suffix.get(family.type, "")
+        for family in metrics.registry.collect()
+        if family.name.startswith("sms_")
+    ]
+    assert len(names) > 30
+    assert [name for name in names if f"`{name}`" not in page] == []

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import xlsxwriter
 from rich import box
@@ -112,14 +112,6 @@ def as_xlsx(report: Report) -> bytes:
             _write_row(sheet, 3 + number, report.columns, row, formats)
         _write_row(sheet, 3 + len(report.rows), report.columns, report.total, totals)
     return file.getvalue()
-
-
-FORMATS: Mapping[str, Callable[[Report], bytes]] = {
-    "json": as_json,
-    "csv": as_csv,
-    "xlsx": as_xlsx,
-}
-"""What a report can be written to a file as."""
 
 
 def _write_row(
