@@ -32,6 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy.exc import DBAPIError
 
 Row = tuple[Any, ...]
 
@@ -43,13 +44,24 @@ def insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     if not rows:
         return
     if connection.dialect.name == "postgresql":
-        cursor = connection.connection.cursor()
-        with cursor.copy(_copy(table)) as copy:
-            for row in rows:
-                copy.write_row(row)
-        cursor.close()
+        _copy_in(connection, _copy(table), rows)
     else:
         connection.exec_driver_sql(_insert(table, connection), list(rows))
+
+
+def _copy_in(connection: Connection, statement: str, rows: Sequence[Row]) -> None:
+    dialect = connection.dialect
+    error_class = dialect.loaded_dbapi.Error
+    driver: Any = connection.connection.driver_connection
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except error_class as error:
+        # Past SQLAlchemy, but callers tell faults apart by its classes.
+        raise DBAPIError.instance(
+            statement, None, error, error_class, hide_parameters=True, dialect=dialect
+        ) from error
 
 
 def update(
@@ -77,6 +89,9 @@ def delete(
     connection: Connection, table: Table, keys: Iterable[int], returning: Sequence[Column[Any]] = ()
 ) -> list[Row]:
     """Delete by the first column; returns `returning` of the rows that were there."""
+    keys = list(keys)
+    if not keys:
+        return []
     column = next(iter(table.c))
     statement = sql_delete(table).where(among(connection, column, keys))
     columns = tuple(returning) or (column,)

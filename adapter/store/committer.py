@@ -8,7 +8,8 @@ that kind's function together; kinds run in the order of their rank.
 Promises
     A future is resolved after the commit, never before.
     A piece that the database refuses (a bug, an impossible value) fails alone: the
-    transaction is rolled back and its pieces are run one by one.
+    transaction is rolled back and its pieces are run one by one. A transaction that lost
+    against another one (a deadlock) is run again.
     When the database is away, pieces of an impatient kind fail at once with
     StoreUnavailable (a caller is waiting for its answer); pieces of a patient kind stay, in
     order, until the database is back. Functions of patient kinds may therefore run twice
@@ -32,8 +33,10 @@ from typing import Any, Generic, Protocol, TypeVar
 import structlog
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from adapter.domain.errors import Refusal, StoreUnavailable
+from adapter.store import counted
 from adapter.store.engine import write_connection
 
 log = structlog.get_logger(__name__)
@@ -84,6 +87,7 @@ class Committer:
         self._watch = watch
         self._pieces: list[_Piece] = []
         self._stopping = False
+        self._away = False
         self._changed = threading.Condition()
         self._connection: Connection | None = None
         self._thread = threading.Thread(target=self._work, name=f"committer-{name}", daemon=True)
@@ -113,12 +117,42 @@ class Committer:
 
     def _work(self) -> None:
         while pieces := self._gather():
-            try:
-                self._commit(pieces)
-            except Exception as error:
-                self._drop_connection()
-                self._recover(pieces, error)
+            self._run(pieces)
         self._drop_connection()
+
+    def _run(self, pieces: list[_Piece]) -> None:
+        fault = self._try(pieces)
+        if fault is None:
+            return
+        if len(pieces) == 1 or is_away(fault):
+            self._give_up(pieces, fault)
+            return
+        for place, piece in enumerate(pieces):
+            fault = self._try([piece])
+            if fault is not None and is_away(fault):
+                self._give_up(pieces[place:], fault)
+                return
+            if fault is not None:
+                self._give_up([piece], fault)
+
+    def _try(self, pieces: list[_Piece]) -> Exception | None:
+        """Commit the pieces, as often as they lose against another transaction; the fault."""
+        for left in reversed(range(_CONFLICTS)):
+            started = time.monotonic()
+            try:
+                connection = self._commit(pieces)
+            except Exception as fault:
+                self._drop_connection()
+                if left and _is_conflict(fault):
+                    continue
+                return fault
+            self._answer(pieces)
+            if self._away:
+                self._away = False
+                log.info("store.back", committer=self._thread.name)
+            self._tell(connection, len(pieces), time.monotonic() - started)
+            break
+        return None
 
     def _gather(self) -> list[_Piece]:
         """The pieces of the next transaction; empty when it is time to end."""
@@ -136,62 +170,65 @@ class Committer:
                 else:
                     self._changed.wait()
 
-    def _commit(self, pieces: list[_Piece]) -> None:
-        started = time.monotonic()
+    def _commit(self, pieces: Sequence[_Piece]) -> Connection:
         if self._connection is None:
             self._connection = write_connection(self._engine)
+        connection = self._connection
         groups: dict[Kind[Any, Any], list[_Piece]] = defaultdict(list)
         for piece in pieces:
             groups[piece.kind].append(piece)
-        with self._connection.begin():
+        with connection.begin():
+            counted.forget(connection)
             for kind in sorted(groups, key=lambda each: each.rank):
                 group = groups[kind]
-                results = kind.run(self._connection, [piece.work for piece in group])
+                results = kind.run(connection, [piece.work for piece in group])
                 for piece, result in zip(group, results, strict=True):
                     piece.result = result
-        if self._watch:
-            self._watch.committed(len(pieces), time.monotonic() - started)
+        return connection
+
+    def _answer(self, pieces: Sequence[_Piece]) -> None:
         for piece in pieces:
             if isinstance(piece.result, Refusal):
                 piece.future.set_exception(piece.result)
             else:
                 piece.future.set_result(piece.result)
 
-    def _recover(self, pieces: list[_Piece], error: Exception) -> None:
+    def _tell(self, connection: Connection, pieces: int, seconds: float) -> None:
+        try:
+            counted.tell(connection)
+            if self._watch:
+                self._watch.committed(pieces, seconds)
+        except Exception:
+            # Whoever measures must not stop what is measured.
+            log.exception("store.watch")
+
+    def _give_up(self, pieces: list[_Piece], fault: Exception) -> None:
         if self._watch:
-            self._watch.failed(type(error).__name__)
-        if is_away(error):
-            self._storeis_away(pieces, error)
-        elif len(pieces) == 1:
-            self._refuse(pieces[0], error)
-        else:
-            for piece in pieces:
-                try:
-                    self._commit([piece])
-                except Exception as alone:
-                    self._drop_connection()
-                    self._recover([piece], alone)
-
-    def _refuse(self, piece: _Piece, error: Exception) -> None:
-        if not isinstance(error, Refusal):
-            log.error("store.refused", kind=piece.kind.name, error=_short(error))
-        piece.future.set_exception(error)
-
-    def _storeis_away(self, pieces: list[_Piece], error: Exception) -> None:
-        log.error("store.away", error=_short(error), pieces=len(pieces))
-        patient = [piece for piece in pieces if piece.kind.patient]
+            self._watch.failed(type(fault).__name__)
+        if is_away(fault):
+            if not self._away:
+                self._away = True
+                log.error("store.away", committer=self._thread.name, error=_short(fault))
+            self._put_back(pieces)
+            return
         for piece in pieces:
-            if not piece.kind.patient:
-                piece.future.set_exception(StoreUnavailable())
+            if not isinstance(fault, Refusal):
+                log.error("store.refused", kind=piece.kind.name, error=_short(fault))
+            piece.future.set_exception(fault)
+
+    def _put_back(self, pieces: list[_Piece]) -> None:
+        """Keep the patient pieces, in order; the others fail now."""
         with self._changed:
-            if self._stopping:
-                for piece in patient:
-                    piece.future.set_exception(StoreUnavailable())
-            else:
-                self._pieces[:0] = patient
-                later = time.monotonic() + _RETRY_S
-                for piece in patient:
-                    piece.ready_at = later
+            # Those in the queue would meet the same fault, and must not wait behind it.
+            stopping = self._stopping
+            everything = pieces + self._pieces
+            self._pieces = [each for each in everything if each.kind.patient and not stopping]
+            later = time.monotonic() + _RETRY_S
+            for piece in self._pieces:
+                piece.ready_at = later
+        for piece in everything:
+            if stopping or not piece.kind.patient:
+                piece.future.set_exception(StoreUnavailable())
 
     def _drop_connection(self) -> None:
         connection, self._connection = self._connection, None
@@ -204,13 +241,20 @@ class Committer:
 
 
 _RETRY_S = 0.5
+_CONFLICTS = 5
+_CONFLICT_STATES = frozenset({"40001", "40P01"})
 
 
 def is_away(error: Exception) -> bool:
     """Whether the store, not the work, is at fault: gone, full, locked, read-only."""
-    if isinstance(error, OperationalError):
+    if isinstance(error, OperationalError | NoConnectionFree):
         return True
     return isinstance(error, DBAPIError) and error.connection_invalidated
+
+
+def _is_conflict(error: Exception) -> bool:
+    """Serialisation failure or deadlock: PostgreSQL rolled back one of two transactions."""
+    return getattr(getattr(error, "orig", None), "sqlstate", None) in _CONFLICT_STATES
 
 
 def _short(error: Exception) -> str:

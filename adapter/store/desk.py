@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, select
-from sqlalchemy.exc import SQLAlchemyError
 
-from adapter.domain.errors import StoreUnavailable
 from adapter.domain.ids import IdMaker
 from adapter.domain.ports import MessageView, SegmentView
 from adapter.domain.states import FINAL, State
@@ -19,7 +16,8 @@ from adapter.domain.values import InboundNotice, Notice
 from adapter.store import bulk, notices
 from adapter.store.acceptance import Capacity, ref_key
 from adapter.store.clock import from_ms, maybe_from_ms, now_ms
-from adapter.store.committer import Committer, Kind, is_away
+from adapter.store.committer import Committer, Kind
+from adapter.store.reading import reading
 from adapter.store.schema import attempt, message, segment, spool, submission
 from adapter.store.withdrawal import withdraw
 
@@ -71,16 +69,16 @@ class Desk:
         limit: int = 10_000,
     ) -> list[MessageView]:
         """Where messages stand, by the ids given, or the reference, or the submission."""
-        with self._reading() as connection:
+        with reading(self._engine) as connection:
             chosen = _chosen(connection, client, message_ids, client_ref, submission_id)
             return _views(connection, client, chosen, limit, self._describe)
 
     def fetch_receipts(self, client: str, limit: int, after: int = 0) -> list[Notice]:
-        with self._reading() as connection:
+        with reading(self._engine) as connection:
             return notices.read_states(connection, f"client:{client}", limit, after)
 
     def fetch_inbound(self, client: str, limit: int, after: int = 0) -> list[InboundNotice]:
-        with self._reading() as connection:
+        with reading(self._engine) as connection:
             return notices.read_inbound(connection, f"client:{client}", limit, after)
 
     def acknowledge(self, client: str, notice_ids: Sequence[int]) -> int:
@@ -124,16 +122,6 @@ class Desk:
         self, connection: Connection, works: Sequence[tuple[str, Sequence[int]]]
     ) -> list[int]:
         return [notices.forget_of(connection, *work) for work in works]
-
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        try:
-            with self._engine.connect() as connection:
-                yield connection
-        except SQLAlchemyError as error:
-            if is_away(error):
-                raise StoreUnavailable("the store cannot be read now; try again") from error
-            raise
 
 
 def _chosen(

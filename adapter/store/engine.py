@@ -12,6 +12,16 @@ from sqlalchemy.pool import QueuePool
 
 BUSY_S = 30
 
+# A server that vanished without a word is given up after some ten seconds, not a quarter of
+# an hour: callers wait for an answer. What the URL says goes first.
+_NOTICE_SILENCE = {
+    "connect_timeout": "5",
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+}
+
 
 def open_engine(url: str | URL, *, pool_size: int = 8) -> Engine:
     """An engine for a store URL (`sqlite:///file`, `postgresql://...`).

@@ -11,6 +11,7 @@ from adapter.domain.states import State
 from adapter.domain.values import InboundNotice, Notice
 from adapter.store import bulk
 from adapter.store.clock import from_ms, maybe_from_ms
+from adapter.store.reading import reading
 from adapter.store.schema import inbound, message, notification, submission
 
 
@@ -100,7 +101,7 @@ def _inbound_notice(destination: str, row: Any) -> InboundNotice:
 
 def destinations(engine: Engine) -> list[str]:
     """Everybody for whom something waits."""
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         return list(connection.execute(select(notification.c.destination).distinct()).scalars())
 
 

@@ -17,18 +17,19 @@ from adapter.domain.states import Carrier, Door, Lane
 from adapter.domain.values import Message, Submission, Waiting
 from adapter.store import bulk
 from adapter.store.clock import from_ms
+from adapter.store.reading import reading
 from adapter.store.schema import attempt, message, spool, submission
 
 
 def queue_keys(engine: Engine) -> list[QueueKey]:
     """Every queue that has something waiting, due or not."""
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         columns = spool.c.carrier, spool.c.lane, spool.c.client
         return [QueueKey(*row) for row in connection.execute(select(*columns).distinct())]
 
 
 def count_waiting(engine: Engine) -> int:
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         return connection.execute(select(func.count()).select_from(spool)).scalar_one()
 
 
@@ -60,7 +61,7 @@ def read_due(
         .order_by(spool.c.due_at, spool.c.message_id)
         .limit(limit)
     )
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         rows = connection.execute(statement).all()
         later = connection.execute(
             select(func.min(spool.c.due_at)).where(*mine, spool.c.due_at > now)
