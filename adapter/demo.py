@@ -54,7 +54,7 @@ values ('13800138000', 'Your appointment is at 14:30 tomorrow.', 'appointment')"
   A system calls the SOAP service:
     curl -s -H "Content-Type: text/xml; charset=utf-8" --data-binary @{envelope} {web}/soap
 
-  What became of them:
+  What became of them, a second or two later (STATUS 3 is delivered):
     {python} -m adapter.demo --sql "select ID, STATUS, RESULT_CODE, MESSAGE_ID, DONE_AT \
 from SMS_OUTBOUND order by ID desc limit 10"
     {python} -m adapter status {config}

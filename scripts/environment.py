@@ -50,9 +50,9 @@ def installed(kind: str) -> bool:
 
 
 def pip(*arguments: str) -> None:
-    """Raises CalledProcessError; pip itself has said why."""
+    """Tells errors only. Raises CalledProcessError; pip itself has said why."""
     subprocess.run(
-        [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments],
+        [str(PYTHON), "-m", "pip", "install", "-qq", "--disable-pip-version-check", *arguments],
         check=True,
         cwd=ROOT,
     )
