@@ -316,3 +316,37 @@ def report(
         raise click.UsageError(str(error)) from error
     except (SQLAlchemyError, OSError) as error:
         raise click.ClickException(str(getattr(error, "orig", None) or error)) from error
+
+
+@main.command()
+@click.option("--door", type=click.Choice(["dbpoll", "soap"]), default="dbpoll", show_default=True)
+@click.option("--store", default="sqlite", show_default=True, help="sqlite, postgresql or a URL")
+@click.option("--his", default="sqlite", show_default=True, help="the same, for door dbpoll")
+@click.option("--messages", type=click.IntRange(1), default=10_000, show_default=True)
+@click.option("--rate", type=float, default=0.0, help="messages a second; as fast as can be")
+@click.option("--batch", type=click.IntRange(1, 10_000), default=100, show_default=True,
+              help="messages a request, for door soap")  # fmt: skip
+@click.option("--callers", type=click.IntRange(1, 64), default=4, show_default=True)
+@click.option("--links", type=click.IntRange(1, 64), default=4, show_default=True)
+@click.option("--window", type=click.IntRange(1, 1_000), default=64, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="one JSON object")
+def bench(as_json: bool, links: int, window: int, **wanted: Any) -> None:
+    """Measure the whole way: a node, its carrier, its databases, on this machine.
+
+    Example: sms-adapter bench --door dbpoll --store postgresql --his postgresql --messages 50000
+    """
+    from adapter.bench.rig import Line
+    from adapter.bench.run import Wanted
+    from adapter.bench.run import bench as measure
+
+    try:
+        found = measure(Wanted(line=Line(links, window), **wanted))
+    except RuntimeError as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        for name, value in found.items():
+            click.echo(f"{name:12} {value}")
+    if found["lost"] or found["duplicates"]:
+        sys.exit(1)

@@ -1,0 +1,133 @@
+"""A node under test: its configuration, its process, its simulated carrier's process."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from xml.sax.saxutils import quoteattr
+
+import psutil
+
+from adapter.children import Child, Children
+from adapter.security.passwords import hash_password
+
+ACCOUNT = "his"
+PASSWORD = "bench"  # noqa: S105 - of a node that lives for a minute
+READY_WAIT_S = 60.0
+SOURCE = "his"
+
+_CONFIG = """\
+<?xml version="1.0" encoding="UTF-8"?>
+<adapter xmlns="urn:his-sms:config:1">
+  <node name="bench"/>
+  <store url={store}/>
+  <web host="127.0.0.1" port="{web}" max-body="100MB"/>
+  <logging format="text" level="WARNING"/>
+  <channels>
+    <channel name="bench-1" protocol="cmpp" version="3.0" access-number="106900001234">
+      <connection host="127.0.0.1" port="{carrier}" account="900001" password="bench"
+                  links="{links}" window="{window}" rate="20000"/>
+    </channel>
+  </channels>
+  <routes>
+    <route carrier="mobile" channels="bench-1"/>
+    <route carrier="unicom" channels="bench-1"/>
+    <route carrier="telecom" channels="bench-1"/>
+    <route carrier="broadnet" channels="bench-1"/>
+  </routes>
+  <clients>
+    <client account="his" extension="01"><password hash={hash}/></client>
+  </clients>
+  {source}
+</adapter>
+"""
+_SOURCE = '<sources><source name="his" client="his" url={url}/></sources>'
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The carrier line of a benchmark: what the contract would allow."""
+
+    links: int = 4
+    window: int = 64
+
+
+@dataclass(slots=True)
+class Rig:
+    """A running node. `log` is what its carrier saw."""
+
+    web: int
+    node: Child
+    log: Path
+    peak_rss: int = 0
+
+    def watch(self) -> None:
+        """Note the node's memory; call it now and then."""
+        self.peak_rss = max(self.peak_rss, psutil.Process(self.node.process.pid).memory_info().rss)
+
+    def cpu_seconds(self) -> float:
+        """CPU time that the node has used so far."""
+        times = psutil.Process(self.node.process.pid).cpu_times()
+        return times.user + times.system
+
+
+def start(folder: Path, children: Children, store: str, his: str | None, line: Line) -> Rig:
+    """Start a carrier and a node; returns when the node is ready.
+
+    `his` is the URL of a database with the tables of the contract, None without a source.
+    Raises RuntimeError when the node does not come up.
+    """
+    web, carrier = free_port(), free_port()
+    log = folder / "carrier.jsonl"
+    children.start(
+        "carrier", "simulate", "--protocol", "cmpp", "--port", str(carrier),
+        "--account", "900001", "--password", "bench", "--log", str(log),
+    )  # fmt: skip
+    config = folder / "adapter.xml"
+    config.write_text(
+        _CONFIG.format(
+            store=quoteattr(store),
+            web=web,
+            carrier=carrier,
+            links=line.links,
+            window=line.window,
+            hash=quoteattr(hash_password(PASSWORD)),
+            source=_SOURCE.format(url=quoteattr(his)) if his else "",
+        ),
+        encoding="utf-8",
+    )
+    node = children.start("node", "run", str(config))
+    rig = Rig(web, node, log)
+    wait_until_ready(rig)
+    return rig
+
+
+def wait_until_ready(rig: Rig) -> None:
+    """Raises RuntimeError with the node's last words when it does not get ready."""
+    deadline = time.monotonic() + READY_WAIT_S
+    while not _ready(rig.web):
+        if rig.node.process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"the node did not get ready:\n{rig.node.last_words()}")
+        time.sleep(0.05)
+
+
+def free_port() -> int:
+    """A port that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _ready(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,96 @@
+"""`sms-adapter bench`: the whole way, timed from outside.
+
+A node, its simulated carrier and, where asked for, a PostgreSQL server run as processes of
+their own beside this one, which plays the hospital. Nothing is switched off: the store
+commits to disk, receipts are written back or fetched.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from adapter.bench.databases import Databases
+from adapter.bench.figures import figures
+from adapter.bench.load import Pace
+from adapter.bench.rig import Line, start
+from adapter.bench.soap import Soap
+from adapter.bench.table import Table
+from adapter.children import Children
+
+POLL_S = 0.2
+STUCK_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A run. `rate` 0 is as fast as can be; `batch` messages a request (SOAP)."""
+
+    door: str
+    store: str
+    his: str
+    messages: int
+    rate: float = 0.0
+    batch: int = 100
+    callers: int = 4
+    line: Line = field(default_factory=Line)
+
+
+def bench(wanted: Wanted) -> dict[str, Any]:
+    """Run it; the figures as in contract.md. Raises RuntimeError when the node fails."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sms-bench-")))
+        databases = Databases(folder, stack)
+        store = databases.url(wanted.store, "store")
+        his = databases.url(wanted.his, "his") if wanted.door == "dbpoll" else None
+        load: Table | Soap
+        if his is not None:
+            load = Table(his)
+            stack.callback(load.close)
+        children = stack.enter_context(Children(folder))
+        rig = start(folder, children, store, his, wanted.line)
+        if his is None:
+            load = Soap(rig.web, wanted.callers, wanted.batch)
+            stack.callback(load.close)
+        cpu = rig.cpu_seconds()
+        started = time.monotonic()
+        feeder = threading.Thread(target=load.feed, args=(wanted.messages, Pace(wanted.rate)))
+        feeder.start()
+        finished = _wait(load, rig.watch, wanted.messages)
+        seconds = time.monotonic() - started
+        feeder.join()
+        if isinstance(load, Soap) and load.failed:
+            raise RuntimeError(f"{len(load.failed)} requests failed; the first: {load.failed[0]}")
+        cpu_seconds = rig.cpu_seconds() - cpu
+        children.stop()
+        found = figures(rig.log, store, wanted.messages)
+        return {
+            "door": wanted.door,
+            "store": wanted.store,
+            "messages": wanted.messages,
+            "seconds": round(seconds, 2),
+            "rate": round(finished / seconds, 1),
+            "accept_rate": round(wanted.messages / max(found.accept_seconds, 0.001), 1),
+            "latency_ms": found.latency_ms,
+            "lost": found.lost,
+            "duplicates": found.duplicates,
+            "peak_rss_mb": round(rig.peak_rss / 1e6, 1),
+            "cpu_seconds": round(cpu_seconds, 2),
+        }
+
+
+def _wait(load: Table | Soap, watch: Any, messages: int) -> int:
+    """Until all are finished, or nothing moved for `STUCK_S`; how many are."""
+    finished, moved = 0, time.monotonic()
+    while finished < messages and time.monotonic() - moved < STUCK_S:
+        time.sleep(POLL_S)
+        watch()
+        now = load.finished()
+        if now > finished:
+            finished, moved = now, time.monotonic()
+    return finished

@@ -1,0 +1,62 @@
+"""Load by the database: rows into SMS_OUTBOUND, done when each has its final STATUS."""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+
+from adapter.bench.load import CONTENT, Pace, mobile
+from dbpoll.ddl import ddl
+
+CHUNK = 1_000
+_INSERT = text(
+    "INSERT INTO SMS_OUTBOUND (ID, MOBILE, CONTENT, BUSINESS, STATUS) "
+    "VALUES (:id, :mobile, :content, 'bench', 0)"
+)
+_DONE = text("SELECT count(*) FROM SMS_OUTBOUND WHERE STATUS >= 3")
+
+
+class Table:
+    """A HIS that inserts rows and waits for their results."""
+
+    def __init__(self, url: str) -> None:
+        parsed = make_url(url)
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        self._engine = create_engine(parsed)
+        if parsed.get_backend_name() == "sqlite":
+            event.listen(self._engine, "connect", _write_ahead)
+        _create(self._engine)
+
+    def feed(self, messages: int, pace: Pace) -> None:
+        """Insert all rows, in transactions of at most `CHUNK` rows."""
+        made = 0
+        while made < messages:
+            due = pace.wait(min(CHUNK, messages - made))
+            rows = [
+                {"id": n, "mobile": mobile(n), "content": CONTENT} for n in range(made, made + due)
+            ]
+            with self._engine.begin() as connection:
+                connection.execute(_INSERT, rows)
+            made += due
+
+    def finished(self) -> int:
+        """How many rows have their final status."""
+        with self._engine.connect() as connection:
+            return int(connection.execute(_DONE).scalar_one())
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+def _write_ahead(connection: object, _record: object) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")  # type: ignore[attr-defined]
+    connection.execute("PRAGMA busy_timeout=30000")  # type: ignore[attr-defined]
+
+
+def _create(engine: Engine) -> None:
+    statements = ddl(engine.dialect.name)
+    with engine.begin() as connection:
+        for statement in statements.split(";\n"):
+            if any(line and not line.startswith("--") for line in statement.splitlines()):
+                connection.exec_driver_sql(statement)
