@@ -54,7 +54,10 @@ from dbpoll.values import (
 )
 from dbpoll.writeback import CHUNK, Writeback
 
-MOST_ANSWERS = 20_000
+# So many answers wait for a change of state; beyond that the oldest ones are written at once,
+# and while not even that is possible, no more rows are handed in.
+ANSWERS = 20_000
+MOST_ANSWERS = 30_000
 TRIES = 3
 # An answer for a row that the hospital has locked is tried again after this long.
 LOCKED_S = 5.0
@@ -269,7 +272,9 @@ class Source:
         while not self._stopping.is_set():
             with suppress(queue.Empty):
                 if len(self._accepted) + len(self._refused) < MOST_ANSWERS:
-                    self._hand_in(self._offered.get(timeout=self._settings.answer_delay_s / 2))
+                    self._hand_in(
+                        self._offered.get(timeout=min(1.0, self._settings.answer_delay_s / 2))
+                    )
             try:
                 self._write_answers(time.monotonic())
             except Exception as fault:
@@ -320,6 +325,9 @@ class Source:
         due = time.monotonic() + self._settings.answer_delay_s
         with self._answers_lock:
             for key, message_id, segments, code, text in answers:
+                if message_id and key not in self._held:
+                    # A change of state was faster, and has written all there is to write.
+                    continue
                 if message_id:
                     change = StateChange(key, message_id, Status.TAKEN, "", text, segments)
                     self._accepted[key] = (due, change)
@@ -341,6 +349,8 @@ class Source:
 
     def _due(self, now: float) -> list[StateChange]:
         with self._answers_lock:
+            if len(self._accepted) > ANSWERS:
+                now = float("inf")
             due = list(islice(self._refused.values(), CHUNK))
             for at, change in islice(self._accepted.values(), CHUNK - len(due)):
                 if at > now:

@@ -130,7 +130,7 @@ class Settings:
     statement_timeout_s: float = 15.0
     lock_timeout_s: float = 2.0
     grace_s: float = 120.0
-    answer_delay_s: float = 1.0
+    answer_delay_s: float = 3.0
 
 
 @dataclass(frozen=True, slots=True)
