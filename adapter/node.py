@@ -27,7 +27,7 @@ from adapter.dispatch.dispatcher import Dispatcher
 from adapter.dispatch.settler import Settler
 from adapter.dispatch.store_spool import StoreSpool
 from adapter.domain.ids import IdMaker
-from adapter.doors.health import HealthDoor
+from adapter.doors.health import HealthDoor, here
 from adapter.doors.service import Exchange
 from adapter.doors.soap import SoapDoor
 from adapter.doors.web import WebServer, serve, site
@@ -163,7 +163,7 @@ class Node:
             state=lambda: "stopping" if self._stopping.is_set() else "running",
         )
         soap = SoapDoor(exchange, web.public_url or f"http://{web.host}:{web.port}", web.max_body)
-        health = HealthDoor(self.standing, self.metrics.registry)
+        health = HealthDoor(self.standing, self.metrics.registry, status_networks=here(web.host))
         pages = {
             "/healthz": health.healthz,
             "/readyz": health.readyz,

@@ -5,18 +5,28 @@
     metrics   the Prometheus exposition
     status    the whole status as one JSON document
 
-`/status` names clients' sources and reasons of failures: it answers loopback addresses
-only, unless told otherwise. A request that a proxy passed on is not from here, whatever
-its address.
+`/status` names sources and reasons of failures: it answers this machine only, unless told
+otherwise. What a proxy on this machine passes on comes from here too, by its address:
+it is known by the host that was asked for, which is not a loopback address, or by the
+headers that proxies add. The same keeps out a page in a browser on this machine whose
+name was made to point here.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -32,7 +42,19 @@ log = structlog.get_logger(__name__)
 Network = IPv4Network | IPv6Network
 
 LOOPBACK: Sequence[Network] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
-_FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP")
+_FORWARDED = ("HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP")
+
+
+def here(host: str) -> Sequence[Network]:
+    """The networks of this machine, whose web server listens on `host`.
+
+    Who asks for a machine's own address, from that machine, comes from that address.
+    """
+    try:
+        own = ip_network(host)
+    except ValueError:
+        return LOOPBACK
+    return LOOPBACK if own.network_address.is_unspecified else (*LOOPBACK, own)
 
 
 class HealthDoor:
@@ -115,13 +137,24 @@ def _only(networks: Sequence[Network] | None, page: WSGIApplication) -> WSGIAppl
 def _is_from(networks: Sequence[Network], environ: WSGIEnvironment) -> bool:
     if any(name in environ for name in _FORWARDED):
         return False
-    try:
-        address = ip_address(environ.get("REMOTE_ADDR", ""))
-    except ValueError:
+    address = _address(environ.get("REMOTE_ADDR", ""))
+    if address is None or not any(address in network for network in networks):
         return False
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    return any(address in network for network in networks)
+    return not address.is_loopback or _asks_for_loopback(environ.get("HTTP_HOST", ""))
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _asks_for_loopback(host: str) -> bool:
+    name = re.sub(r":\d+$", "", host).strip("[]").lower()
+    address = _address(name)
+    return name == "localhost" or (address is not None and address.is_loopback)
 
 
 def _json(start: StartResponse, line: str, document: Mapping[str, Any]) -> Iterable[bytes]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from typing import Any
 from wsgiref.util import setup_testing_defaults
 
@@ -19,7 +20,7 @@ from adapter.domain.status import (
     Status,
     StoreStatus,
 )
-from adapter.doors.health import HealthDoor
+from adapter.doors.health import HealthDoor, here
 from adapter.metrics import Metrics
 
 AT = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
@@ -149,8 +150,38 @@ def test_status_does_not_answer_elsewhere(door: HealthDoor, address: str) -> Non
     assert "node-1" not in page.body
 
 
-def test_what_a_proxy_passes_on_is_not_from_here(door: HealthDoor) -> None:
-    assert Page(door.status, HTTP_X_FORWARDED_FOR="10.0.0.8").code == 403
+@pytest.mark.parametrize(
+    "passed_on",
+    [
+        {"HTTP_X_FORWARDED_FOR": "10.0.0.8"},
+        {"HTTP_X_REAL_IP": "10.0.0.8"},
+        {"HTTP_VIA": "1.1 proxy"},
+        {"HTTP_HOST": "sms.hospital.example"},
+        {"HTTP_HOST": "10.0.0.5:8080"},
+        {"HTTP_HOST": ""},
+    ],
+)
+def test_what_a_proxy_passes_on_is_not_from_here(
+    door: HealthDoor, passed_on: dict[str, str]
+) -> None:
+    assert Page(door.status, **passed_on).code == 403
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "[::1]:8080"])
+def test_names_of_this_machine(door: HealthDoor, host: str) -> None:
+    assert Page(door.status, HTTP_HOST=host).code == 200
+
+
+def test_a_node_on_an_address_of_its_own(node: Node) -> None:
+    door = HealthDoor(node, Metrics().registry, status_networks=here("10.0.0.5"))
+    own = {"HTTP_HOST": "10.0.0.5:8080"}
+    assert Page(door.status, REMOTE_ADDR="10.0.0.5", **own).code == 200
+    assert Page(door.status, REMOTE_ADDR="10.0.0.6", **own).code == 403
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "sms.hospital.example", "127.0.0.1"])
+def test_here_is_never_everywhere(host: str) -> None:
+    assert not any(ip_address("10.0.0.6") in network for network in here(host))
 
 
 def test_metrics_show_the_status(door: HealthDoor) -> None:
