@@ -58,6 +58,7 @@ def log(tmp_path: Path) -> Log:
 def test_an_event_is_one_json_line(log: Log) -> None:
     log.configure().info("link.down", channel="移动", link=2, reason="two\nlines")
     (event,) = log.events()
+    assert list(event)[:3] == ["time", "level", "event"]
     assert event.pop("time").endswith("Z")
     assert event == {
         "event": "link.down",
