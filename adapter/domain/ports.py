@@ -106,6 +106,9 @@ class DeskPort(Protocol):
     ) -> int:
         """Withdraw what is not yet on the wire; how many messages were."""
 
+    def accepted_since(self, client: str, moment: datetime) -> int:
+        """How many messages were accepted since this moment (aware), a full hour."""
+
 
 class AcceptancePort(Protocol):
     """The store as intake sees it."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, select
+from sqlalchemy import ColumnElement, Connection, Engine, func, select, union_all
 
 from adapter.domain.ids import IdMaker
 from adapter.domain.ports import MessageView, SegmentView
@@ -15,10 +16,18 @@ from adapter.domain.states import FINAL, State
 from adapter.domain.values import InboundNotice, Notice
 from adapter.store import bulk, notices
 from adapter.store.acceptance import Capacity, ref_key
-from adapter.store.clock import from_ms, maybe_from_ms, now_ms
+from adapter.store.clock import from_ms, maybe_from_ms, now_ms, to_ms
 from adapter.store.committer import Committer, Kind
 from adapter.store.reading import reading
-from adapter.store.schema import attempt, message, segment, spool, submission
+from adapter.store.schema import (
+    attempt,
+    message,
+    segment,
+    spool,
+    statistics_hour,
+    submission,
+    tally,
+)
 from adapter.store.withdrawal import withdraw
 
 
@@ -98,6 +107,23 @@ class Desk:
         self._capacity.add(-done.messages)
         self._told(done.notices)
         return done.messages
+
+    def accepted_since(self, client: str, moment: datetime) -> int:
+        """How many messages were accepted since this moment (aware), a full hour."""
+        hour = to_ms(moment) // 3_600_000
+        # One statement: a fold between two would count twice, or not at all.
+        counted = union_all(
+            *(
+                select(table.c.messages).where(
+                    table.c.client == client,
+                    table.c.state == State.ACCEPTED,
+                    table.c.hour >= hour,
+                )
+                for table in (statistics_hour, tally)
+            )
+        ).subquery()
+        with reading(self._engine) as connection:
+            return int(connection.scalar(select(func.sum(counted.c.messages))) or 0)
 
     def _run_cancel(self, connection: Connection, works: Sequence[_Cancel]) -> list[_Cancelled]:
         return [self._cancel_one(connection, work) for work in works]
