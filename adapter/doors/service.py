@@ -190,7 +190,8 @@ class Exchange:
             reply = self._take(client, request)
         except Refusal as refusal:
             return f"{refusal.code};;{refusal.description}"
-        return f"{reply.code};{_written_id(reply.submission_id) or ''};{reply.description}"
+        words = reply.description or f"{reply.accepted} accepted"
+        return f"{reply.code};{_written_id(reply.submission_id) or ''};{words}"
 
     def query(self, client: Client, door: Door, request: Any) -> Any:
         """`Query`."""
@@ -288,9 +289,17 @@ class Exchange:
             lanes=[str(lane) for lane in client.lanes] or None,
             ratePerMinute=client.rate_per_minute or None,
             dailyQuota=client.daily_quota or None,
+            quotaLeft=self._quota_left(client),
             maxSegments=client.max_segments,
             validitySeconds=client.validity_s,
         )
+
+    def _quota_left(self, client: Client) -> int | None:
+        if not client.daily_quota:
+            return None
+        today = self._clock().astimezone(self._timezone)
+        midnight = today.replace(hour=0, minute=0, second=0, microsecond=0)
+        return max(0, client.daily_quota - self._desk.accepted_since(client.account, midnight))
 
     def ping(self, caller: Caller) -> Any:
         """`Ping`."""

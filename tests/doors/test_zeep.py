@@ -168,7 +168,9 @@ def test_get_account(his: Caller) -> None:
     account = his.GetAccount()
     assert (account.account, account.title, account.signature) == ("his", "门诊系统", "市一医院")
     assert (account.extension, account.lane, account.ratePerMinute) == ("01", "normal", 1000)
-    assert account.dailyQuota == 50_000
+    assert (account.dailyQuota, account.quotaLeft) == (50_000, 50_000)
+    his.Send(request_to("13800138000", "13800138001", "nobody"))
+    assert his.GetAccount().quotaLeft == 49_998
     assert account.maxSegments == 10
 
 
@@ -181,8 +183,8 @@ def test_ping_needs_no_credentials(his: Caller) -> None:
 
 def test_send_text(his: Caller) -> None:
     answer = his.service.SendText("his", PASSWORD, "13800138000；13800138001,", "您好", "")
-    code, submission, _ = answer.split(";", 2)
-    assert code == "OK"
+    code, submission, words = answer.split(";", 2)
+    assert (code, words) == ("OK", "2 accepted")
     assert len(his.Query({"submissionId": submission}).messages.Message) == 2
 
 
