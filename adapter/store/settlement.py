@@ -7,18 +7,20 @@ doubt is settled by a receipt that fits, or, when its time is up, by its lane's 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime, timedelta, timezone
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, and_, func, select
 
-from adapter.domain.ids import IdMaker
+from adapter.domain.ids import IdMaker, id_at
 from adapter.domain.outcomes import QueueKey
 from adapter.domain.states import DoubtRule, Lane, State
 from adapter.domain.values import Notice
 from adapter.store import bulk
-from adapter.store.endings import Known, Step, end, select_known
+from adapter.store.clock import from_ms, to_ms
+from adapter.store.endings import Known, Step, end, select_known, tell
 from adapter.store.recording import PARKED, derive
 from adapter.store.schema import attempt, message, receipt, segment, spool, submission
 from adapter.store.spooling import format_parts, parse_parts
@@ -42,11 +44,17 @@ class Settled:
     matched: int
 
 
-def doubt_survivors(connection: Connection, now: int, wait: Callable[[str, Lane], int]) -> int:
-    """Put in doubt what was on the wire when the node died; how many there were.
+def doubt_abandoned(
+    connection: Connection,
+    now: int,
+    wait: Callable[[str, Lane], int],
+    is_alive: Callable[[int], bool] = lambda _message: False,
+) -> int:
+    """Put in doubt the attempts of which nobody will tell the end; how many there were.
 
-    For the start only, when no link is up. `wait` gives the milliseconds that a receipt has
-    to settle a message of (client, lane).
+    That is every open one when the node starts, and later those that are not alive: their
+    begin or their end was committed, or not, while the line to the store broke. `wait` gives
+    the milliseconds that a receipt has to settle a message of (client, lane).
     """
     rows = connection.execute(
         select(attempt.c.message_id, submission.c.client, submission.c.lane)
@@ -54,14 +62,15 @@ def doubt_survivors(connection: Connection, now: int, wait: Callable[[str, Lane]
         .join(submission, submission.c.id == message.c.submission_id)
         .where(attempt.c.doubt_at.is_(None))
     ).all()
-    bulk.update(
-        connection,
-        attempt,
-        ("message_id",),
-        ("doubt_at", "settle_at"),
-        [(made, now, now + wait(client, Lane(lane))) for made, client, lane in rows],
-    )
-    return len(rows)
+    # Asked after the rows were read: an attempt that ends meanwhile is alive until its end
+    # is recorded, which happens on this very committer.
+    abandoned = [
+        (made, now, now + wait(client, Lane(lane)))
+        for made, client, lane in rows
+        if not is_alive(made)
+    ]
+    bulk.update(connection, attempt, ("message_id",), ("doubt_at", "settle_at"), abandoned)
+    return len(abandoned)
 
 
 def settle_doubts(
@@ -114,11 +123,13 @@ def _match_receipts(connection: Connection, ids: IdMaker, most: int) -> tuple[li
             attempt.c.parts,
             attempt.c.started_at,
             attempt.c.channel,
+            message.c.mobile,
             message.c.segments,
             receipt.c.id.label("receipt_id"),
             receipt.c.carrier_id,
             receipt.c.code,
             receipt.c.delivered,
+            receipt.c.submitted,
             receipt.c.received_at,
         )
         .join(message, message.c.id == attempt.c.message_id)
@@ -135,7 +146,10 @@ def _match_receipts(connection: Connection, ids: IdMaker, most: int) -> tuple[li
         .order_by(attempt.c.started_at, receipt.c.id)
         .limit(most)
     ).all()
-    fits = _fit(pairs)
+    if not pairs:
+        return [], 0
+    sending = _still_sending(connection, {row.mobile for row in pairs})
+    fits = _fit([row for row in pairs if (row.channel, row.mobile) not in sending])
     bulk.insert(
         connection,
         segment,
@@ -159,19 +173,46 @@ def _match_receipts(connection: Connection, ids: IdMaker, most: int) -> tuple[li
     return _close_matched(connection, ids, fits), len(fits)
 
 
+def _still_sending(connection: Connection, mobiles: Collection[str]) -> set[tuple[str, str]]:
+    """Channels and numbers with an attempt that will be answered yet: a receipt that came
+    may be its own."""
+    rows = connection.execute(
+        select(attempt.c.channel, message.c.mobile)
+        .join(message, message.c.id == attempt.c.message_id)
+        .where(attempt.c.doubt_at.is_(None), bulk.among(connection, message.c.mobile, mobiles))
+    )
+    return {(channel, mobile) for channel, mobile in rows}
+
+
 def _fit(pairs: Sequence[Any]) -> list[tuple[Any, int]]:
-    """Give each receipt to one unanswered part, and each part one receipt."""
+    """Give each receipt to one unanswered part, and each part one receipt: first those whose
+    times are closest."""
     unanswered: dict[int, list[int]] = {}
     used: set[int] = set()
     fits = []
-    for row in pairs:
+    apart = [(_apart_ms(row), row) for row in pairs]
+    for distance, row in sorted(apart, key=lambda each: each[0]):
         parts = unanswered.setdefault(
             row.message_id, list(parse_parts(row.parts) or range(1, row.segments + 1))
         )
-        if parts and row.receipt_id not in used:
+        if parts and row.receipt_id not in used and distance <= _FARTHEST_MS:
             used.add(row.receipt_id)
             fits.append((row, parts.pop(0)))
     return fits
+
+
+_BEIJING = timezone(timedelta(hours=8))
+# Carriers write Beijing time to the minute, but a wrong zone or clock must not hinder.
+_FARTHEST_MS = 12 * 3_600_000
+
+
+def _apart_ms(row: Any) -> int:
+    """Between the attempt and the submit time that the receipt tells; 0 if it tells none."""
+    try:
+        told = datetime.strptime((row.submitted or "")[:10], "%y%m%d%H%M")
+    except ValueError:
+        return 0
+    return abs(to_ms(told.replace(tzinfo=_BEIJING)) - row.started_at)
 
 
 def _close_matched(
@@ -193,7 +234,18 @@ def _close_matched(
             closed.append(made)
     bulk.update(connection, attempt, ("message_id",), ("parts",), open_)
     bulk.delete(connection, attempt, closed)
-    return end(connection, ids, derive(connection, closed))
+    # The carrier took them after all: they count as submitted, and are paid for.
+    rows = connection.execute(select_known().where(bulk.among(connection, message.c.id, closed)))
+    submitted = [
+        Step(
+            known,
+            State.SUBMITTED,
+            channel=last[known.message_id].channel,
+            submitted_at=last[known.message_id].started_at,
+        )
+        for known in (Known(*row) for row in rows)
+    ]
+    return tell(connection, ids, submitted) + end(connection, ids, derive(connection, closed))
 
 
 def expire_waiting(
@@ -215,15 +267,24 @@ def expire_waiting(
     return ended, notices, rows[-1][0] if len(rows) == most else None
 
 
-def find_silent(
-    connection: Connection, before: int, after: int, most: int = 1_000
-) -> tuple[list[int], int]:
-    """Submitted messages with ids in (`after`, `before`) whose receipt never came.
+class Search(NamedTuple):
+    """What one bite of the search for silent messages found.
 
-    The second value is the id up to which none is open any more once these have ended: the
-    next search begins there, so that a message is looked at about once in its life. The
-    first search after a start reads the whole range: it is for a connection on which
-    nobody waits.
+    `open_from`: the first message that is open and not silent yet. `next`: where to go on,
+    None at the end.
+    """
+
+    silent: list[int]
+    open_from: int | None
+    next: int | None
+
+
+def find_silent(connection: Connection, before: int, after: int, most: int = 1_000) -> Search:
+    """Messages submitted before the moment `before` whose receipt never came, looking at
+    `most` open ones with ids behind `after`.
+
+    A search that has reached the end begins again at the first one that was open. The first
+    search after a start reads all messages: it is for a connection on which nobody waits.
     """
     rows = connection.execute(
         select(message.c.id, spool.c.message_id, attempt.c.message_id)
@@ -231,17 +292,27 @@ def find_silent(
         .outerjoin(attempt, attempt.c.message_id == message.c.id)
         .where(
             message.c.id > after,
-            message.c.id < before,
+            message.c.id < id_at(from_ms(before)),
             message.c.state == State.ACCEPTED.value,
         )
         .order_by(message.c.id)
         .limit(most)
     ).all()
-    silent = [made for made, waits, sends in rows if waits is None and sends is None]
-    busy = [made for made, waits, sends in rows if waits is not None or sends is not None]
-    if busy:
-        return silent, busy[0] - 1
-    return silent, rows[-1][0] if len(rows) == most else before - 1
+    submitted = [made for made, waits, sends in rows if waits is None and sends is None]
+    # Accepted long ago does not mean sent long ago: it may have waited for its time.
+    last = dict(
+        connection.execute(
+            select(segment.c.message_id, func.max(segment.c.submitted_at))
+            .where(bulk.among(connection, segment.c.message_id, submitted))
+            .group_by(segment.c.message_id)
+        )
+        .tuples()
+        .all()
+    )
+    silent = [made for made in submitted if last.get(made, 0) < before]
+    quiet = set(silent)
+    open_from = next((row[0] for row in rows if row[0] not in quiet), None)
+    return Search(silent, open_from, rows[-1][0] if len(rows) == most else None)
 
 
 def end_silent(

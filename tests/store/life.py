@@ -9,13 +9,14 @@ from sqlalchemy import Connection, Engine
 
 from adapter.domain.ids import IdMaker
 from adapter.domain.outcomes import Begin, Outcome, PartResult, Received, Reported, Verdict
-from adapter.domain.states import Carrier, Door, Lane, State
+from adapter.domain.states import Carrier, Door, DoubtRule, Lane, State
 from adapter.domain.values import Message, Submission, Waiting
 from adapter.store.acceptance import Acceptance, Capacity
 from adapter.store.clock import to_ms
 from adapter.store.committer import Committer
 from adapter.store.engine import write_connection
 from adapter.store.recording import finish, receive, take_inbound
+from adapter.store.settlement import settle_doubts
 from adapter.store.spooling import begin
 from adapter.store.withdrawal import withdraw
 
@@ -100,12 +101,29 @@ class Life:
         """The carrier's receipts come."""
         code = "DELIVRD" if delivered else "UNDELIV"
         reports = [
-            Reported(channel, part.carrier_id, code, delivered, "", "", "", self.ms)
+            Reported(
+                channel, part.carrier_id, code, delivered, each.message.mobile, "", "", self.ms
+            )
             for each in waiting
             for part in self._parts(each, True)
         ]
         with self._writing() as connection, connection.begin():
             receive(connection, self.ids, reports)
+
+    def lose(self, waiting: Sequence[Waiting], channel: str = "main") -> None:
+        """Send; the line breaks before the carrier answers."""
+        with self._writing() as connection, connection.begin():
+            begin(connection, [Begin(each, channel, self.ms) for each in waiting])
+            outcomes = [
+                Outcome(each, channel, Verdict.DOUBT, (), self.ms, due_at=self.ms + 60_000)
+                for each in waiting
+            ]
+            finish(connection, self.ids, outcomes)
+
+    def settle(self) -> None:
+        """Look for receipts that fit what is in doubt."""
+        with self._writing() as connection, connection.begin():
+            settle_doubts(connection, self.ids, self.ms, lambda _client, _lane: DoubtRule.WAIT)
 
     def cancel(self, waiting: Sequence[Waiting], state: State = State.CANCELLED) -> None:
         with self._writing() as connection, connection.begin():

@@ -167,6 +167,22 @@ def test_recount_agrees_with_the_fold(store: Engine, life: Life) -> None:
     assert everything(store) == before
 
 
+def test_a_receipt_that_settles_a_doubt_counts_the_submit(store: Engine, life: Life) -> None:
+    lost = life.accept(2, segments=2)
+    life.lose(lost)
+    life.report(lost[:1])
+    life.now += timedelta(minutes=2)
+    life.settle()
+    fold_all(store)
+    assert figures(store) == {
+        (20260301, "ACCEPTED", "-"): 2,
+        (20260301, "SUBMITTED", "main"): 1,
+        (20260301, "DELIVERED", "main"): 1,
+        (20260301, "UNKNOWN", "main"): 1,
+    }
+    assert recompute(store, date(2026, 3, 1), SHANGHAI, KEPT_FROM) == []
+
+
 def test_recount_takes_in_what_is_not_folded_yet(store: Engine, life: Life) -> None:
     a_day(life)
     assert recompute(store, date(2026, 3, 1), SHANGHAI, KEPT_FROM) == []
