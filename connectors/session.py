@@ -158,9 +158,6 @@ class Session(Wire):
             self._leave()
 
     def opened(self) -> None:
-        if self._idle is not None:
-            self.close("stopped")
-            return
         self._timer = self._loop.call_later(self._settings.connect_timeout_s, self._login_late)
         try:
             self.write(self._dialect.login(self._next_sequence()))

@@ -46,6 +46,7 @@ from connectors.values import Coding
 
 _FLOW_CONTROL = 8
 _SENDINGS = 3
+"""Of a delivery the client answers with an error; an unanswered one is sent until it is."""
 _ASCII = "ascii"
 
 
@@ -226,7 +227,8 @@ class Simulator:
             self._pump()
 
     def undelivered(self, session: ServerSession, tokens: Sequence[Any]) -> None:
-        self._outbox.extendleft(token for token in reversed(tokens) if token.sent < _SENDINGS)
+        self._outbox.extendleft(reversed(tokens))
+        self._pump()
 
     def _verdict(self, submit: Submit) -> int:
         if self._bucket is not None and not self._bucket.take():

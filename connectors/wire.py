@@ -82,6 +82,10 @@ class Wire(asyncio.Protocol, ABC):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports have the methods of asyncio.Transport, not its ancestry.
         self._transport = cast(asyncio.Transport, transport)
+        if self.closing:
+            # Given up while it was being opened.
+            self._transport.abort()
+            return
         sock = transport.get_extra_info("socket")
         if sock is not None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -20,8 +20,9 @@ from typing import Any
 from connectors.behaviour import SimulatorOptions
 from connectors.cmpp.pdus import CODECS, Submit
 from connectors.link import Link
+from connectors.loop import fastest_loop
 from connectors.settings import LinkSettings
-from connectors.simulator import Simulator, fastest_loop, main
+from connectors.simulator import Simulator, main
 from connectors.values import Answer, Coding, Inbound, Report
 from connectors.values import Submit as Segment
 
