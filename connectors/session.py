@@ -128,7 +128,7 @@ class Session(Wire):
     @property
     def free(self) -> int:
         """Submits that would go out now."""
-        if not self.up or self._paused is not None or self.blocked or self._idle is not None:
+        if not self.up or self._paused is not None or self._idle is not None:
             return 0
         return max(0, self.window.room - len(self._queue) - len(self._throttled))
 
@@ -178,9 +178,6 @@ class Session(Wire):
         if self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
         self._owner.session_closed(self, reason)
-
-    def writable(self) -> None:
-        self._pump()
 
     def frame_received(self, command: int, frame: bytes) -> None:
         self._heard = True
@@ -239,7 +236,7 @@ class Session(Wire):
         if self._paused is not None or not self.up or self.closing:
             return
         now = self._loop.time()
-        while self.window.room and not self.blocked:
+        while self.window.room:
             if self._throttled:
                 flight = heappop(self._throttled)
                 flight.tries += 1

@@ -18,6 +18,8 @@ from typing import cast
 
 _HEAD = struct.Struct(">II").unpack_from
 _CLOSE_GRACE_S = 1.0
+_UNREAD_LIMIT = 4 << 20
+"""Windows bound our requests, but a peer may ask and ask and never read our answers."""
 
 
 class Wire(asyncio.Protocol, ABC):
@@ -32,8 +34,6 @@ class Wire(asyncio.Protocol, ABC):
         self._out: list[bytes] = []
         self._reason = ""
         self.closing = False
-        self.blocked = False
-        """The peer reads slower than we write: send nothing new until `writable`."""
         self.peer = ""
 
     @abstractmethod
@@ -43,10 +43,6 @@ class Wire(asyncio.Protocol, ABC):
     @abstractmethod
     def frame_received(self, command: int, frame: bytes) -> None:
         """One whole frame."""
-
-    @abstractmethod
-    def writable(self) -> None:
-        """The peer has caught up."""
 
     @abstractmethod
     def closed(self, reason: str) -> None:
@@ -99,13 +95,6 @@ class Wire(asyncio.Protocol, ABC):
         self._out.clear()
         self.closed(self._reason or (f"connection broke: {exc}" if exc else "closed by the peer"))
 
-    def pause_writing(self) -> None:
-        self.blocked = True
-
-    def resume_writing(self) -> None:
-        self.blocked = False
-        self.writable()
-
     def data_received(self, data: bytes) -> None:
         buffer = self._rest + data if self._rest else data
         at, end = 0, len(buffer)
@@ -125,4 +114,6 @@ class Wire(asyncio.Protocol, ABC):
     def _flush(self) -> None:
         if self._out and self._transport is not None and not self.closing:
             self._transport.write(b"".join(self._out))
+            if self._transport.get_write_buffer_size() > _UNREAD_LIMIT:
+                self.abort("the peer does not read")
         self._out.clear()

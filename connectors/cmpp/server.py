@@ -123,7 +123,7 @@ class ServerSession(Wire):
     @property
     def free(self) -> int:
         """DELIVERs that would go out now."""
-        return 0 if self.blocked or not self.is_up else self._window.room
+        return self._window.room if self.is_up else 0
 
     def answer(self, submit: Submit, msg_id: bytes = NO_ID, result: int = 0) -> None:
         """Answer a submit; `msg_id` is 8 octets, ignored by clients unless `result` is 0."""
@@ -157,9 +157,6 @@ class ServerSession(Wire):
         if tokens:
             self._gate.undelivered(self, tokens)
         self._gate.left(self, reason)
-
-    def writable(self) -> None:
-        """Nothing is queued here: the gate looks at `free` when it has something."""
 
     def write(self, frame: bytes) -> None:
         if not self.muted:

@@ -679,6 +679,24 @@ def test_stop_while_it_cannot_connect_is_immediate() -> None:
     run(test())
 
 
+def test_stop_at_any_moment_of_the_start() -> None:
+    async def test() -> None:
+        simulator = carrier()
+        await simulator.start()
+        for turns in range(16):
+            handler = Recorder()
+            link = Link(settings(simulator.port), handler)
+            link.start()
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await link.stop()
+            assert not link.is_up
+            assert handler.downs in ([], ["stopped"])
+        await simulator.stop()
+
+    run(test())
+
+
 def test_two_links_of_one_account_share_the_reports() -> None:
     async def test() -> None:
         simulator = carrier(window=1)

@@ -163,6 +163,21 @@ def test_a_heartbeat_is_answered_and_one_is_asked_for() -> None:
     run(test())
 
 
+def test_a_client_that_asks_and_never_reads_is_dropped() -> None:
+    async def test() -> None:
+        async with dialled() as (client, simulator):
+            await client.login()
+            client.reader._transport.pause_reading()  # type: ignore[attr-defined]
+            question = client.codecs.encode(ActiveTest(1)) * 10_000
+            while simulator.sessions and not client.writer.is_closing():
+                client.writer.write(question)
+                await asyncio.sleep(0)
+            await simulator.wait_for("close")
+            assert simulator.events("close")[0]["reason"] == "the peer does not read"
+
+    run(test())
+
+
 def test_cancel_is_declined_and_unknown_commands_are_passed_over() -> None:
     async def test() -> None:
         async with dialled() as (client, simulator):
