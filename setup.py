@@ -32,6 +32,7 @@ RUNTIME = [
     "lxml>=6",
     "phonenumbers>=9",
     "prometheus-client>=0.22",
+    "requests>=2.32",
     "rich>=14",
     "six>=1.17",
     "spyne>=2.14,<2.15",

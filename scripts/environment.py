@@ -97,5 +97,6 @@ def main(kind: str) -> int:
 
 if __name__ == "__main__":
     if sys.argv[1:] not in [[kind] for kind in LOCKS]:
-        sys.exit(f"usage: {Path(sys.argv[0]).name} {'|'.join(LOCKS)}")
+        print(f"usage: {Path(sys.argv[0]).name} {'|'.join(LOCKS)}", file=sys.stderr)
+        sys.exit(2)
     sys.exit(main(sys.argv[1]))
