@@ -21,13 +21,15 @@ from adapter.store import settlement
 from adapter.store.acceptance import Capacity
 from adapter.store.clock import from_ms, now_ms
 from adapter.store.committer import Committer, Kind
-from adapter.store.settlement import Settled
+from adapter.store.reading import reading
+from adapter.store.settlement import Search, Settled
 
 log = structlog.get_logger(__name__)
 
 
 class Settler:
-    """`told` gets the notices; `look_again` hears of messages that are back in the spool."""
+    """`told` gets the notices; `look_again` hears of messages that are back in the spool;
+    `is_alive` says whether the end of a message's attempt will still be told."""
 
     def __init__(
         self,
@@ -39,6 +41,7 @@ class Settler:
         clients: Mapping[str, Client],
         told: Callable[[Sequence[Notice]], None],
         look_again: Callable[[Iterable[QueueKey], int], None],
+        is_alive: Callable[[int], bool] = lambda _message: True,
     ) -> None:
         self._engine = engine
         self._committer = committer
@@ -48,26 +51,38 @@ class Settler:
         self._clients = clients
         self._told = told
         self._look_again = look_again
-        self._silent_to = 0
+        self._is_alive = is_alive
+        self._silent_from = 0
+        self._silent_open: int | None = None
         self._expired_to = 0
         self._doubts: Kind[int, Settled] = Kind("settle", 6, self._run_doubts)
         self._expiry: Kind[int, tuple[int, list[Notice], int | None]] = Kind(
             "sweep", 7, self._run_expiry
         )
         self._silence: Kind[Sequence[int], list[Notice]] = Kind("silence", 7, self._run_silence)
-        self._survival: Kind[int, int] = Kind("survivors", 6, self._run_survivors)
+        self._survivors: Kind[int, int] = Kind("survivors", 6, self._run_survivors)
+        self._abandoned: Kind[int, int] = Kind("abandoned", 6, self._run_abandoned)
 
     def recover(self) -> int:
         """Put in doubt what was on the wire when the last process ended; how many there were.
 
         Only before the dispatcher starts: afterwards attempts are alive."""
-        found = self._committer.submit(self._survival, now_ms()).result()
+        found = self._committer.submit(self._survivors, now_ms()).result()
         if found:
             log.warning("settler.in_doubt", messages=found)
         return found
 
+    def rescue(self) -> int:
+        """Put in doubt the attempts that nobody remembers, because the store's answer to their
+        begin or their end was lost; how many there were."""
+        found = self._committer.submit(self._abandoned, now_ms()).result()
+        if found:
+            log.warning("settler.rescued", messages=found)
+        return found
+
     def settle(self) -> int:
         """One bite of what nobody answered; how many messages were settled."""
+        self.rescue()
         return self.settle_doubts() + self.settle_silent()
 
     def settle_doubts(self) -> int:
@@ -89,14 +104,23 @@ class Settler:
 
     def settle_silent(self) -> int:
         """Submitted messages whose receipt never came become UNKNOWN."""
-        before = id_at(from_ms(now_ms() - int(self._policies.receipt_wait_s * 1000)))
-        with self._engine.connect() as connection:
-            silent, reached = settlement.find_silent(connection, before, self._silent_to)
-        if silent:
-            self._told(self._committer.submit(self._silence, silent).result())
-            log.info("settler.silent", messages=len(silent))
-        self._silent_to = reached
-        return len(silent)
+        before = now_ms() - int(self._policies.receipt_wait_s * 1000)
+        with reading(self._engine) as connection:
+            found = settlement.find_silent(connection, before, self._silent_from)
+        if found.silent:
+            self._told(self._committer.submit(self._silence, found.silent).result())
+            log.info("settler.silent", messages=len(found.silent))
+        self._go_on(found, before)
+        return len(found.silent)
+
+    def _go_on(self, found: Search, before: int) -> None:
+        if self._silent_open is None:
+            self._silent_open = found.open_from
+        if found.next is not None:
+            self._silent_from = found.next
+        else:
+            self._silent_from = (self._silent_open or id_at(from_ms(before))) - 1
+            self._silent_open = None
 
     def expire(self) -> int:
         """One bite of the spool: end what expired; 0 when the end was reached."""
@@ -132,4 +156,10 @@ class Settler:
         return [settlement.end_silent(connection, self._ids, each, now_ms()) for each in works]
 
     def _run_survivors(self, connection: Connection, works: Sequence[int]) -> list[int]:
-        return [settlement.doubt_survivors(connection, now, self._wait_ms) for now in works]
+        return [settlement.doubt_abandoned(connection, now, self._wait_ms) for now in works]
+
+    def _run_abandoned(self, connection: Connection, works: Sequence[int]) -> list[int]:
+        return [
+            settlement.doubt_abandoned(connection, now, self._wait_ms, self._is_alive)
+            for now in works
+        ]

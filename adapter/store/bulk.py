@@ -86,14 +86,19 @@ def update(
 
 
 def delete(
-    connection: Connection, table: Table, keys: Iterable[int], returning: Sequence[Column[Any]] = ()
+    connection: Connection,
+    table: Table,
+    keys: Iterable[int],
+    returning: Sequence[Column[Any]] = (),
+    *conditions: ColumnElement[bool],
 ) -> list[Row]:
-    """Delete by the first column; returns `returning` of the rows that were there."""
+    """Delete by the first column what also meets the `conditions`; returns `returning` (the
+    first column if empty) of the rows that were there."""
     keys = list(keys)
     if not keys:
         return []
     column = next(iter(table.c))
-    statement = sql_delete(table).where(among(connection, column, keys))
+    statement = sql_delete(table).where(among(connection, column, keys), *conditions)
     columns = tuple(returning) or (column,)
     return [tuple(row) for row in connection.execute(statement.returning(*columns))]
 

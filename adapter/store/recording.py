@@ -19,7 +19,7 @@ from adapter.domain.states import State
 from adapter.domain.tally import INBOUND, NONE
 from adapter.domain.values import InboundNotice, Notice
 from adapter.store import bulk
-from adapter.store.clock import from_ms
+from adapter.store.clock import from_ms, to_ms
 from adapter.store.endings import Counts, Known, Step, end, known_of, select_known, tell
 from adapter.store.schema import (
     attempt,
@@ -40,12 +40,7 @@ LATE = "late"
 
 def finish(connection: Connection, ids: IdMaker, outcomes: Sequence[Outcome]) -> list[Notice]:
     """Record how attempts ended; the notices written."""
-    settled = [each for each in outcomes if each.verdict is not Verdict.DOUBT]
-    owned = {
-        row[0]
-        for row in bulk.delete(connection, attempt, [each.waiting.message.id for each in settled])
-    }
-    ours = [each for each in settled if each.waiting.message.id in owned]
+    ours = _ended_now(connection, [each for each in outcomes if each.verdict is not Verdict.DOUBT])
     doubtful = _not_yet_in_doubt(connection, outcomes)
     bulk.insert(
         connection, segment, [row for each in (*ours, *doubtful) for row in _segments(each)]
@@ -90,19 +85,38 @@ def finish(connection: Connection, ids: IdMaker, outcomes: Sequence[Outcome]) ->
             if each.verdict is Verdict.REJECTED
         ],
     )
-    return notices + _apply_parked(connection, ids, ours)
+    return notices + _apply_parked(connection, ids, [*ours, *doubtful])
+
+
+def _ended_now(connection: Connection, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Those whose attempt was still open: it is deleted. The number is compared because a
+    piece that runs again may find that the next attempt has begun."""
+    numbers: defaultdict[int, list[int]] = defaultdict(list)
+    for each in outcomes:
+        numbers[each.waiting.tries + 1].append(each.waiting.message.id)
+    ended = {
+        row[0]
+        for number, messages in numbers.items()
+        for row in bulk.delete(connection, attempt, messages, (), attempt.c.number == number)
+    }
+    return [each for each in outcomes if each.waiting.message.id in ended]
 
 
 def _not_yet_in_doubt(connection: Connection, outcomes: Sequence[Outcome]) -> list[Outcome]:
-    lost = {each.waiting.message.id: each for each in outcomes if each.verdict is Verdict.DOUBT}
+    lost = {
+        (each.waiting.message.id, each.waiting.tries + 1): each
+        for each in outcomes
+        if each.verdict is Verdict.DOUBT
+    }
     if not lost:
         return []
     rows = connection.execute(
-        select(attempt.c.message_id).where(
-            bulk.among(connection, attempt.c.message_id, lost), attempt.c.doubt_at.is_(None)
+        select(attempt.c.message_id, attempt.c.number).where(
+            bulk.among(connection, attempt.c.message_id, [made for made, _ in lost]),
+            attempt.c.doubt_at.is_(None),
         )
     )
-    return [lost[row[0]] for row in rows]
+    return [lost[made, number] for made, number in rows if (made, number) in lost]
 
 
 def _segments(each: Outcome) -> list[bulk.Row]:
@@ -132,8 +146,9 @@ def _again(each: Outcome) -> bulk.Row:
         of.lane.value,
         of.client,
         each.due_at,
-        int(of.expire_at.timestamp() * 1000),
-        waiting.tries + 1,
+        to_ms(of.expire_at),
+        # What never reached the wire was no try; without segments its number is free again.
+        waiting.tries + 1 if each.parts else waiting.tries,
         waiting.in_doubt,
         format_parts(each.remaining),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, func, select
@@ -201,7 +201,6 @@ def _fit(pairs: Sequence[Any]) -> list[tuple[Any, int]]:
     return fits
 
 
-_BEIJING = timezone(timedelta(hours=8))
 # Carriers write Beijing time to the minute, but a wrong zone or clock must not hinder.
 _FARTHEST_MS = 12 * 3_600_000
 
@@ -209,10 +208,11 @@ _FARTHEST_MS = 12 * 3_600_000
 def _apart_ms(row: Any) -> int:
     """Between the attempt and the submit time that the receipt tells; 0 if it tells none."""
     try:
-        told = datetime.strptime((row.submitted or "")[:10], "%y%m%d%H%M")
-    except ValueError:
+        told = datetime.strptime(f"{row.submitted:.10} +0800", "%y%m%d%H%M %z")
+    except (TypeError, ValueError):
         return 0
-    return abs(to_ms(told.replace(tzinfo=_BEIJING)) - row.started_at)
+    started_at: int = row.started_at
+    return abs(to_ms(told) - started_at)
 
 
 def _close_matched(
