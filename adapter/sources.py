@@ -58,13 +58,21 @@ _ON_THE_WAY = FINAL | {State.SUBMITTED}
 
 
 class Sources:
-    """All enabled sources of a configuration."""
+    """All enabled sources of a configuration. `answer_delay_s`: see dbpoll's Settings."""
 
-    def __init__(self, config: Config, intake: IntakePort, desk: DeskPort) -> None:
+    def __init__(
+        self, config: Config, intake: IntakePort, desk: DeskPort, *, answer_delay_s: float = 3.0
+    ) -> None:
         zone = ZoneInfo(config.node.timezone)
         clients = {client.account: client for client in config.clients}
         self._bound = {
-            source.name: _Bound(source, clients[source.client], intake, desk, zone)
+            source.name: _Bound(
+                clients[source.client],
+                intake,
+                desk,
+                settings_of(source, zone, answer_delay_s),
+                source,
+            )
             for source in config.sources
             if source.enabled
         }
@@ -121,18 +129,18 @@ class _Bound:
 
     def __init__(
         self,
-        configured: Configured,
         client: Client,
         intake: IntakePort,
         desk: DeskPort,
-        zone: ZoneInfo,
+        settings: Settings,
+        configured: Configured,
     ) -> None:
         self._name = configured.name
         self._client = client
         self._intake = intake
         self._desk = desk
         self._report_submitted = configured.report_submitted
-        self.source = Source(settings_of(configured, zone), self._take)
+        self.source = Source(settings, self._take)
 
     def _take(self, rows: Sequence[Row]) -> list[Taken]:
         answers: dict[str, Taken] = {}
@@ -184,7 +192,7 @@ class _Bound:
         return self._report_submitted or change.status is not Status.SUBMITTED
 
 
-def settings_of(source: Configured, zone: ZoneInfo) -> Settings:
+def settings_of(source: Configured, zone: ZoneInfo, answer_delay_s: float) -> Settings:
     """A configured source in dbpoll's words."""
     return Settings(
         name=source.name,
@@ -197,6 +205,7 @@ def settings_of(source: Configured, zone: ZoneInfo) -> Settings:
         batch=source.batch,
         poll_min_s=source.poll_min_s,
         poll_max_s=source.poll_max_s,
+        answer_delay_s=answer_delay_s,
     )
 
 

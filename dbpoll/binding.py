@@ -7,14 +7,18 @@ wall clock where the column has no zone. What can't be said in a column's type i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime, tzinfo
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import types
 
 Binder = Callable[[Any], Any]
+
+# No exponents: `1e999999999` would be a number of as many digits.
+_NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,20})?")
 
 
 def text_binder(type_: types.TypeEngine[Any]) -> Binder:
@@ -82,12 +86,11 @@ def key_text(value: Any) -> str:
 
 
 def _number(value: str | None) -> int | Decimal | None:
-    if not value:
+    if not value or not _NUMBER.fullmatch(value):
         return None
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
-        return None
+    if "." not in value:
+        return int(value)
+    number = Decimal(value)
     return int(number) if number == number.to_integral_value() else number
 
 

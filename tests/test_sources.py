@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import Engine
@@ -22,6 +21,7 @@ from adapter.domain.ports import MessageView
 from adapter.domain.states import Carrier, Lane, State
 from adapter.domain.values import Entry, InboundNotice, Notice, Reply
 from adapter.intake.intake import Intake
+from adapter.intake.limits import Limits
 from adapter.sources import (
     STATUS,
     Sources,
@@ -41,7 +41,7 @@ from adapter.store.engine import open_engine
 from adapter.store.schema import metadata
 from dbpoll.ddl import ddl
 from dbpoll.values import Row, Status
-from tests.dbpoll.conftest import His, eventually
+from tests.dbpoll.conftest import ZONE, His, eventually
 
 AT = datetime(2026, 3, 1, 6, 30, tzinfo=UTC)
 
@@ -78,7 +78,9 @@ class House:
         acceptance = Acceptance(self.committer, ids, capacity, lambda waiting: None, tell)
         self.desk = Desk(self.store, self.committer, ids, capacity, lambda *_: "", tell)
         config = config_of(self.his.url, **self.source)
-        self.sources = Sources(config, Intake(acceptance, ids, config), self.desk)
+        limits = Limits(ZONE, lambda account, day: 0)
+        intake = Intake(acceptance, ids, config, limits)
+        self.sources = Sources(config, intake, self.desk, answer_delay_s=0.05)
         self.sources.start()
 
     def stop(self) -> None:
@@ -343,10 +345,9 @@ def test_every_state_that_is_told_has_its_status(state: State) -> None:
 
 
 def test_settings_are_the_configured_ones() -> None:
-    zone = ZoneInfo("Asia/Shanghai")
     source = Configured("n", "c", "sqlite://", table="T", columns={"ID": "no"}, batch=7)
-    settings = settings_of(source, zone)
-    assert (settings.name, settings.table, settings.batch, settings.zone) == ("n", "T", 7, zone)
+    settings = settings_of(source, ZONE, 0.5)
+    assert (settings.name, settings.table, settings.batch, settings.zone) == ("n", "T", 7, ZONE)
     assert settings.columns == {"ID": "no"}
 
 
