@@ -181,7 +181,8 @@ def test_answers_out_of_order_free_their_own_slots() -> None:
             submits = [codecs.decode(await read_frame(reader)) for _ in range(3)]
             for k, submit in enumerate(reversed(submits)):
                 writer.write(codecs.encode(SubmitResp(submit.sequence_id, k.to_bytes(8, "big"), 0)))
-            await reader.read()
+            await read_frame(reader)
+            writer.close()
 
         async with peer(serve) as port:
             handler = Recorder()
