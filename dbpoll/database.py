@@ -26,6 +26,7 @@ from dbpoll.values import Settings
 T = TypeVar("T")
 
 CONNECT_TIMEOUT_S = 5
+CANCEL_TIMEOUT_S = 2.0
 
 # Dead peers are noticed within half a minute, also while we wait for an answer.
 _KEEPALIVE = {
@@ -138,10 +139,11 @@ class Line:
         if connection is None:
             return
         with suppress(Exception):
-            driver = connection.connection.driver_connection
-            cancel = getattr(driver, "cancel_safe", None) or getattr(driver, "interrupt", None)
-            if cancel is not None:
-                cancel()
+            driver: Any = connection.connection.driver_connection
+            if hasattr(driver, "cancel_safe"):
+                driver.cancel_safe(timeout=CANCEL_TIMEOUT_S)
+            elif hasattr(driver, "interrupt"):
+                driver.interrupt()
 
     def close(self) -> None:
         """Throw the connection away; the next `run` opens another."""

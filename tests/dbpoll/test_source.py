@@ -290,6 +290,17 @@ def test_a_locked_database_is_told_of_and_does_not_hinder_a_stop(
     his.engine.dispose()
 
 
+def test_a_stop_ends_a_statement_that_hangs(postgres_his: His, running: Run) -> None:
+    his = postgres_his
+    source = running(his.settings(lock_timeout_s=3600.0, statement_timeout_s=3600.0), Book().take)
+    eventually(lambda: source.health().polled_at)
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    with his.engine.begin() as clerk:
+        clerk.execute(text("LOCK TABLE SMS_OUTBOUND"))
+        eventually(lambda: his.ask(waiting))
+        assert source.stop()
+
+
 def test_the_hospital_restarts_its_database(own_postgres: OwnPostgres, running: Run) -> None:
     his = His(own_postgres.url)
     his.script(ddl("postgresql"))
