@@ -8,13 +8,14 @@ In one turn it
 
 What happens on a crash: before 3 is committed the messages still wait in the spool; after
 it they are in `attempt` and come up in doubt. A slot is used only for recorded attempts,
-so no more than the windows can be in doubt.
+so no more than the windows can be in doubt. While the store is away the channel keeps what
+it has in hand and asks again, because the attempts may have been recorded by a commit whose
+answer was lost.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -22,14 +23,14 @@ import structlog
 
 from adapter.config.model import Channel as ChannelConfig
 from adapter.config.model import LanePolicy
-from adapter.dispatch.flight import Flight
+from adapter.dispatch.flight import UNSENT, Flight
 from adapter.dispatch.lanes import Lanes
 from adapter.dispatch.recorder import Recorder
 from adapter.dispatch.routes import Routes
 from adapter.dispatch.spool import Spool
 from adapter.domain.client import Client
-from adapter.domain.errors import Refusal
-from adapter.domain.outcomes import Begin, Received, Reported
+from adapter.domain.errors import StoreUnavailable
+from adapter.domain.outcomes import Begin, Outcome, Received, Reported, Verdict
 from adapter.domain.states import Lane
 from adapter.domain.values import Waiting
 from connectors import text
@@ -40,6 +41,7 @@ log = structlog.get_logger(__name__)
 
 MOST_PER_TURN = 500
 STORE_PAUSE_S = 0.5
+UNSENDABLE = "UNSENDABLE"
 
 
 class ClientLink(Protocol):
@@ -88,9 +90,10 @@ class Channel:
         self._clock = clock
         self._changed = changed
         self._pace = TokenBucket(config.rate)
-        self._references = itertools.count(1)
         self._work = asyncio.Event()
         self._stopping = False
+        self._at_rest = asyncio.Event()
+        self._at_rest.set()
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -105,15 +108,21 @@ class Channel:
 
     async def run(self) -> None:
         """Send until `stop`."""
-        while not self._stopping:
-            self._work.clear()
-            if not await self._turn() and not self._stopping:
-                await self._work.wait()
+        self._at_rest.clear()
+        try:
+            while not self._stopping:
+                self._work.clear()
+                if not await self._turn() and not self._stopping:
+                    await self._work.wait()
+        finally:
+            self._at_rest.set()
 
     async def stop(self) -> None:
         """Take nothing more, and wait until everything on the wire was answered."""
         self._stopping = True
         self._work.set()
+        # A turn that runs may have recorded attempts: they go out and are answered, too.
+        await self._at_rest.wait()
         await self._idle.wait()
 
     async def _turn(self) -> bool:
@@ -134,57 +143,107 @@ class Channel:
         return True
 
     async def _send(self, pulled: Sequence[Waiting]) -> None:
-        now = self._clock()
-        alive: list[Waiting] = []
-        expired: list[Waiting] = []
-        for each in pulled:
-            late = each.submission.expire_at.timestamp() * 1000 <= now
-            (expired if late else alive).append(each)
+        expired = [each for each in pulled if self._is_late(each)]
+        alive = [each for each in pulled if not self._is_late(each)]
         try:
             if expired:
                 await self._spool.expire([each.message.id for each in expired])
-                self._lanes.settled(expired)
-            owned = await self._spool.begin([Begin(each, self.name, now) for each in alive])
-        except Refusal as refusal:
-            log.warning("channel.begin", channel=self.name, code=refusal.code)
+            owned = await self._begin(alive)
+        except Exception as error:
+            log.error("channel.begin", channel=self.name, error=type(error).__name__)
             self._lanes.settled(pulled, back=True)
             await asyncio.sleep(STORE_PAUSE_S)
             return
-        self._lanes.settled(alive)
+        self._lanes.settled(pulled)
         for each in alive:
             if each.message.id in owned:
                 self._launch(each)
 
+    def _is_late(self, waiting: Waiting) -> bool:
+        return waiting.submission.expire_at.timestamp() * 1000 <= self._clock()
+
+    async def _begin(self, alive: Sequence[Waiting]) -> set[int]:
+        """Record the attempts; which are ours to send."""
+        messages = {each.message.id for each in alive}
+        owned: set[int] = set()
+        self._recorder.expect(messages)
+        try:
+            if alive:
+                owned = await self._ask_until_answered(alive)
+        finally:
+            self._recorder.expect_no_more(messages - owned)
+        return owned
+
+    async def _ask_until_answered(self, alive: Sequence[Waiting]) -> set[int]:
+        """Raises StoreUnavailable when the node stops meanwhile."""
+        now = self._clock()
+        begins = [Begin(each, self.name, now) for each in alive]
+        while True:
+            try:
+                return await self._spool.begin(begins)
+            except StoreUnavailable:
+                log.warning("channel.store_away", channel=self.name, messages=len(begins))
+                if self._stopping:
+                    raise
+                await asyncio.sleep(STORE_PAUSE_S)
+
     def _launch(self, waiting: Waiting) -> None:
-        split = self._split(waiting)
-        total = len(split.payloads)
-        numbers = waiting.parts or range(1, total + 1)
-        flight = Flight(waiting, self.name, self._policies[waiting.submission.lane], set(numbers))
+        if self._is_late(waiting):
+            # It expired while the store was away: back into the spool, which ends it.
+            self._end_unsent(waiting, Verdict.RETRY, UNSENT)
+            return
+        try:
+            submits = self._prepare(waiting)
+        except Exception:
+            # A fault of ours with one text must not stop the channel.
+            log.exception("channel.unsendable", channel=self.name, message=waiting.message.id)
+            self._end_unsent(waiting, Verdict.REJECTED, UNSENDABLE)
+            return
         self.in_flight += 1
         self._idle.clear()
+        max(self.links, key=_freedom).submit_many(submits)
+
+    def _prepare(self, waiting: Waiting) -> list[Submit]:
+        split = self._split(waiting)
+        total = len(split.payloads)
+        whole = not waiting.parts or total != waiting.message.segments
+        numbers = range(1, total + 1) if whole else waiting.parts
+        flight = Flight(waiting, self.name, self._policies[waiting.submission.lane], set(numbers))
         source = self._source(waiting)
-        link = max(self.links, key=_freedom)
-        link.submit_many(
-            [
-                Submit(
-                    source=source,
-                    destination=waiting.message.mobile,
-                    payload=split.payloads[number - 1],
-                    coding=split.coding,
-                    udh=split.udh,
-                    total=total,
-                    number=number,
-                    report=True,
-                    token=(flight, number),
-                )
-                for number in numbers
-            ]
+        return [
+            Submit(
+                source=source,
+                destination=waiting.message.mobile,
+                payload=split.payloads[number - 1],
+                coding=split.coding,
+                udh=split.udh,
+                total=total,
+                number=number,
+                report=True,
+                token=(flight, number),
+            )
+            for number in numbers
+        ]
+
+    def _end_unsent(self, waiting: Waiting, verdict: Verdict, code: str) -> None:
+        now = self._clock()
+        self._recorder.outcome(
+            Outcome(
+                waiting,
+                self.name,
+                verdict,
+                parts=(),
+                at=now,
+                code=code,
+                due_at=now,
+                remaining=waiting.parts,
+            )
         )
 
     def _split(self, waiting: Waiting) -> text.Split:
         """The segments, as many as intake counted: it counts in 8-bit characters only where
         every channel of the carrier takes them."""
-        reference = next(self._references) & 0xFF
+        reference = _reference(waiting.message.id)
         if self.config.gsm:
             split = text.split(waiting.content, gsm=True, reference=reference)
             if len(split.payloads) == waiting.message.segments:
@@ -266,6 +325,11 @@ class Channel:
 
 def _segments(waiting: Waiting) -> int:
     return len(waiting.parts) or waiting.message.segments
+
+
+def _reference(message_id: int) -> int:
+    """What joins the segments on the phone: the same whenever a part is sent again."""
+    return (message_id ^ message_id >> 22) & 0xFF
 
 
 def _freedom(link: ClientLink) -> int:

@@ -94,21 +94,30 @@ class Dispatcher:
 
     async def stop(self) -> None:
         """Finish the windows, keep the rest."""
+        wait_s = self._policies.stop_wait_s
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + wait_s
         channels = self.channels.values()
-        stopping = [asyncio.ensure_future(channel.stop()) for channel in channels]
+        stopping = [loop.create_task(channel.stop()) for channel in channels]
         if stopping:
-            await asyncio.wait(stopping, timeout=self._policies.stop_wait_s)
+            await asyncio.wait(stopping, timeout=wait_s)
+        left = max(0.0, deadline - loop.time())
         links = [link for channel in channels for link in channel.links]
-        await asyncio.gather(*(link.stop(self._policies.stop_wait_s) for link in links))
+        await asyncio.gather(*(link.stop(left) for link in links))
         for task in (*self._tasks, *stopping):
             task.cancel()
         self._tasks.clear()
         self.lanes.stop()
-        await self.recorder.drain()
+        if not await self.recorder.drain(wait_s):
+            log.error("dispatcher.stop", reason="the store records nothing")
 
     def arrived(self, accepted: list[Waiting]) -> None:
         """Messages were accepted. Called from any thread, after the commit."""
         self._soon(self.lanes.add, accepted)
+
+    def is_alive(self, message: int) -> bool:
+        """Whether the outcome of a recorded attempt will still be told. From any thread."""
+        return self.recorder.is_alive(message)
 
     def look_again(self, keys: Iterable[QueueKey], due_at: int) -> None:
         """Messages of these queues are back in the spool. Called from any thread."""

@@ -35,7 +35,7 @@ class Flight:
     def answered(self, number: int, answer: Answer) -> bool:
         """A segment was answered; whether the message has ended by that."""
         if number not in self.open:
-            return False
+            return self._answered_late(number, answer)
         self.open.discard(number)
         self.sent = True
         self.answers[number] = PartResult(number, answer.ok, answer.id, answer.code)
@@ -46,6 +46,13 @@ class Flight:
                 self.again.append(number)
                 self.again_code = answer.code
         return not self.open
+
+    def _answered_late(self, number: int, answer: Answer) -> bool:
+        """An acceptance after the time-out still counts while the message is on the wire."""
+        if self.open and number in self.lost and answer.ok:
+            self.lost.remove(number)
+            self.answers[number] = PartResult(number, True, answer.id, answer.code)
+        return False
 
     def gone(self, number: int, *, sent: bool) -> bool:
         """A segment will never be answered; whether the message has ended by that."""

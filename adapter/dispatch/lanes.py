@@ -34,15 +34,15 @@ READ_AGAIN_MS = 1_000
 @dataclass(slots=True, eq=False)
 class _Queue:
     """`more`: the spool has due messages that are not here. `look_at`: when something there
-    becomes due. `handed`: handed out, but their spool rows may still be there."""
+    becomes due. `here`: in `entries`, or handed out while their spool rows may still be there."""
 
     key: QueueKey
     entries: deque[Waiting] = field(default_factory=deque)
+    here: set[int] = field(default_factory=set)
     more: bool = False
     look_at: int | None = None
     reading: bool = False
     in_ring: bool = False
-    handed: set[int] = field(default_factory=set)
 
 
 class Lanes:
@@ -88,6 +88,8 @@ class Lanes:
             due_at = int(of.due_at.timestamp() * 1000)
             if due_at > now:
                 self._look(queue, due_at)
+            elif waiting.message.id in queue.here:
+                continue  # a reading was faster than the news
             elif queue.more or queue.reading or self._held >= self._active:
                 queue.more = True
                 self._read_if_empty(queue)
@@ -119,7 +121,7 @@ class Lanes:
                     waiting.submission.client,
                 )
             )
-            queue.handed.discard(waiting.message.id)
+            queue.here.discard(waiting.message.id)
             if back:
                 self._look(queue, self._clock() + READ_AGAIN_MS)
 
@@ -145,6 +147,7 @@ class Lanes:
 
     def _append(self, queue: _Queue, waiting: Waiting) -> None:
         queue.entries.append(waiting)
+        queue.here.add(waiting.message.id)
         self._held += 1
         if not queue.in_ring:
             queue.in_ring = True
@@ -167,7 +170,6 @@ class Lanes:
             skipped = 0
             waiting = queue.entries.popleft()
             self._held -= 1
-            queue.handed.add(waiting.message.id)
             pulled.append(waiting)
             taken += len(waiting.parts) or waiting.message.segments
             if queue.entries:
@@ -195,10 +197,11 @@ class Lanes:
 
     async def _reading(self, queue: _Queue) -> None:
         now = self._clock()
+        # Nothing is added to a queue that reads: what arrives meanwhile sets this again.
         queue.more = False
         try:
             found, again = await self._spool.take(
-                queue.key, self._chunk, now, frozenset(queue.handed)
+                queue.key, self._chunk, now, frozenset(queue.here)
             )
         except Exception as error:
             log.warning("lanes.read", queue=queue.key, error=type(error).__name__)
@@ -206,17 +209,17 @@ class Lanes:
             return
         finally:
             queue.reading = False
-        for waiting in found:
-            if waiting.message.id not in queue.handed:
-                self._append(queue, waiting)
-        if again is not None:
-            if again <= now:
-                queue.more = True
-            else:
-                self._look(queue, again)
-        if found:
+        fresh = [waiting for waiting in found if waiting.message.id not in queue.here]
+        for waiting in fresh:
+            self._append(queue, waiting)
+        if again is not None and again > now:
+            self._look(queue, again)
+        elif again is not None and fresh:
+            queue.more = True
+        elif again is not None:
+            # Everything due is being sent right now; look again when that has settled.
+            self._look(queue, now + READ_AGAIN_MS)
+        if fresh:
             self._changed()
         elif queue.more:
-            # Everything due is being sent right now; look again when that has settled.
-            queue.more = False
-            self._look(queue, now + READ_AGAIN_MS)
+            self._read(queue)

@@ -8,13 +8,16 @@ keeps it, and its window bounds how many are here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from typing import Any, TypeVar
 
 import structlog
 
 from adapter.dispatch.spool import Spool
+from adapter.domain.errors import StoreUnavailable
 from adapter.domain.outcomes import Outcome, Received, Reported
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -22,7 +25,8 @@ GATHER_S = 0.005
 
 
 class Recorder:
-    """Used on the event loop only. `deferred` hears of each outcome that will be tried again."""
+    """Used on the event loop only, but for `is_alive`. `recorded` hears of the outcomes that
+    were recorded."""
 
     def __init__(self, spool: Spool, recorded: Callable[[list[Outcome]], None]) -> None:
         self._spool = spool
@@ -32,6 +36,19 @@ class Recorder:
         self._texts: list[tuple[Received, Callable[[], None]]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._running: set[asyncio.Task[None]] = set()
+        self._alive: set[int] = set()
+
+    def is_alive(self, message: int) -> bool:
+        """Whether the outcome of this message's attempt will still be told. From any thread."""
+        return message in self._alive
+
+    def expect(self, messages: Iterable[int]) -> None:
+        """Attempts of these are about to be recorded."""
+        self._alive.update(messages)
+
+    def expect_no_more(self, messages: Iterable[int]) -> None:
+        """They were not begun."""
+        self._alive.difference_update(messages)
 
     def outcome(self, outcome: Outcome) -> None:
         self._outcomes.append(outcome)
@@ -45,11 +62,17 @@ class Recorder:
         self._texts.append((received, ack))
         self._gather()
 
-    async def drain(self) -> None:
-        """Wait until everything told so far is recorded."""
+    async def drain(self, wait_s: float) -> bool:
+        """Wait until everything told so far is recorded; False when it took longer.
+
+        What is not recorded comes up in doubt at the next start, or is told again by the
+        carrier."""
         self._flush()
-        while self._running:
-            await asyncio.gather(*self._running, return_exceptions=True)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + wait_s
+        while self._running and (left := deadline - loop.time()) > 0:
+            await asyncio.wait(self._running, timeout=left)
+        return not self._running
 
     def _gather(self) -> None:
         if self._timer is None:
@@ -65,9 +88,9 @@ class Recorder:
         if outcomes:
             self._run(self._record(outcomes))
         if reports:
-            self._run(self._acknowledge(self._spool.report([r for r, _ in reports]), reports))
+            self._run(self._acknowledge(self._spool.report, reports))
         if texts:
-            self._run(self._acknowledge(self._spool.receive([t for t, _ in texts]), texts))
+            self._run(self._acknowledge(self._spool.receive, texts))
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -75,22 +98,34 @@ class Recorder:
         task.add_done_callback(self._running.discard)
 
     async def _record(self, outcomes: list[Outcome]) -> None:
-        try:
-            await self._spool.finish(outcomes)
-        except Exception as error:
-            # The rows in `attempt` stay and come up in doubt: nothing is lost, nothing repeated.
-            log.error("recorder.finish", error=type(error).__name__, outcomes=len(outcomes))
-        else:
-            self._recorded(outcomes)
+        # What could not be recorded stays in `attempt` and comes up in doubt.
+        recorded = await _commit(self._spool.finish, outcomes)
+        self.expect_no_more(each.waiting.message.id for each in outcomes)
+        if recorded:
+            self._recorded(recorded)
 
     async def _acknowledge(
-        self, recording: Coroutine[Any, Any, None], told: list[tuple[Any, Callable[[], None]]]
+        self,
+        record: Callable[[Sequence[T]], Awaitable[None]],
+        told: Sequence[tuple[T, Callable[[], None]]],
     ) -> None:
-        try:
-            await recording
-        except Exception as error:
-            # Not acknowledged, so the carrier sends them again.
-            log.error("recorder.receive", error=type(error).__name__, items=len(told))
-        else:
-            for _, ack in told:
-                ack()
+        # What could not be recorded is not acknowledged: the carrier sends it again.
+        acks = {id(item): ack for item, ack in told}
+        for item in await _commit(record, [item for item, _ in told]):
+            acks[id(item)]()
+
+
+async def _commit(record: Callable[[Sequence[T]], Awaitable[None]], items: list[T]) -> list[T]:
+    """Record; those that are. What the store refuses takes nobody with it: after a refusal
+    each is recorded alone."""
+    try:
+        await record(items)
+    except StoreUnavailable:
+        log.warning("recorder.store_away", items=len(items))
+        return []
+    except Exception as error:
+        if len(items) > 1:
+            return [done for item in items for done in await _commit(record, [item])]
+        log.error("recorder.refused", kind=type(items[0]).__name__, error=type(error).__name__)
+        return []
+    return items

@@ -115,7 +115,8 @@ def begin(connection: Connection, begins: Sequence[Begin]) -> set[int]:
     """Record attempts before the wire (promise 4); the messages that are ours to send.
 
     A message whose spool row is gone was cancelled, has expired or was begun before: it is
-    left out, and must not be sent.
+    left out, and must not be sent. The very same begin may be asked again, because the answer
+    of its commit was lost: it gets the same answer.
     """
     owned = {
         row[0] for row in bulk.delete(connection, spool, [b.waiting.message.id for b in begins])
@@ -138,4 +139,19 @@ def begin(connection: Connection, begins: Sequence[Begin]) -> set[int]:
             if each.waiting.message.id in owned
         ],
     )
-    return owned
+    rest = [each for each in begins if each.waiting.message.id not in owned]
+    return owned | _begun_before(connection, rest)
+
+
+def _begun_before(connection: Connection, begins: Sequence[Begin]) -> set[int]:
+    """Those whose attempt is recorded already, by this very begin."""
+    if not begins:
+        return set()
+    asked = {(each.waiting.message.id, each.channel, each.at) for each in begins}
+    rows = connection.execute(
+        select(attempt.c.message_id, attempt.c.channel, attempt.c.started_at).where(
+            bulk.among(connection, attempt.c.message_id, {made for made, _, _ in asked}),
+            attempt.c.doubt_at.is_(None),
+        )
+    )
+    return {made for made, channel, at in rows if (made, channel, at) in asked}
