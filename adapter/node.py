@@ -33,6 +33,7 @@ from adapter.doors.soap import SoapDoor
 from adapter.doors.web import WebServer, serve, site
 from adapter.intake.accounts import Accounts
 from adapter.intake.intake import Intake
+from adapter.intake.limits import Limits
 from adapter.jobs import sweep
 from adapter.jobs.fold import Fold
 from adapter.jobs.retention import Retention
@@ -120,8 +121,9 @@ class Node:
         acceptance = Acceptance(
             accepting, self._ids, self._capacity, self._dispatcher.arrived, self._tell
         )
-        self._intake = Intake(acceptance, self._ids, config)
         self._desk = Desk(engine, accepting, self._ids, self._capacity, describe, self._tell)
+        limits = Limits(self._zone, self._desk.accepted_since)
+        self._intake = Intake(acceptance, self._ids, config, limits)
 
     def _build_services(self) -> None:
         """What brings messages in, takes notices home, and looks after the house."""

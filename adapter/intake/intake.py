@@ -33,6 +33,7 @@ from adapter.domain.numbers import Numbering
 from adapter.domain.ports import AcceptancePort
 from adapter.domain.values import Message, Reply, Request, Result, Submission
 from adapter.intake.content import Texts, Wording, templates
+from adapter.intake.limits import Limits
 from adapter.intake.reach import reaches
 from adapter.intake.recipients import Recipients, Sorted
 from adapter.intake.terms import LONGEST_REF, Terms, is_storable, terms_of
@@ -60,10 +61,12 @@ class Intake:
         acceptance: AcceptancePort,
         ids: IdMaker,
         config: Config,
+        limits: Limits,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._acceptance = acceptance
         self._ids = ids
+        self._limits = limits
         self._clock = clock
         self._templates = templates(config.templates)
         numbering = Numbering((each.prefix, each.carrier) for each in config.ported)
@@ -78,8 +81,13 @@ class Intake:
         texts = Texts(client.signature, client.max_segments)
         judged = [self._judge(client, request, now, texts) for request in requests]
         replies = [each.reply if isinstance(each, _Draft) else each for each in judged]
-        self._recall(client, requests, replies)
-        self._store(judged, replies)
+        reserved = sum(len(each.messages) for each in judged if isinstance(each, _Draft))
+        taken = 0
+        try:
+            self._recall(client, requests, replies)
+            taken = self._store(judged, replies)
+        finally:
+            self._limits.give_back(client, reserved - taken, now)
         return replies
 
     def _judge(
@@ -88,14 +96,16 @@ class Intake:
         """The request as it is to be stored, or the answer that refuses it."""
         entries = request.entries
         try:
+            self._limits.admit(client, request.door)
             terms = terms_of(client, request, now)
             wording = Wording(request, self._templates, texts)
+            ids = self._ids.take(1 + len(entries))
+            made = self._recipients.sort(entries, ids, wording, texts, terms.extension_digits)
+            if not made.messages:
+                return _all_refused(made.results)
+            self._limits.reserve(client, len(made.messages), now)
         except Refusal as refusal:
             return Reply(refusal.code, refusal.description, None, 0, len(entries))
-        ids = self._ids.take(1 + len(entries))
-        made = self._recipients.sort(entries, ids, wording, texts, terms.extension_digits)
-        if not made.messages:
-            return _all_refused(made.results)
         return _Draft(
             submission=_submission(ids[0], client, request, terms, wording.common, now, made),
             messages=made.messages,
@@ -119,16 +129,22 @@ class Intake:
         )
         _replace(replies, places, answers)
 
-    def _store(self, judged: Sequence[_Draft | Reply], replies: list[Reply]) -> None:
-        """Commit the drafts; a draft that was accepted before gets its first answer."""
+    def _store(self, judged: Sequence[_Draft | Reply], replies: list[Reply]) -> int:
+        """Commit the drafts; a draft that was accepted before gets its first answer. How many
+        messages are new."""
         drafts = [(at, each) for at, each in enumerate(judged) if isinstance(each, _Draft)]
         if not drafts:
-            return
+            return 0
         answers = self._acceptance.accept(
             [(draft.submission, draft.messages) for _, draft in drafts],
             [draft.replace for _, draft in drafts],
         )
         _replace(replies, [at for at, _ in drafts], answers)
+        return sum(
+            len(draft.messages)
+            for (_, draft), answer in zip(drafts, answers, strict=True)
+            if answer is None
+        )
 
 
 def _submission(

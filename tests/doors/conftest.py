@@ -26,6 +26,7 @@ from adapter.doors.soap import SoapDoor
 from adapter.doors.web import WebServer, serve, site
 from adapter.intake.accounts import Accounts
 from adapter.intake.intake import Intake
+from adapter.intake.limits import Limits
 from adapter.security.passwords import PasswordChecker, hash_password
 from adapter.store.acceptance import Acceptance, Capacity
 from adapter.store.clock import to_ms
@@ -202,11 +203,13 @@ def open_node(folder: Path, client: Client) -> Iterator[Node]:
 
     acceptance = Acceptance(committer, ids, capacity, arrived.extend, told)
     desk = Desk(engine, committer, ids, capacity, describe, told)
+    zone = ZoneInfo("Asia/Shanghai")
+    limits = Limits(zone, desk.accepted_since)
     exchange = Exchange(
         Accounts([client, replace(client, account="lis")], PasswordChecker()),
-        Intake(acceptance, ids, config(client)),
+        Intake(acceptance, ids, config(client), limits),
         desk,
-        timezone=ZoneInfo("Asia/Shanghai"),
+        timezone=zone,
     )
     web = Web(port=0, threads=4, max_body=5_000_000)
     server = serve(site(SoapDoor(exchange, "http://sms.hospital.example:8080", web.max_body)), web)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import Engine, Row, select
@@ -18,11 +19,15 @@ from adapter.domain.ids import IdMaker
 from adapter.domain.states import Carrier
 from adapter.domain.values import Reply, Request, Waiting
 from adapter.intake.intake import Intake
+from adapter.intake.limits import Limits
+from adapter.notify.wording import describe
 from adapter.store.acceptance import Acceptance, Capacity
 from adapter.store.committer import Committer
+from adapter.store.desk import Desk
 from adapter.store.engine import open_engine
 from adapter.store.schema import message, metadata, spool, submission
 
+ZONE = ZoneInfo("Asia/Shanghai")
 NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 
 
@@ -58,6 +63,7 @@ class House:
     engine: Engine
     acceptance: Acceptance
     arrived: list[Waiting]
+    desk: Desk
     now: datetime = NOW
     ids: IdMaker = field(default_factory=IdMaker)
     client: Client = CLIENT
@@ -68,7 +74,8 @@ class House:
 
     def use(self, config: Config) -> None:
         """As after a reload."""
-        self.intake = Intake(self.acceptance, self.ids, config, clock=lambda: self.now)
+        limits = Limits(ZONE, self.desk.accepted_since, lambda: self.now.timestamp())
+        self.intake = Intake(self.acceptance, self.ids, config, limits, lambda: self.now)
 
     def accept(self, *requests: Request, **client: Any) -> list[Reply]:
         return self.intake.accept(replace(self.client, **client), requests)
@@ -104,7 +111,8 @@ def _built(folder: Path, capacity: int = 100_000) -> Iterator[House]:
     acceptance = Acceptance(
         committer, ids, Capacity(capacity), arrived.extend, lambda notices: None
     )
-    yield House(engine, acceptance, arrived, ids=ids)
+    desk = Desk(engine, committer, ids, Capacity(capacity), describe, lambda notices: None)
+    yield House(engine, acceptance, arrived, desk, ids=ids)
     committer.stop()
     engine.dispose()
 
