@@ -64,9 +64,14 @@ class Rig:
     log: Path
     peak_rss: int = 0
 
+    def memory(self) -> int:
+        """Bytes of memory that the node has resident now."""
+        rss: int = psutil.Process(self.node.process.pid).memory_info().rss
+        return rss
+
     def watch(self) -> None:
         """Note the node's memory; call it now and then."""
-        self.peak_rss = max(self.peak_rss, psutil.Process(self.node.process.pid).memory_info().rss)
+        self.peak_rss = max(self.peak_rss, self.memory())
 
     def cpu_seconds(self) -> float:
         """CPU time that the node has used so far."""
@@ -80,12 +85,22 @@ def start(folder: Path, children: Children, store: str, his: str | None, line: L
     `his` is the URL of a database with the tables of the contract, None without a source.
     Raises RuntimeError when the node does not come up.
     """
-    web, carrier = free_port(), free_port()
+    carrier = free_port()
     log = folder / "carrier.jsonl"
     children.start(
         "carrier", "simulate", "--protocol", "cmpp", "--port", str(carrier),
         "--account", "900001", "--password", "bench", "--log", str(log),
     )  # fmt: skip
+    rig = start_node(folder, children, store, his, line, carrier)
+    wait_until(rig, "/readyz")
+    return rig
+
+
+def start_node(
+    folder: Path, children: Children, store: str, his: str | None, line: Line, carrier: int
+) -> Rig:
+    """Start the node alone, for a carrier that may or may not listen at port `carrier`."""
+    web = free_port()
     config = folder / "adapter.xml"
     config.write_text(
         _CONFIG.format(
@@ -100,15 +115,14 @@ def start(folder: Path, children: Children, store: str, his: str | None, line: L
         encoding="utf-8",
     )
     node = children.start("node", "run", str(config))
-    rig = Rig(web, node, log)
-    wait_until_ready(rig)
-    return rig
+    return Rig(web, node, folder / "carrier.jsonl")
 
 
-def wait_until_ready(rig: Rig) -> None:
-    """Raises RuntimeError with the node's last words when it does not get ready."""
+def wait_until(rig: Rig, page: str) -> None:
+    """Until `/healthz` (serves) or `/readyz` (can send) is good. Raises RuntimeError with the
+    node's last words when that does not come."""
     deadline = time.monotonic() + READY_WAIT_S
-    while not _ready(rig.web):
+    while not _good(rig.web, page):
         if rig.node.process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"the node did not get ready:\n{rig.node.last_words()}")
         time.sleep(0.05)
@@ -122,10 +136,10 @@ def free_port() -> int:
         return port
 
 
-def _ready(port: int) -> bool:
+def _good(port: int, page: str) -> bool:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
-        connection.request("GET", "/readyz")
+        connection.request("GET", page)
         return connection.getresponse().status == http.client.OK
     except (OSError, http.client.HTTPException):
         return False

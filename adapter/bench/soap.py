@@ -34,9 +34,9 @@ class Soap:
         self._fetched = 0
         self.failed: list[str] = []
 
-    def feed(self, messages: int, pace: Pace) -> None:
-        """Send all; returns when the last one was accepted."""
-        slices = self._slices(messages, pace)
+    def feed(self, messages: int, pace: Pace, after: int = 0) -> None:
+        """Send all, numbered from `after`; returns when the last one was accepted."""
+        slices = self._slices(after, after + messages, pace)
         threads = [
             threading.Thread(target=self._call, args=(slices,)) for _ in range(self._callers)
         ]
@@ -65,10 +65,10 @@ class Soap:
     def close(self) -> None:
         self._fetcher.close()
 
-    def _slices(self, messages: int, pace: Pace) -> Iterator[range]:
-        made = 0
-        while made < messages:
-            due = pace.wait(min(self._batch, messages - made))
+    def _slices(self, first: int, end: int, pace: Pace) -> Iterator[range]:
+        made = first
+        while made < end:
+            due = pace.wait(min(self._batch, end - made))
             yield range(made, made + due)
             made += due
 
