@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from adapter.domain.errors import Code, Refusal, SpoolFull
+from adapter.domain.errors import Code, Refusal, SpoolFull, StoreUnavailable
 from adapter.domain.ids import IdMaker
+from adapter.domain.outcomes import QueueKey
 from adapter.domain.states import State
 from adapter.domain.values import Message, Notice, Reply, Result, Submission, Waiting
 from adapter.store import bulk
-from adapter.store.clock import to_ms
+from adapter.store.clock import now_ms, to_ms
 from adapter.store.committer import Committer, Kind
 from adapter.store.endings import Counts
 from adapter.store.schema import message, spool, submission
@@ -59,7 +60,11 @@ class _Done:
 
 
 class Acceptance:
-    """The store's side of intake. Safe to call from many threads: they share commits."""
+    """The store's side of intake. Safe to call from many threads: they share commits.
+
+    `arrived` gets what was accepted, `told` the notices of what it replaced; `look_again`
+    hears of queues in the spool where something may have come without an answer.
+    """
 
     def __init__(
         self,
@@ -68,12 +73,14 @@ class Acceptance:
         capacity: Capacity,
         arrived: Callable[[list[Waiting]], None],
         told: Callable[[list[Notice]], None],
+        look_again: Callable[[Iterable[QueueKey], int], None] = lambda _keys, _due_at: None,
     ) -> None:
         self._committer = committer
         self._ids = ids
         self._capacity = capacity
         self._arrived = arrived
         self._told = told
+        self._look_again = look_again
         self._kind: Kind[_Work, _Done] = Kind("accept", 0, self._run)
         # After "accept": it sees what was accepted in the same commit.
         self._recall: Kind[_Keys, list[Reply | None]] = Kind("recall", 1, self._run_recall)
@@ -81,7 +88,12 @@ class Acceptance:
     def accept(self, batch: Sequence[Pair], replace: Sequence[bool] = ()) -> list[Reply | None]:
         """See `adapter.domain.ports.AcceptancePort`."""
         work = _Work(batch, replace)
-        done = self._committer.submit(self._kind, work).result()
+        try:
+            done = self._committer.submit(self._kind, work).result()
+        except StoreUnavailable:
+            # Perhaps it was committed, and only the answer lost: then nobody else would tell.
+            self._look_again(_queues(batch), now_ms())
+            raise
         answers = done.answers
         new = [
             Waiting(each, pair[0])
@@ -142,6 +154,14 @@ class Acceptance:
                 fresh.add(pair, key)
             answers.append(first)
         return _Done(answers, withdrawn, notices)
+
+
+def _queues(batch: Sequence[Pair]) -> set[QueueKey]:
+    return {
+        QueueKey(each.carrier.value, its.lane.value, its.client)
+        for its, own in batch
+        for each in own
+    }
 
 
 class _Fresh:

@@ -300,15 +300,12 @@ def find_silent(connection: Connection, before: int, after: int, most: int = 1_0
     ).all()
     submitted = [made for made, waits, sends in rows if waits is None and sends is None]
     # Accepted long ago does not mean sent long ago: it may have waited for its time.
-    last = dict(
-        connection.execute(
-            select(segment.c.message_id, func.max(segment.c.submitted_at))
-            .where(bulk.among(connection, segment.c.message_id, submitted))
-            .group_by(segment.c.message_id)
-        )
-        .tuples()
-        .all()
+    sent = connection.execute(
+        select(segment.c.message_id, func.max(segment.c.submitted_at).label("at"))
+        .where(bulk.among(connection, segment.c.message_id, submitted))
+        .group_by(segment.c.message_id)
     )
+    last = {row.message_id: row.at for row in sent}
     silent = [made for made in submitted if last.get(made, 0) < before]
     quiet = set(silent)
     open_from = next((row[0] for row in rows if row[0] not in quiet), None)

@@ -11,13 +11,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, select
 
-from adapter.domain.errors import Code, SpoolFull
+from adapter.domain.errors import Code, SpoolFull, StoreUnavailable
+from adapter.domain.outcomes import QueueKey
 from adapter.domain.states import State
 from adapter.domain.values import Reply, Result
 from adapter.store.acceptance import Capacity, Pair, first_answer
 from adapter.store.clock import from_ms, to_ms
 from adapter.store.schema import message, spool, submission
-from tests.store.making import Intake, count, held, pair
+from tests.store.making import Intake, count, held, lose_next_answer, pair
 
 
 @pytest.fixture
@@ -145,6 +146,17 @@ def test_many_threads_share_commits_and_each_reference_is_accepted_once(intake: 
     assert len({each.message.id for each in intake.arrived}) == len(intake.arrived) == 80
     given = {answer.submission_id for each in answers for answer in each if answer}
     assert len(given) == 40
+
+
+def test_an_acceptance_whose_answer_was_lost_is_answered_when_repeated(intake: Intake) -> None:
+    first = pair(2, ref="7")
+    lose_next_answer(intake.engine)
+    with pytest.raises(StoreUnavailable):
+        intake.accept(first)
+    # Nobody else knows that these wait.
+    assert intake.unsure == [QueueKey("mobile", "normal", "his")]
+    assert intake.acceptance.accept([pair(2, ref="7")]) == [first_answer(*first)]
+    assert count(intake.engine, spool) == 2
 
 
 @pytest.mark.parametrize("year", [1970, 2026, 2038, 2100, 2999])
