@@ -18,7 +18,7 @@ WARM_UP = 2_000
 """Messages before the first look: buffers and caches have then grown to their usual size."""
 
 
-def measure_waiting(store: str, messages: int, batch: int = 1_000) -> dict[str, Any]:
+def measure_waiting(store: str, messages: int, batch: int = 100) -> dict[str, Any]:
     """Accept `messages` that nobody takes; memory in MB, seconds to serve again after a
     restart. Raises RuntimeError when the node fails."""
     with ExitStack() as stack:

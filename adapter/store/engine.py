@@ -68,7 +68,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
         # With WAL, only FULL syncs at every commit; NORMAL would lose accepted messages.
         "synchronous=FULL",
         f"busy_timeout={BUSY_S * 1000}",
-        "cache_size=-65536",
+        "cache_size=-16384",
         "temp_store=MEMORY",
         "wal_autocheckpoint=4000",
     ):
