@@ -273,8 +273,9 @@ def wsdl(directory: Path, url: str) -> None:
 
 
 @main.command()
-@click.option("--dialect", required=True,
-              type=click.Choice(["oracle", "mssql", "mysql", "postgresql", "sqlite", "dm"]))  # fmt: skip
+@click.option("--dialect", required=True, help="of which database",
+              type=click.Choice(["oracle", "mssql", "mysql", "postgresql", "sqlite", "dm"]),
+              )  # fmt: skip
 def ddl(dialect: str) -> None:
     """Print the HIS tables for a database.
 

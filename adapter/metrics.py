@@ -234,7 +234,8 @@ def _channels(channels: Sequence[ChannelStatus]) -> Iterator[Metric]:
     pending = GaugeMetricFamily(
         "sms_link_pending", "Unanswered submits.", labels=["channel", "link"]
     )
-    for channel in channels:
+    # A channel that is switched off is not down: nobody shall be called for it.
+    for channel in (each for each in channels if each.enabled):
         up.add_metric([channel.name], channel.up)
         throttled.add_metric([channel.name], channel.throttled)
         for link in channel.links:

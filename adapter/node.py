@@ -98,6 +98,7 @@ class Node:
             self._tell,
             _owners(config),
             _inbound_sources(config),
+            self.metrics,
         )
         self._dispatcher = Dispatcher(
             self._spool,
@@ -107,6 +108,7 @@ class Node:
             config.policies,
             open_links,
             now_ms,
+            self.metrics,
         )
         self._settler = Settler(
             engine,
@@ -128,8 +130,10 @@ class Node:
     def _build_services(self) -> None:
         """What brings messages in, takes notices home, and looks after the house."""
         config, engine = self.config, self._engine
-        self._sources = Sources(config, self._intake, self._desk)
-        self._notifier = Notifier(engine, self._committers[-1], self._sources.homes(), describe)
+        self._sources = Sources(config, self._intake, self._desk, self.metrics.refused)
+        self._notifier = Notifier(
+            engine, self._committers[-1], self._sources.homes(), describe, self.metrics
+        )
         self._scheduler = Scheduler(
             [
                 sweep.settle(self._settler.settle),
@@ -163,6 +167,7 @@ class Node:
             self._desk,
             timezone=self._zone,
             state=lambda: "stopping" if self._stopping.is_set() else "running",
+            watch=self.metrics,
         )
         soap = SoapDoor(exchange, web.public_url or f"http://{web.host}:{web.port}", web.max_body)
         health = HealthDoor(self.standing, self.metrics.registry, status_networks=here(web.host))

@@ -57,11 +57,25 @@ _LATER = frozenset({Code.STORE_UNAVAILABLE, Code.SPOOL_FULL, Code.RATE_LIMITED})
 _ON_THE_WAY = FINAL | {State.SUBMITTED}
 
 
+Refused = Callable[[Door, Code, int], object]
+
+
+def _uncounted(door: Door, code: Code, count: int) -> None:
+    """Nobody counts refusals."""
+
+
 class Sources:
-    """All enabled sources of a configuration. `answer_delay_s`: see dbpoll's Settings."""
+    """All enabled sources of a configuration. `refused` counts refused rows and recipients;
+    `answer_delay_s`: see dbpoll's Settings."""
 
     def __init__(
-        self, config: Config, intake: IntakePort, desk: DeskPort, *, answer_delay_s: float = 3.0
+        self,
+        config: Config,
+        intake: IntakePort,
+        desk: DeskPort,
+        refused: Refused = _uncounted,
+        *,
+        answer_delay_s: float = 3.0,
     ) -> None:
         zone = ZoneInfo(config.node.timezone)
         clients = {client.account: client for client in config.clients}
@@ -72,6 +86,7 @@ class Sources:
                 desk,
                 settings_of(source, zone, answer_delay_s),
                 source,
+                refused,
             )
             for source in config.sources
             if source.enabled
@@ -134,7 +149,9 @@ class _Bound:
         desk: DeskPort,
         settings: Settings,
         configured: Configured,
+        refused: Refused,
     ) -> None:
+        self._refused = refused
         self._name = configured.name
         self._client = client
         self._intake = intake
@@ -150,6 +167,7 @@ class _Bound:
                 asked[row.key] = request_of(row, self._name)
             except Refusal as refusal:
                 answers[row.key] = Taken(row.key, "", 0, refusal.code, refusal.description)
+                self._refused(Door.DBPOLL, refusal.code, 1)
         if asked:
             try:
                 replies = self._intake.accept(self._client, list(asked.values()))
@@ -159,6 +177,9 @@ class _Bound:
                 if reply.submission_id is None and reply.code in _LATER:
                     raise NotNow(reply.description)
                 answers[key] = taken_of(key, reply)
+                if reply.refused:
+                    for code, count in reply.refusals.items():
+                        self._refused(Door.DBPOLL, code, count)
         return [answers[row.key] for row in rows]
 
     def write_back(self, notices: Sequence[Home]) -> None:

@@ -10,8 +10,9 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapter import __version__
+from adapter.config.model import Channel as ConfiguredChannel
 from adapter.config.model import Config
-from adapter.dispatch.channel import Channel
+from adapter.dispatch.channel import Channel, ClientLink
 from adapter.dispatch.dispatcher import Dispatcher
 from adapter.domain.states import Lane
 from adapter.domain.status import (
@@ -61,7 +62,10 @@ class Standing:
             at=at,
             dispatching=self.dispatcher.running,
             store=store,
-            channels=[_channel(each) for each in self.dispatcher.channels.values()],
+            channels=[
+                _channel(each, self.dispatcher.channels.get(each.name))
+                for each in self.config.channels
+            ],
             queues=counted.queues,
             on_wire=counted.on_wire,
             in_doubt=counted.in_doubt,
@@ -128,21 +132,27 @@ def _count(engine: Engine, at: datetime) -> _Counted:
     return _Counted(queues, attempts - doubts, doubts, notices)
 
 
-def _channel(channel: Channel) -> ChannelStatus:
-    config = channel.config
+def _channel(config: ConfiguredChannel, channel: Channel | None) -> ChannelStatus:
+    links = [_link(link, config.window) for link in channel.links] if channel else []
     return ChannelStatus(
         name=config.name,
         protocol=f"{config.protocol} {config.version}",
         enabled=config.enabled,
         rate=config.rate,
-        links=[
-            LinkStatus(
-                number=link.number,
-                up=link.is_up,
-                pending=link.unanswered,
-                window=config.window,
-                reason="" if link.is_up else link.last_error,
-            )
-            for link in channel.links
-        ],
+        links=links,
+        throttled=any(link.up and link.window < link.configured for link in links),
+    )
+
+
+def _link(link: ClientLink, configured: int) -> LinkStatus:
+    return LinkStatus(
+        number=link.number,
+        up=link.is_up,
+        since=link.changed_at,
+        pending=link.unanswered,
+        window=link.window if link.is_up else 0,
+        reason="" if link.is_up else link.last_error,
+        configured=configured,
+        reconnects=link.reconnects,
+        last_error=link.last_error,
     )

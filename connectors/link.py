@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from connectors.backoff import Backoff
@@ -40,6 +41,8 @@ class Link:
         self.number = settings.number
         self.counters = Counters()
         self.last_error = ""
+        self.changed_at: datetime | None = None
+        """When it last came up or went down."""
         self._handler = handler
         self._dialect = dialect or CLIENTS[settings.protocol]
         self._session: Session | None = None
@@ -47,6 +50,7 @@ class Link:
         self._stopping = asyncio.Event()
         self._fallen = asyncio.Event()
         self._refused = False
+        self._was_up = False
         self._backoff = Backoff(settings.reconnect_min_s, settings.reconnect_max_s)
 
     @property
@@ -58,6 +62,16 @@ class Link:
     def free(self) -> int:
         """Submits that would go out now; 0 when down or paused."""
         return self._session.free if self._session is not None else 0
+
+    @property
+    def window(self) -> int:
+        """Submits that may be on the wire at once; less than configured after a throttle."""
+        return self._session.window.limit if self._session is not None else 0
+
+    @property
+    def reconnects(self) -> int:
+        """How often it had to connect again since it was made."""
+        return self.counters.reconnects
 
     @property
     def unanswered(self) -> int:
@@ -115,7 +129,7 @@ class Link:
             pause = self._backoff.next()
             if self._refused:
                 pause = max(pause, self.settings.refused_wait_s)
-            log.info("%s: connecting again in %.1f s", self.name, pause)
+            log.debug("%s: connecting again in %.1f s", self.name, pause)
             await self._pause(pause)
             self.counters.reconnects += 1
 
@@ -159,7 +173,9 @@ class Link:
             return
 
     def session_up(self) -> None:
-        log.info("%s: up", self.name)
+        self._was_up = True
+        self.changed_at = datetime.now(UTC)
+        log.debug("%s: up", self.name)
         self._handler.up(self)
 
     def session_closed(self, session: Session, reason: str) -> None:
@@ -172,7 +188,11 @@ class Link:
             self._backoff.reset()
         if reason != "stopped":
             self.last_error = reason
-            log.warning("%s: down: %s", self.name, reason)
+            # The owner is told, and knows better how to say it.
+            log.debug("%s: down: %s", self.name, reason)
+        if self._was_up or self.changed_at is None:
+            self.changed_at = datetime.now(UTC)
+        self._was_up = False
         self._fallen.set()
         self._handler.down(self, reason)
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 import structlog
@@ -28,6 +29,7 @@ from adapter.dispatch.lanes import Lanes
 from adapter.dispatch.recorder import Recorder
 from adapter.dispatch.routes import Routes
 from adapter.dispatch.spool import Spool
+from adapter.dispatch.timings import Timings, Watch
 from adapter.domain.client import Client
 from adapter.domain.errors import StoreUnavailable
 from adapter.domain.outcomes import Begin, Outcome, Received, Reported, Verdict
@@ -50,11 +52,16 @@ class ClientLink(Protocol):
     name: str
     number: int
     last_error: str
+    changed_at: datetime | None
 
     @property
     def is_up(self) -> bool: ...
     @property
     def free(self) -> int: ...
+    @property
+    def window(self) -> int: ...
+    @property
+    def reconnects(self) -> int: ...
     @property
     def unanswered(self) -> int: ...
     def start(self) -> None: ...
@@ -76,6 +83,7 @@ class Channel:
         policies: Mapping[Lane, LanePolicy],
         clock: Callable[[], int],
         changed: Callable[[], None],
+        watch: Watch | None = None,
     ) -> None:
         self.config = config
         self.name = config.name
@@ -90,6 +98,8 @@ class Channel:
         self._clock = clock
         self._changed = changed
         self._pace = TokenBucket(config.rate)
+        self._timings = Timings(config.name, watch)
+        self._told: dict[str, str] = {}
         self._work = asyncio.Event()
         self._stopping = False
         self._at_rest = asyncio.Event()
@@ -127,6 +137,7 @@ class Channel:
 
     async def _turn(self) -> bool:
         """One turn; False when there is nothing to do until somebody wakes the channel."""
+        self._timings.tell()
         free = min(sum(link.free for link in self.links), MOST_PER_TURN)
         if free <= 0:
             return False
@@ -155,9 +166,10 @@ class Channel:
             await asyncio.sleep(STORE_PAUSE_S)
             return
         self._lanes.settled(pulled)
-        for each in alive:
-            if each.message.id in owned:
-                self._launch(each)
+        ours = [each for each in alive if each.message.id in owned]
+        for each in ours:
+            self._launch(each)
+        self._timings.sent(ours, self._clock())
 
     def _is_late(self, waiting: Waiting) -> bool:
         return waiting.submission.expire_at.timestamp() * 1000 <= self._clock()
@@ -208,7 +220,8 @@ class Channel:
         total = len(split.payloads)
         whole = not waiting.parts or total != waiting.message.segments
         numbers = range(1, total + 1) if whole else waiting.parts
-        flight = Flight(waiting, self.name, self._policies[waiting.submission.lane], set(numbers))
+        policy = self._policies[waiting.submission.lane]
+        flight = Flight(waiting, self.name, policy, set(numbers), sent_at=self._clock())
         source = self._source(waiting)
         return [
             Submit(
@@ -259,15 +272,20 @@ class Channel:
     # What the links tell; called on the event loop.
 
     def up(self, link: Any) -> None:
+        self._told.pop(link.name, None)
         log.info("link.up", channel=self.name, link=link.name)
         self._changed()
 
     def down(self, link: Any, reason: str) -> None:
-        log.warning("link.down", channel=self.name, link=link.name, reason=reason)
+        # Once for each reason: a carrier that is away for the night fails a thousand logins.
+        if reason != "stopped" and self._told.get(link.name) != reason:
+            self._told[link.name] = reason
+            log.warning("link.down", channel=self.name, link=link.name, reason=reason)
         self._changed()
 
     def answered(self, link: Any, token: tuple[Flight, int], answer: Answer) -> None:
         flight, number = token
+        self._timings.answered(flight.sent_at, self._clock())
         if flight.answered(number, answer):
             self._ended(flight)
         self._work.set()

@@ -25,6 +25,7 @@ from adapter.dispatch.lanes import Lanes
 from adapter.dispatch.recorder import Recorder
 from adapter.dispatch.routes import Routes
 from adapter.dispatch.spool import Spool
+from adapter.dispatch.timings import Watch
 from adapter.domain.client import Client
 from adapter.domain.outcomes import Outcome, QueueKey, Verdict
 from adapter.domain.values import Waiting
@@ -50,6 +51,7 @@ class Dispatcher:
         policies: Policies,
         open_links: OpenLinks,
         clock: Callable[[], int],
+        watch: Watch | None = None,
     ) -> None:
         self._policies = policies
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -69,6 +71,7 @@ class Dispatcher:
                 policies.lanes,
                 clock,
                 self._wake,
+                watch,
             )
             for config in channels
             if config.enabled

@@ -25,6 +25,7 @@ class Flight:
     channel: str
     policy: LanePolicy
     open: set[int]
+    sent_at: int = 0
     answers: dict[int, PartResult] = field(default_factory=dict)
     lost: list[int] = field(default_factory=list)
     again: list[int] = field(default_factory=list)

@@ -7,8 +7,9 @@ that an attempt does not wait behind the recording of receipts.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TypeVar
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
 
@@ -29,6 +30,13 @@ BATCH_LINGER_S = 0.01
 """Recordings may wait this long for company: nobody waits for them."""
 
 
+class Watch(Protocol):
+    """Who wants to know how long receipts took; `adapter.metrics.Metrics` fits."""
+
+    def observe_receipt(self, channel: str, waits: Iterable[float]) -> None:
+        """Seconds from a submit to its receipt."""
+
+
 class StoreSpool:
     """See `adapter.dispatch.spool.Spool`.
 
@@ -46,7 +54,9 @@ class StoreSpool:
         told: Callable[[Sequence[Notice | InboundNotice]], None],
         owners: Mapping[str, str],
         sources: Mapping[str, Sequence[str]],
+        watch: Watch | None = None,
     ) -> None:
+        self._watch = watch
         self._engine = engine
         self._starter = starter
         self._recorder = recorder
@@ -95,6 +105,9 @@ class StoreSpool:
     async def report(self, reports: Sequence[Reported]) -> None:
         notices = await self._commit(self._recorder, self._report, reports)
         self._told(notices)
+        if self._watch is not None:
+            for channel, waits in _receipt_times(notices).items():
+                self._watch.observe_receipt(channel, waits)
 
     async def receive(self, texts: Sequence[Received]) -> None:
         notices = await self._commit(self._recorder, self._receive, texts)
@@ -137,6 +150,15 @@ class StoreSpool:
             connection, self._ids, _joined(works), self._owners, self._sources
         )
         return _first(notices, works)
+
+
+def _receipt_times(notices: Sequence[Notice]) -> Mapping[str, Sequence[float]]:
+    """By channel: seconds from submit to the receipt that ended a message."""
+    times: defaultdict[str, list[float]] = defaultdict(list)
+    for each in notices:
+        if each.submitted_at is not None and each.done_at is not None:
+            times[each.channel].append((each.done_at - each.submitted_at).total_seconds())
+    return times
 
 
 def _joined(works: Sequence[Sequence[T]]) -> list[T]:

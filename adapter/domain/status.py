@@ -16,7 +16,9 @@ from adapter.domain.states import Lane
 
 @dataclass(frozen=True, slots=True)
 class LinkStatus:
-    """One connection of a channel. `pending` submits of at most `window` are unanswered."""
+    """One connection of a channel, up or down `since`. `pending` submits are unanswered, of
+    at most `window` now: fewer than `configured` after the carrier asked us to slow down, 0
+    while it is down. `reconnects` counts since the node started."""
 
     number: int
     up: bool
@@ -25,6 +27,10 @@ class LinkStatus:
     window: int = 0
     reason: str = ""
     """Why it is down, empty while it is up."""
+    configured: int = 0
+    reconnects: int = 0
+    last_error: str = ""
+    """Why it was down last, kept while it is up."""
 
 
 @dataclass(frozen=True, slots=True)

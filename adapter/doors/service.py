@@ -11,10 +11,11 @@ messages or 1,000 notices; the models enforce the former.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import adapter
 from adapter import contract
@@ -26,6 +27,7 @@ from adapter.domain.values import Entry, InboundNotice, Notice, Reply, Request, 
 from adapter.doors.cursor import Cursor
 
 _SEPARATORS = re.compile(r"[,;，；、\s]+")
+_SENDING = frozenset({"Send", "SendBatch", "SendText"})
 _ID = re.compile(r"\d{1,19}", re.ASCII)
 
 N = TypeVar("N", Notice, InboundNotice)
@@ -39,6 +41,16 @@ class Caller:
     password: str
     address: str
     door: Door
+
+
+class Watch(Protocol):
+    """Who counts; `adapter.metrics.Metrics` fits."""
+
+    def observe_accept(self, door: Door, seconds: float) -> None:
+        """An operation that sends was answered after so many seconds."""
+
+    def refused(self, door: Door, code: Code, count: int = 1) -> None:
+        """Requests, or recipients of a request, were refused."""
 
 
 def _now() -> datetime:
@@ -62,7 +74,9 @@ class Exchange:
         timezone: tzinfo,
         clock: Callable[[], datetime] = _now,
         state: Callable[[], str] = _running,
+        watch: Watch | None = None,
     ) -> None:
+        self._watch = watch
         self._accounts = accounts
         self._intake = intake
         self._desk = desk
@@ -83,6 +97,17 @@ class Exchange:
 
     def run(self, operation: str, caller: Caller, *arguments: Any) -> Any:
         """Run an operation by its name in the contract. Raises Refusal."""
+        started = time.perf_counter()
+        try:
+            return self._run(operation, caller, *arguments)
+        except Refusal as refusal:
+            self._count(caller.door, {refusal.code: 1})
+            raise
+        finally:
+            if self._watch is not None and operation in _SENDING:
+                self._watch.observe_accept(caller.door, time.perf_counter() - started)
+
+    def _run(self, operation: str, caller: Caller, *arguments: Any) -> Any:
         if operation == "Ping":
             return self.ping(caller)
         if operation == "SendText":
@@ -91,6 +116,11 @@ class Exchange:
         if run is None:
             raise Refusal(Code.BAD_REQUEST, "there is no such operation")
         return run(self._enter(caller), caller.door, *arguments)
+
+    def _count(self, door: Door, refusals: Mapping[Code, int]) -> None:
+        if self._watch is not None:
+            for code, count in refusals.items():
+                self._watch.refused(door, code, count)
 
     def _enter(self, caller: Caller) -> Client:
         if not caller.account:
@@ -162,6 +192,7 @@ class Exchange:
         (reply,) = self._intake.accept(client, [request])
         if reply.submission_id is None and not reply.results:
             raise Refusal(reply.code, reply.description)
+        self._count(request.door, reply.refusals)
         return reply
 
     def send_text(
@@ -189,6 +220,7 @@ class Exchange:
             )
             reply = self._take(client, request)
         except Refusal as refusal:
+            self._count(caller.door, {refusal.code: 1})
             return f"{refusal.code};;{refusal.description}"
         words = reply.description or f"{reply.accepted} accepted"
         return f"{reply.code};{_written_id(reply.submission_id) or ''};{words}"

@@ -33,6 +33,8 @@ _HEADERS = {
     "referrer-policy": ("Referrer-Policy", "no-referrer"),
     "cache-control": ("Cache-Control", "no-store"),
 }
+# Asked every few seconds by somebody who only looks: a line each would bury the others.
+_WATCHED = frozenset({"/healthz", "/readyz", "/metrics", "/status"})
 # Beyond these waitress stops accepting; a hospital has some hundred clients.
 _CONNECTIONS = 1_000
 # A client that says nothing for so long is dropped.
@@ -84,7 +86,9 @@ class Site:
             return app(environ, start)
         finally:
             # The path beneath a mount and the query may hold a number or a secret.
-            log.info(
+            watched = mount in _WATCHED and status != "500"
+            log.log(
+                logging.DEBUG if watched else logging.INFO,
                 "request",
                 method=environ["REQUEST_METHOD"][:10],
                 mount=mount or "-",

@@ -39,7 +39,8 @@ class Courier:
     """Delivers to one destination on a thread of its own.
 
     `deliver` raises when the destination cannot be written; `read` returns waiting notices with
-    ids greater than the one given, oldest first; `forget` deletes what arrived.
+    ids greater than the one given, oldest first; `forget` deletes what arrived; `arrived` hears
+    of it.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Courier:
         read: Callable[[int, int], Sequence[Home]],
         forget: Callable[[Sequence[int]], object],
         *,
+        arrived: Callable[[Sequence[Home]], object] = lambda notices: None,
         batch: int = 500,
         most: int = 20_000,
     ) -> None:
@@ -57,6 +59,7 @@ class Courier:
         self._deliver = deliver
         self._read = read
         self._forget = forget
+        self._arrived = arrived
         self._batch = batch
         self._most = most
         self._fresh: deque[Home] = deque()
@@ -146,6 +149,7 @@ class Courier:
                     log.info("courier.recovered", destination=self.destination)
                     self.failing_since = None
                 self._forget([notice.id for notice in batch])
+                self._arrived(newest)
                 return
 
     def _pause(self, seconds: float) -> None:

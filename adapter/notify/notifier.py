@@ -6,8 +6,11 @@ Destinations without a courier (clients that fetch) are served by the store alon
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Protocol
 
 from sqlalchemy import Connection, Engine
 
@@ -20,6 +23,13 @@ from adapter.store.committer import Committer, Kind
 Deliver = Callable[[Sequence[Home]], None]
 
 
+class Watch(Protocol):
+    """Who wants to know how long states took home; `adapter.metrics.Metrics` fits."""
+
+    def observe_write_back(self, source: str, waits: Iterable[float]) -> None:
+        """Seconds from a state, or an inbound text, to its row in the HIS."""
+
+
 class Notifier:
     """`homes` maps a destination to what delivers to it, `describe` puts a state and the
     carrier's code in words."""
@@ -30,7 +40,9 @@ class Notifier:
         committer: Committer,
         homes: Mapping[str, Deliver],
         describe: Callable[[State, str], str],
+        watch: Watch | None = None,
     ) -> None:
+        self._watch = watch
         self._engine = engine
         self._describe = describe
         self._committer = committer
@@ -39,7 +51,11 @@ class Notifier:
         )
         self.couriers = {
             destination: Courier(
-                destination, self._worded(deliver), self._reader(destination), self._forget_later
+                destination,
+                self._worded(deliver),
+                self._reader(destination),
+                self._forget_later,
+                arrived=partial(self._observe, destination.removeprefix("source:")),
             )
             for destination, deliver in homes.items()
         }
@@ -86,9 +102,22 @@ class Notifier:
 
         return read
 
+    def _observe(self, source: str, arrived: Sequence[Home]) -> None:
+        if self._watch is not None:
+            now = datetime.now(UTC)
+            times = filter(None, map(_time_of, arrived))
+            self._watch.observe_write_back(source, [(now - at).total_seconds() for at in times])
+
     def _forget_later(self, arrived: Sequence[int]) -> object:
         return self._committer.submit(self._forget, arrived)
 
     def _run_forget(self, connection: Connection, works: Sequence[Sequence[int]]) -> list[int]:
         notices.forget(connection, [each for work in works for each in work])
         return [len(work) for work in works]
+
+
+def _time_of(home: Home) -> datetime | None:
+    """When it happened. A state without a time of its own is not measured."""
+    if isinstance(home, InboundNotice):
+        return home.received_at
+    return home.submitted_at if home.state is State.SUBMITTED else home.done_at
