@@ -8,18 +8,13 @@ the server's answer is hashed in the field's width, always as four octets, or as
 from __future__ import annotations
 
 import hmac
-from datetime import datetime, timedelta, timezone
 from hashlib import md5
 
-BEIJING = timezone(timedelta(hours=8))
+from connectors.clock import BEIJING as BEIJING
+from connectors.clock import timestamp as timestamp
+
 NO_DIGEST = bytes(16)
 _ACCOUNT_SIZE = 6
-
-
-def timestamp(now: datetime | None = None) -> int:
-    """MMDDHHMMSS of Beijing as the number CONNECT carries."""
-    moment = (now or datetime.now(BEIJING)).astimezone(BEIJING)
-    return int(moment.strftime("%m%d%H%M%S"))
 
 
 def source_digest(account: bytes, secret: bytes, stamp: int, *, padded: bool = False) -> bytes:
