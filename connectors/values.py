@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, IntEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 
 class Coding(IntEnum):
@@ -29,8 +29,7 @@ class Action(Enum):
     CLOSE = "close"
 
 
-@dataclass(frozen=True, slots=True)
-class Submit:
+class Submit(NamedTuple):
     """One segment to send. `token` is the caller's and comes back with the answer.
 
     `payload` includes the user data header when `udh` is set; at most 140 octets
@@ -48,8 +47,7 @@ class Submit:
     token: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """The peer's answer to a Submit. `id` is canonical text (see each protocol), empty if none."""
 
     ok: bool
@@ -58,8 +56,7 @@ class Answer:
     action: Action
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """A status report. `final` is False for intermediate ones (ACCEPTD, ENROUTE)."""
 
     id: str

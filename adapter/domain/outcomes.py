@@ -21,8 +21,7 @@ class QueueKey(NamedTuple):
     client: str
 
 
-@dataclass(frozen=True, slots=True)
-class Begin:
+class Begin(NamedTuple):
     """A message is about to go to the wire over `channel`."""
 
     waiting: Waiting
@@ -43,8 +42,7 @@ class Verdict(Enum):
     """Given to the line, answer lost: settled by a receipt, or by rule at `due_at`."""
 
 
-@dataclass(frozen=True, slots=True)
-class PartResult:
+class PartResult(NamedTuple):
     """The carrier's answer for one segment. `carrier_id` is empty where refused."""
 
     number: int
@@ -53,8 +51,7 @@ class PartResult:
     code: str
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The end of an attempt. `parts` were answered; `remaining` were not accepted."""
 
     waiting: Waiting
@@ -67,8 +64,7 @@ class Outcome:
     remaining: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Reported:
+class Reported(NamedTuple):
     """A final status report of a carrier for one segment."""
 
     channel: str

@@ -158,7 +158,7 @@ def test_a_receipt_of_another_channel_or_of_nobody_is_kept(desk: Desk) -> None:
 def test_a_receipt_after_the_end_is_kept_as_late(desk: Desk) -> None:
     (made,) = desk.sending(segments=2)
     desk.finish(
-        replace(outcome(made, Verdict.RETRY, taken=[1]), verdict=Verdict.REJECTED, code="9")
+        outcome(made, Verdict.RETRY, taken=[1])._replace(verdict=Verdict.REJECTED, code="9")
     )
     assert desk.receive(reported(made, 1)) == []
     assert desk.states([made]) == ["REJECTED"]
@@ -169,7 +169,7 @@ def test_an_id_that_a_carrier_uses_again_belongs_to_the_newer_message(desk: Desk
     older, newer = desk.sending(2)
     for each in (older, newer):
         end = outcome(each)
-        desk.finish(replace(end, parts=[replace(end.parts[0], carrier_id="7")]))
+        desk.finish(end._replace(parts=[end.parts[0]._replace(carrier_id="7")]))
     desk.receive(reported(newer, named="7"))
     assert desk.states([older, newer]) == ["ACCEPTED", "DELIVERED"]
 
