@@ -135,7 +135,9 @@ def test_one_row_that_cannot_be_processed_does_not_stop_the_others(his: His, run
 
 def test_two_pollers_never_share_a_row(his: His, running: Run) -> None:
     books = [Book(), Book()]
-    sources = [running(his.settings(batch=50), book.take) for book in books]
+    # On a busy machine a lock may take long; who gives up waiting hands in the other's rows,
+    # which only a common store would keep single.
+    sources = [running(his.settings(batch=50, lock_timeout_s=60.0), book.take) for book in books]
     # Both have looked for unanswered rows, as every source does first.
     eventually(lambda: all(source.health().polled_at for source in sources))
     his.insert(3000)
