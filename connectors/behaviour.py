@@ -14,7 +14,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+_RESULT = re.compile(r"[0-9]+|0x[0-9a-fA-F]+")
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(?:-(\d+(?:\.\d+)?))?")
 
 
@@ -38,7 +40,12 @@ class Failure:
 
     @property
     def at_submit(self) -> bool:
-        return self.code.isascii() and self.code.isdigit()
+        return _RESULT.fullmatch(self.code) is not None
+
+    @property
+    def result(self) -> int:
+        """The number of a failure at submit."""
+        return int(self.code, 16 if "x" in self.code else 10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +75,9 @@ class SimulatorOptions:
     """One simulated carrier: where it listens, who may log in, how it behaves.
 
     An empty `account` lets everyone in who knows the password. `window`: deliveries a link may
-    leave unanswered; those unanswered for `response_timeout_s` are sent again. `keep`: events
-    readable in the process.
+    leave unanswered; those unanswered for `response_timeout_s` are sent again. `client_port`:
+    where the client listens for a connection that the carrier opens. `keep`: events readable
+    in the process. `own`: what the protocol alone knows, in its own class.
     """
 
     protocol: str = "cmpp"
@@ -84,6 +92,9 @@ class SimulatorOptions:
     response_timeout_s: float = 60.0
     gateway: int = 106901
     keep: int = 0
+    client_host: str = "127.0.0.1"
+    client_port: int = 0
+    own: Any = None
 
 
 def parse_delay(word: str) -> tuple[Span, Span]:

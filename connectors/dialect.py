@@ -68,10 +68,18 @@ class Left:
 
 
 @dataclass(slots=True)
+class Declined:
+    """The peer asked for something that we do not do; `response` says so."""
+
+    response: bytes
+
+
+@dataclass(slots=True)
 class Unknown:
-    """A command without a layout: counted, not answered."""
+    """A command without a layout: counted, and answered where the protocol has a word for it."""
 
     command: int
+    response: bytes = b""
 
 
 Event = (
@@ -83,6 +91,7 @@ Event = (
     | TestAnswered
     | Leaving
     | Left
+    | Declined
     | Unknown
 )
 
@@ -92,6 +101,12 @@ class Dialect(Protocol):
 
     header_size: int
     frame_limit: int
+    last_sequence: int
+    """Sequence numbers run from 1 to this one."""
+    heartbeats: bool
+    """Whether the protocol can ask a silent peer if it lives."""
+    submits: bool
+    """Whether submits may go out on this connection."""
 
     def login(self, sequence: int) -> bytes: ...
 

@@ -1,4 +1,4 @@
-"""The protocols a link can speak, by name."""
+"""The protocols that this library speaks, by name: the client's side and the server's."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from connectors.cmpp.client import CmppClient
+from connectors.cmpp.server import CMPP_SERVER
 from connectors.dialect import DialectFactory
+from connectors.server_dialect import ServerProtocol
 
 CLIENTS: Mapping[str, DialectFactory] = MappingProxyType({"cmpp": CmppClient})
+SERVERS: Mapping[str, ServerProtocol] = MappingProxyType({"cmpp": CMPP_SERVER})

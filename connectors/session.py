@@ -25,6 +25,7 @@ from typing import Any, Protocol
 
 from connectors.backoff import Backoff
 from connectors.dialect import (
+    Declined,
     Delivered,
     Dialect,
     Leaving,
@@ -45,7 +46,6 @@ from connectors.wire import Wire
 
 _REMEMBERED = 1024
 """Timed-out submits whose late answer would still be recognised."""
-_SEQUENCES = 1 << 32
 _GOOD_AFTER_S = 10.0
 
 
@@ -130,6 +130,8 @@ class Session(Wire):
         """Submits that would go out now."""
         if not self.up or self._paused is not None or self._idle is not None:
             return 0
+        if not self._dialect.submits:
+            return 0
         return max(0, self.window.room - len(self._queue) - len(self._throttled))
 
     @property
@@ -143,6 +145,10 @@ class Session(Wire):
 
     def submit(self, submits: Iterable[Submit]) -> None:
         """Send what the window allows, queue the rest in order."""
+        if not self._dialect.submits:
+            tokens = [submit.token for submit in submits]
+            self._loop.call_soon(self._owner.session_unsent, tokens)
+            return
         self._queue.extend(submits)
         self._pump()
 
@@ -210,8 +216,12 @@ class Session(Wire):
                 self.close("the peer ended the connection")
             case Left():
                 self.close("stopped")
-            case Unknown():
+            case Declined(response):
+                self.write(response)
+            case Unknown(_, response):
                 self._counters.unknown += 1
+                if response:
+                    self.write(response)
             case _:
                 self._counters.strays += 1
 
@@ -228,7 +238,7 @@ class Session(Wire):
         self.abort(f"no answer to the login in {self._settings.connect_timeout_s:g} s")
 
     def _next_sequence(self) -> int:
-        self._sequence = (self._sequence + 1) % _SEQUENCES
+        self._sequence = self._sequence % self._dialect.last_sequence + 1
         return self._sequence
 
     def _pump(self) -> None:
@@ -321,7 +331,7 @@ class Session(Wire):
             self._heard = False
             self._heartbeat.heard(now)
         self._expire(now)
-        if self._heartbeat.due(now):
+        if self._dialect.heartbeats and self._heartbeat.due(now):
             self.write(self._dialect.test(self._next_sequence()))
         if self._heartbeat.dead:
             self.abort(f"{self._settings.heartbeat_tries} heartbeats unanswered")

@@ -1,9 +1,11 @@
-"""What a client link is told: where, who, how fast, how patient."""
+"""What the two sides of a connection are told: where, who, how fast, how patient."""
 
 from __future__ import annotations
 
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +16,8 @@ class LinkSettings:
     the peer is asked; after `heartbeat_tries` unanswered tests it is dead. A login that is
     refused for its account, password or version is tried again no sooner than
     `refused_wait_s`, because repeated failures get an address locked. `account_padded`: hash
-    an account shorter than its field with NUL padding (cmpp.md A5).
+    an account shorter than its field with NUL padding (cmpp.md A5). `own`: what the protocol
+    alone knows, in its own class; None for its defaults.
     """
 
     protocol: str
@@ -42,6 +45,7 @@ class LinkSettings:
     fee_type: str = "01"
     fee_code: str = "000000"
     tls: ssl.SSLContext | None = None
+    own: Any = None
 
     def __post_init__(self) -> None:
         if self.window < 1:
@@ -49,3 +53,23 @@ class LinkSettings:
         for name in ("heartbeat_s", "response_timeout_s", "connect_timeout_s", "reconnect_min_s"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name}: must be more than 0")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """The server's side of a protocol. Times are seconds.
+
+    `window`: deliveries a client may leave unanswered. `versions`: those that may log in,
+    empty for all that the protocol has. `own`: what the protocol alone knows, in its own
+    class; None for its defaults.
+    """
+
+    protocol: str = "cmpp"
+    window: int = 16
+    heartbeat_s: float = 60.0
+    heartbeat_tries: int = 3
+    response_timeout_s: float = 60.0
+    login_timeout_s: float = 10.0
+    versions: Sequence[str] = ()
+    tls: ssl.SSLContext | None = None
+    own: Any = None

@@ -13,7 +13,7 @@ Events (`--log`, one JSON object a line, each with `event` and `time`):
     inbound  account, source, destination, text, id, again
     close    account, peer, reason
 
-`id` joins submit and receipt: 16 hex digits. A submit that was not accepted (throttled or
+`id` joins submit and receipt (CMPP: 16 hex digits). A submit that was not accepted (throttled or
 refused) has `result` other than 0 and no id. A receipt or inbound is logged when it is written;
 `again` counts repeats.
 
@@ -32,46 +32,33 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from connectors.backoff import Backoff
 from connectors.behaviour import Behaviour, SimulatorOptions, Span
-from connectors.cmpp.auth import BEIJING
-from connectors.cmpp.msgid import MsgIds, nth
-from connectors.cmpp.pdus import Deliver, Submit
-from connectors.cmpp.report import StatusReport, encode_report
-from connectors.cmpp.server import OK, ServerSession, ServerSettings, serve
+from connectors.clock import BEIJING
 from connectors.eventlog import EventLog
 from connectors.loop import fastest_loop
 from connectors.pace import TokenBucket
-from connectors.text import decode, parse_udh, plain, split
+from connectors.protocols import SERVERS
+from connectors.server import ServerSession, dial, serve
+from connectors.server_dialect import Entry, Receipt, Submitted, Text
+from connectors.settings import ServerSettings
+from connectors.text import decode, parse_udh, split
 from connectors.values import Coding
 
-_FLOW_CONTROL = 8
 _SENDINGS = 3
 """Of a delivery the client answers with an error; an unanswered one is sent until it is."""
-_ASCII = "ascii"
 
 
 @dataclass(slots=True)
-class _Receipt:
-    msg_id: bytes
-    stat: bytes
-    source: bytes
-    destination: bytes
-    submitted: bytes
-    sent: int = 0
+class _Delivery:
+    """What waits for a slot; `sent` counts how often it went out."""
 
-
-@dataclass(slots=True)
-class _Text:
-    source: bytes
-    destination: bytes
-    coding: int
-    payload: bytes
-    udh: bool
+    item: Receipt | Text
     sent: int = 0
 
 
 class Simulator:
-    """A CMPP carrier, 2.0 and 3.0 at once. Belongs to one event loop."""
+    """A carrier, every version of its protocol at once. Belongs to one event loop."""
 
     def __init__(self, options: SimulatorOptions) -> None:
         self.options = options
@@ -79,15 +66,23 @@ class Simulator:
         self.sessions: list[ServerSession] = []
         self._behaviour = options.behaviour
         self._random = random.Random(options.behaviour.seed)
-        self._ids = MsgIds(options.gateway, self._random.randrange(1 << 16))
-        self._outbox: deque[_Receipt | _Text] = deque()
+        self._protocol = SERVERS[options.protocol]
+        self._settings = ServerSettings(
+            options.protocol,
+            window=options.window,
+            heartbeat_s=options.heartbeat_s,
+            response_timeout_s=options.response_timeout_s,
+            own=options.own,
+        )
+        self._ids = self._protocol.ids(options.gateway, self._random.randrange(1 << 16))
+        self._outbox: deque[_Delivery] = deque()
         self._bucket: TokenBucket | None = None
         self._server: asyncio.Server | None = None
         self._timers: list[asyncio.Task[None]] = []
         self._submits = 0
-        self._last_source, self._last_destination = b"10690000", b"13800138000"
+        self._last_source, self._last_destination = "10690000", "13800138000"
         self._reference = 0
-        self._minute, self._stamp = -1, b""
+        self._minute, self._stamp = -1, ""
         self.behave(self._behaviour)
 
     @property
@@ -112,19 +107,16 @@ class Simulator:
     async def start(self) -> None:
         """Listen, and begin whatever happens by time."""
         options = self.options
-        settings = ServerSettings(
-            window=options.window,
-            heartbeat_s=options.heartbeat_s,
-            response_timeout_s=options.response_timeout_s,
-        )
         self.log.open()
-        self._server = await serve(self, options.host, options.port, settings)
+        self._server = await serve(self, options.host, options.port, self._settings)
         every = (
             (self._behaviour.drop_every_s, self.drop_links),
             (self._behaviour.inbound_every_s, self._inbound_by_time),
         )
         loop = asyncio.get_running_loop()
         self._timers = [loop.create_task(_repeat(s, act)) for s, act in every if s]
+        if options.client_port:
+            self._timers.append(loop.create_task(self._call()))
 
     async def stop(self) -> None:
         """Take leave of every client, close the log."""
@@ -163,62 +155,58 @@ class Simulator:
     ) -> None:
         """A text from a phone, in parts when it is long; `coding` GB for GB18030."""
         if coding is Coding.GB:
-            parts, fmt, udh = [text.encode("gb18030")], Coding.GB, False
+            items = [Text(source, destination, text.encode("gb18030"), Coding.GB, udh=False)]
         else:
             self._reference += 1
             made = split(text, gsm=coding is Coding.ASCII, reference=self._reference)
-            parts, fmt, udh = made.payloads, made.coding, made.udh
-        ends = source.encode(_ASCII), destination.encode(_ASCII)
-        self._outbox.extend(_Text(*ends, fmt, part, udh) for part in parts)
-        self._pump()
+            items = [
+                Text(source, destination, part, made.coding, made.udh) for part in made.payloads
+            ]
+        self._release(items)
 
     def send_receipt(
         self, msg_id: str, *, stat: str = "DELIVRD", source: str = "", destination: str = ""
     ) -> None:
-        """A receipt for any id (16 hex digits): a second one, an early one, an unknown one."""
-        ends = source.encode(_ASCII), destination.encode(_ASCII)
-        self._outbox.append(
-            _Receipt(bytes.fromhex(msg_id), stat.encode(_ASCII), *ends, self._now_stamp())
-        )
-        self._pump()
+        """A receipt for any id: a second one, an early one, an unknown one."""
+        stamp = self._now_stamp()
+        self._release([Receipt(msg_id, stat, source, destination, stamp, stamp)])
 
     def secret(self, session: ServerSession, account: str) -> bytes | None:
         known = not self.options.account or account == self.options.account
         return self.options.password.encode() if known else None
 
-    def entered(self, session: ServerSession) -> int:
-        return OK
+    def entered(self, session: ServerSession) -> Entry:
+        return Entry.OK
 
     def ready(self, session: ServerSession) -> None:
         self.sessions.append(session)
-        self._login(session, OK)
+        self._login(session, 0)
         self._pump()
 
     def left(self, session: ServerSession, reason: str) -> None:
         if session in self.sessions:
             self.sessions.remove(session)
-        elif session.version_byte:
+        elif session.version:
             self._login(session, session.refused)
         values = {"account": session.account, "peer": session.peer, "reason": reason}
         self.log.add("close", values)
 
-    def submitted(self, session: ServerSession, submit: Submit) -> None:
+    def submitted(self, session: ServerSession, submit: Submitted) -> None:
         self._submits += 1
-        result = self._verdict(submit)
-        count = len(submit.dest_terminal_id)
-        msg_id = self._ids.take(count) if result == 0 else bytes(8)
-        self._log_submit(session, submit, msg_id, result)
+        result = self._verdict()
+        ids = self._ids.of(submit) if result == 0 else [""] * len(submit.destinations)
+        self._log_submit(session, submit, ids, result)
         drop_after = self._behaviour.drop_after
         if drop_after and self._submits % drop_after == 0:
             session.abort("dropped by the simulator")
         delay = self._behaviour.answer_delay
         if delay:
             loop = asyncio.get_running_loop()
-            loop.call_later(self._draw(delay), session.answer, submit, msg_id, result)
+            loop.call_later(self._draw(delay), session.answer, submit, ids[0], result)
         else:
-            session.answer(submit, msg_id, result)
+            session.answer(submit, ids[0], result)
         if result == 0:
-            self._follow(submit, msg_id)
+            self._follow(submit, ids)
 
     def acknowledged(self, session: ServerSession, token: Any, result: int) -> None:
         if result and token.sent < _SENDINGS:
@@ -230,38 +218,37 @@ class Simulator:
         self._outbox.extendleft(reversed(tokens))
         self._pump()
 
-    def _verdict(self, submit: Submit) -> int:
+    def _verdict(self) -> int:
         if self._bucket is not None and not self._bucket.take():
-            return _FLOW_CONTROL
+            return self._protocol.throttled
         for failure in self._behaviour.failures:
             if failure.at_submit and self._random.random() < failure.share:
-                return int(failure.code)
+                return failure.result
         return 0
 
-    def _stat(self) -> bytes:
+    def _stat(self) -> str:
         for failure in self._behaviour.failures:
             if not failure.at_submit and self._random.random() < failure.share:
-                return failure.code.encode(_ASCII)
-        return b"DELIVRD"
+                return failure.code
+        return "DELIVRD"
 
-    def _follow(self, submit: Submit, msg_id: bytes) -> None:
+    def _follow(self, submit: Submitted, ids: Sequence[str]) -> None:
         """What an accepted submit brings about later: receipts, perhaps a reply."""
         behaviour = self._behaviour
-        self._last_source, self._last_destination = submit.src_id, submit.dest_terminal_id[0]
-        items: list[_Receipt | _Text] = []
-        if behaviour.receipts and submit.registered_delivery == 1:
+        self._last_source, self._last_destination = submit.source, submit.destinations[0]
+        items: list[Receipt | Text] = []
+        if behaviour.receipts and submit.report:
             stamp = self._now_stamp()
             items += [
-                _Receipt(nth(msg_id, k) if k else msg_id, self._stat(), submit.src_id, to, stamp)
-                for k, to in enumerate(submit.dest_terminal_id)
+                Receipt(msg_id, self._stat(), submit.source, to, stamp, stamp)
+                for msg_id, to in zip(ids, submit.destinations)
             ]
         share = behaviour.inbound_share
         if share and self._random.random() < share:
             reply = split(behaviour.inbound_text, reference=self._submits)
-            phone = submit.dest_terminal_id[0]
+            phone = submit.destinations[0]
             items += [
-                _Text(phone, submit.src_id, reply.coding, part, reply.udh)
-                for part in reply.payloads
+                Text(phone, submit.source, part, reply.coding, reply.udh) for part in reply.payloads
             ]
         if not items:
             return
@@ -271,8 +258,8 @@ class Simulator:
         else:
             self._release(items)
 
-    def _release(self, items: list[_Receipt | _Text]) -> None:
-        self._outbox.extend(items)
+    def _release(self, items: Sequence[Receipt | Text]) -> None:
+        self._outbox.extend(map(_Delivery, items))
         self._pump()
 
     def _pump(self) -> None:
@@ -281,86 +268,80 @@ class Simulator:
             for _ in range(min(session.free, len(self._outbox))):
                 self._deliver(session, self._outbox.popleft())
 
-    def _deliver(self, session: ServerSession, item: _Receipt | _Text) -> None:
-        again, item.sent = item.sent, item.sent + 1
-        own_id = self._ids.take()
-        if isinstance(item, _Receipt):
-            report = StatusReport(
-                item.msg_id, item.stat, item.submitted, self._now_stamp(), item.destination
-            )
-            pdu = Deliver(
-                msg_id=own_id,
-                dest_id=item.source,
-                src_terminal_id=item.destination,
-                registered_delivery=1,
-                msg_content=encode_report(report, session.version),
-            )
-        else:
-            pdu = Deliver(
-                msg_id=own_id,
-                dest_id=item.destination,
-                src_terminal_id=item.source,
-                tp_udhi=1 if item.udh else 0,
-                msg_fmt=item.coding,
-                msg_content=item.payload,
-            )
-        session.deliver(pdu, item)
+    def _deliver(self, session: ServerSession, delivery: _Delivery) -> None:
+        item = delivery.item
+        again, delivery.sent = delivery.sent, delivery.sent + 1
+        own_id = self._ids.own()
+        if isinstance(item, Receipt):
+            item.done = self._now_stamp()
+        session.deliver(item, delivery, own_id=own_id)
         self._log_deliver(session, item, own_id, again)
 
+    async def _call(self) -> None:
+        """Keep a connection to the client that listens for us, as an SGIP gateway does."""
+        options = self.options
+        pauses = Backoff(0.1, 5.0)
+        while True:
+            try:
+                session = await dial(self, options.client_host, options.client_port, self._settings)
+            except OSError:
+                await asyncio.sleep(pauses.next())
+                continue
+            await session.gone.wait()
+            if session.account:
+                pauses.reset()
+            await asyncio.sleep(pauses.next())
+
     def _log_submit(
-        self, session: ServerSession, submit: Submit, msg_id: bytes, result: int
+        self, session: ServerSession, submit: Submitted, ids: Sequence[str], result: int
     ) -> None:
-        content = submit.msg_content
-        udh, octets = parse_udh(content) if submit.tp_udhi else (None, content)
-        text = decode(octets, submit.msg_fmt)
-        for k, to in enumerate(submit.dest_terminal_id):
+        for msg_id, to in zip(ids, submit.destinations):
             self.log.add(
                 "submit",
                 {
                     "account": session.account,
-                    "source": plain(submit.src_id),
-                    "destination": plain(to),
-                    "text": text,
-                    "id": "" if result else nth(msg_id, k).hex(),
+                    "source": submit.source,
+                    "destination": to,
+                    "text": submit.text,
+                    "id": msg_id,
                     "result": result,
-                    "coding": submit.msg_fmt,
-                    "reference": udh.reference if udh else 0,
-                    "total": submit.pk_total,
-                    "number": submit.pk_number,
+                    "coding": submit.coding,
+                    "reference": submit.reference,
+                    "total": submit.total,
+                    "number": submit.number,
                 },
             )
 
     def _log_deliver(
-        self, session: ServerSession, item: _Receipt | _Text, own_id: bytes, again: int
+        self, session: ServerSession, item: Receipt | Text, own_id: str, again: int
     ) -> None:
         values: dict[str, Any] = {
             "account": session.account,
-            "source": plain(item.source),
-            "destination": plain(item.destination),
+            "source": item.source,
+            "destination": item.destination,
         }
-        if isinstance(item, _Receipt):
-            values |= {"id": item.msg_id.hex(), "stat": plain(item.stat), "again": again}
+        if isinstance(item, Receipt):
+            values |= {"id": item.id, "stat": item.stat, "again": again}
             self.log.add("receipt", values)
             return
         octets = parse_udh(item.payload)[1] if item.udh else item.payload
-        values |= {"text": decode(octets, item.coding), "id": own_id.hex(), "again": again}
+        values |= {"text": decode(octets, item.coding), "id": own_id, "again": again}
         self.log.add("inbound", values)
 
     def _inbound_by_time(self) -> None:
         text = self._behaviour.inbound_text
-        source, destination = plain(self._last_destination), plain(self._last_source)
-        self.send_inbound(source, destination, text)
+        self.send_inbound(self._last_destination, self._last_source, text)
 
     def _draw(self, span: Span) -> float:
         """Seconds."""
         return self._random.uniform(span.low, span.high) / 1000
 
-    def _now_stamp(self) -> bytes:
+    def _now_stamp(self) -> str:
         minute = int(time.time() // 60)
         if minute != self._minute:
             self._minute = minute
             moment = datetime.fromtimestamp(minute * 60, BEIJING)
-            self._stamp = moment.strftime("%y%m%d%H%M").encode(_ASCII)
+            self._stamp = moment.strftime("%y%m%d%H%M")
         return self._stamp
 
     def _login(self, session: ServerSession, result: int) -> None:
@@ -369,7 +350,7 @@ class Simulator:
             {
                 "account": session.account,
                 "peer": session.peer,
-                "version": f"{session.version_byte >> 4}.{session.version_byte & 15}",
+                "version": session.version,
                 "result": result,
             },
         )

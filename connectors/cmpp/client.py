@@ -11,6 +11,7 @@ from connectors.cmpp.pdus import (
     CODECS,
     FRAME_LIMIT,
     HEADER_SIZE,
+    LAST_SEQUENCE,
     V2,
     V3,
     ActiveTest,
@@ -54,6 +55,9 @@ class CmppClient:
 
     header_size = HEADER_SIZE
     frame_limit = FRAME_LIMIT
+    last_sequence = LAST_SEQUENCE
+    heartbeats = True
+    submits = True
 
     def __init__(self, settings: LinkSettings) -> None:
         self._settings = settings

@@ -246,6 +246,7 @@ class Codecs:
 
 
 HEADER_SIZE = 12
+LAST_SEQUENCE = (1 << 32) - 1
 FRAME_LIMIT = 4096
 """99 recipients and 140 octets of content make 3,471 in 3.0: every legal frame fits."""
 

@@ -1,26 +1,19 @@
-"""CMPP as a server speaks it: for our own CMPP door, and for the simulator.
+"""CMPP as a server speaks it: frames for its session, and the events it reads.
 
-A `ServerSession` is one client's connection. It does the login (both versions, told apart by
-the CONNECT's version byte), heartbeats both ways, the window of DELIVERs and their time-outs,
-and the orderly end. What a submit becomes is the `Gate`'s business.
-
-Limits: a session keeps what it was given to deliver in memory; look at `free` first.
+Both versions at once: the CONNECT's version byte tells them apart.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import ssl
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
 
 from connectors.cmpp.auth import NO_DIGEST, server_digest, source_matches
+from connectors.cmpp.msgid import MsgIds, nth
 from connectors.cmpp.pdus import (
     CODECS,
     FRAME_LIMIT,
     HEADER_SIZE,
+    LAST_SEQUENCE,
     NO_ID,
     STATUS,
     V2,
@@ -39,230 +32,177 @@ from connectors.cmpp.pdus import (
     Terminate,
     TerminateResp,
 )
-from connectors.errors import DecodeError
-from connectors.heartbeat import Heartbeat
-from connectors.text import plain
-from connectors.window import Window
-from connectors.wire import Wire
+from connectors.cmpp.report import StatusReport, encode_report
+from connectors.dialect import Declined, Leaving, Left, TestAnswered, TestAsked, Unknown
+from connectors.server_dialect import (
+    Acknowledged,
+    Entry,
+    Login,
+    Receipt,
+    ServerEvent,
+    ServerProtocol,
+    Submitted,
+    Text,
+)
+from connectors.settings import ServerSettings
+from connectors.text import decode, parse_udh, plain
 
-log = logging.getLogger(__name__)
-
-OK, BAD_STRUCTURE, BAD_ACCOUNT, BAD_SECRET, BAD_VERSION, TOO_MANY = range(6)
-"""CONNECT_RESP's status; 5 and above are the server's own."""
-
-_SEQUENCES = 1 << 32
-
-
-@dataclass(frozen=True, slots=True)
-class ServerSettings:
-    """`window`: DELIVERs a client may leave unanswered. Times are seconds."""
-
-    window: int = 16
-    heartbeat_s: float = 60.0
-    heartbeat_tries: int = 3
-    response_timeout_s: float = 60.0
-    login_timeout_s: float = 10.0
-    versions: Sequence[str] = (V2, V3)
-    tls: ssl.SSLContext | None = None
+_FLOW_CONTROL = 8
+_ASCII = "ascii"
 
 
-class Gate(Protocol):
-    """Who may enter, and what becomes of what they send. Called on the event loop."""
+class CmppServer:
+    """The server side of one CMPP connection. Ids are 16 lower-case hex digits."""
 
-    def secret(self, session: ServerSession, account: str) -> bytes | None:
-        """The account's shared secret; None for an unknown account or refused address."""
+    header_size = HEADER_SIZE
+    frame_limit = FRAME_LIMIT
+    last_sequence = LAST_SEQUENCE
+    heartbeats = True
+    first = frozenset({Connect.command})
 
-    def entered(self, session: ServerSession) -> int:
-        """The secret fits: OK to let the client in, or a status (TOO_MANY ...) to refuse."""
-
-    def ready(self, session: ServerSession) -> None:
-        """The client has been told that it is in: deliver from now on."""
-
-    def submitted(self, session: ServerSession, submit: Submit) -> None:
-        """Answer with `session.answer(submit, ...)`, now or later."""
-
-    def acknowledged(self, session: ServerSession, token: Any, result: int) -> None:
-        """The client answered a DELIVER."""
-
-    def undelivered(self, session: ServerSession, tokens: Sequence[Any]) -> None:
-        """These DELIVERs were not answered in time, or the connection fell."""
-
-    def left(self, session: ServerSession, reason: str) -> None:
-        """The connection is gone; `session.account` is empty if it never logged in."""
-
-
-class ServerSession(Wire):
-    """One client's connection."""
-
-    def __init__(self, gate: Gate, settings: ServerSettings) -> None:
-        super().__init__(HEADER_SIZE, FRAME_LIMIT)
-        self._gate = gate
-        self._settings = settings
+    def __init__(self, settings: ServerSettings) -> None:
+        self._versions: Sequence[str] = settings.versions or (V2, V3)
         self._codecs: Codecs = CODECS[V2]
-        self._window: Window[Any] = Window(settings.window)
-        self._heartbeat = Heartbeat(
-            settings.heartbeat_s, settings.heartbeat_tries, self._loop.time()
-        )
-        self._heard = False
-        self._sequence = 0
-        self._timer: asyncio.TimerHandle | None = None
-        self.account = ""
-        self.version = ""
-        self.version_byte = 0
-        self.refused = OK
-        """The status a login was refused with."""
-        self.unknown = 0
-        self.muted = False
-        """Hears nothing and says nothing any more, like a peer whose process hangs."""
+        self._readers: dict[int, Callable[[bytes], ServerEvent]] = {
+            Submit.command: self._submit,
+            DeliverResp.command: self._deliver_resp,
+            Connect.command: self._connect,
+            ActiveTest.command: self._active_test,
+            ActiveTestResp.command: lambda frame: TestAnswered(),
+            Terminate.command: self._terminate,
+            TerminateResp.command: lambda frame: Left(),
+            Cancel.command: self._cancel,
+        }
 
-    @property
-    def is_up(self) -> bool:
-        """Logged in."""
-        return bool(self.account) and not self.closing
+    def greeting(self, sequence: int) -> bytes:
+        return b""
 
-    @property
-    def free(self) -> int:
-        """DELIVERs that would go out now."""
-        return self._window.room if self.is_up else 0
+    def read(self, command: int, frame: bytes) -> ServerEvent:
+        reader = self._readers.get(command)
+        return Unknown(command) if reader is None else reader(frame)
 
-    def answer(self, submit: Submit, msg_id: bytes = NO_ID, result: int = 0) -> None:
-        """Answer a submit; `msg_id` is 8 octets, ignored by clients unless `result` is 0."""
-        frame = self._codecs.submit_resp.encode(SubmitResp(submit.sequence_id, msg_id, result))
-        self.write(frame)
-
-    def deliver(self, pdu: Deliver, token: Any) -> None:
-        """Send a report or an inbound text in a free slot. Raises EncodeError."""
-        pdu.sequence_id = self._next_sequence()
-        frame = self._codecs.deliver.encode(pdu)
-        self._window.put(pdu.sequence_id, token, self._loop.time())
-        self.write(frame)
-
-    def leave(self) -> None:
-        """Take leave of the client; the connection closes with its answer or a little later."""
-        if self.is_up:
-            self.write(self._codecs.encode(Terminate(self._next_sequence())))
-            self._loop.call_later(1.0, self.close, "stopped")
-        else:
-            self.close("stopped")
-
-    def opened(self) -> None:
-        self._timer = self._loop.call_later(
-            self._settings.login_timeout_s, self.abort, "no login in time"
-        )
-
-    def closed(self, reason: str) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        tokens = self._window.drain()
-        if tokens:
-            self._gate.undelivered(self, tokens)
-        self._gate.left(self, reason)
-
-    def write(self, frame: bytes) -> None:
-        if not self.muted:
-            super().write(frame)
-
-    def frame_received(self, command: int, frame: bytes) -> None:
-        if self.muted:
-            return
-        self._heard = True
-        try:
-            if not self.account:
-                self._login(command, frame)
-            elif command == Submit.command:
-                self._gate.submitted(self, self._codecs.submit.decode(frame))
-            elif command == DeliverResp.command:
-                self._delivered(self._codecs.deliver_resp.decode(frame))
-            else:
-                self._other(command, frame)
-        except DecodeError as fault:
-            self.abort(f"unreadable frame: {fault}")
-
-    def _other(self, command: int, frame: bytes) -> None:
-        sequence = int.from_bytes(frame[8:12], "big")
-        if command == ActiveTest.command:
-            self.write(self._codecs.encode(ActiveTestResp(sequence)))
-        elif command == Terminate.command:
-            self.write(self._codecs.encode(TerminateResp(sequence)))
-            self.close("the client took leave")
-        elif command == TerminateResp.command:
-            self.close("stopped")
-        elif command == Cancel.command:
-            self.write(self._codecs.encode(CancelResp(sequence, 1)))
-        elif command != ActiveTestResp.command:
-            self.unknown += 1
-
-    def _login(self, command: int, frame: bytes) -> None:
-        if command != Connect.command:
-            self.abort("the first frame was not a login")
-            return
-        connect: Connect = self._codecs.decode(frame)
-        self.version_byte = connect.version
+    def check(self, login: Login, secret: bytes | None) -> Entry:
+        connect: Connect = login.pdu
         version = V3 if connect.version >= 0x30 else V2
-        self._codecs = CODECS[version]
-        account = plain(connect.source_addr)
-        secret = self._gate.secret(self, account)
-        status = self._check(connect, version, secret)
-        if status == OK:
-            self.account, self.version = account, version
-            status = self._gate.entered(self)
-        self._answer_login(connect, status, secret or b"")
-        if status != OK:
-            self.account, self.refused = "", status
-            self.close(f"login refused with {status}")
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._tick()
-        self._gate.ready(self)
-
-    def _check(self, connect: Connect, version: str, secret: bytes | None) -> int:
-        if version not in self._settings.versions or connect.version > 0x30:
-            return BAD_VERSION
+        if version not in self._versions or connect.version > 0x30:
+            return Entry.BAD_VERSION
         if secret is None:
-            return BAD_ACCOUNT
+            return Entry.BAD_ACCOUNT
         account = connect.source_addr
         fits = source_matches(connect.authenticator_source, account, secret, connect.timestamp)
-        return OK if fits else BAD_SECRET
+        return Entry.OK if fits else Entry.BAD_SECRET
 
-    def _answer_login(self, connect: Connect, status: int, secret: bytes) -> None:
+    def status(self, entry: Entry) -> int:
+        return int(entry)
+
+    def admit(self, login: Login, entry: Entry, secret: bytes) -> bytes:
+        connect: Connect = login.pdu
         width = STATUS[self._codecs.version]
         source = connect.authenticator_source
-        digest = NO_DIGEST if status else server_digest(status, source, secret, width=width)
-        highest = 0x30 if V3 in self._settings.versions else 0x20
-        version = highest if status else connect.version
-        self.write(self._codecs.encode(ConnectResp(connect.sequence_id, status, digest, version)))
+        digest = NO_DIGEST if entry else server_digest(entry, source, secret, width=width)
+        highest = 0x30 if V3 in self._versions else 0x20
+        version = highest if entry else connect.version
+        return self._codecs.encode(ConnectResp(connect.sequence_id, entry, digest, version))
 
-    def _delivered(self, pdu: DeliverResp) -> None:
-        if pdu.sequence_id not in self._window:
-            return
-        token = self._window.take(pdu.sequence_id)
-        self._gate.acknowledged(self, token, pdu.result)
+    def answer(self, submit: Submitted, msg_id: str, result: int) -> bytes:
+        octets = bytes.fromhex(msg_id) if msg_id else NO_ID
+        return self._codecs.submit_resp.encode(SubmitResp(submit.pdu.sequence_id, octets, result))
 
-    def _next_sequence(self) -> int:
-        self._sequence = (self._sequence + 1) % _SEQUENCES
-        return self._sequence
+    def deliver(self, sequence: int, own_id: str, item: Receipt | Text) -> bytes:
+        pdu = self._report(item) if isinstance(item, Receipt) else _inbound(item)
+        pdu.sequence_id = sequence
+        if own_id:
+            pdu.msg_id = bytes.fromhex(own_id)
+        return self._codecs.deliver.encode(pdu)
 
-    def _tick(self) -> None:
-        now = self._loop.time()
-        if self._heard:
-            self._heard = False
-            self._heartbeat.heard(now)
-        expired = self._window.expired(now - self._settings.response_timeout_s)
-        if expired:
-            self._gate.undelivered(self, [token for _, token in expired])
-        if self._heartbeat.due(now):
-            self.write(self._codecs.encode(ActiveTest(self._next_sequence())))
-        if self._heartbeat.dead:
-            self.abort(f"{self._settings.heartbeat_tries} heartbeats unanswered")
-            return
-        shortest = min(self._settings.heartbeat_s, self._settings.response_timeout_s)
-        self._timer = self._loop.call_later(min(1.0, shortest / 4), self._tick)
+    def test(self, sequence: int) -> bytes:
+        return self._codecs.encode(ActiveTest(sequence))
+
+    def leave(self, sequence: int) -> bytes:
+        return self._codecs.encode(Terminate(sequence))
+
+    def _connect(self, frame: bytes) -> ServerEvent:
+        pdu: Connect = self._codecs.decode(frame)
+        self._codecs = CODECS[V3 if pdu.version >= 0x30 else V2]
+        version = f"{pdu.version >> 4}.{pdu.version & 15}"
+        return Login(plain(pdu.source_addr), version, True, pdu)
+
+    def _submit(self, frame: bytes) -> ServerEvent:
+        pdu = self._codecs.submit.decode(frame)
+        content = pdu.msg_content
+        udh, octets = parse_udh(content) if pdu.tp_udhi else (None, content)
+        return Submitted(
+            sequence=pdu.sequence_id,
+            source=plain(pdu.src_id),
+            destinations=[plain(to) for to in pdu.dest_terminal_id],
+            text=decode(octets, pdu.msg_fmt),
+            payload=content,
+            coding=pdu.msg_fmt,
+            udh=bool(pdu.tp_udhi),
+            reference=udh.reference if udh else 0,
+            total=pdu.pk_total,
+            number=pdu.pk_number,
+            report=pdu.registered_delivery == 1,
+            pdu=pdu,
+        )
+
+    def _deliver_resp(self, frame: bytes) -> ServerEvent:
+        pdu = self._codecs.deliver_resp.decode(frame)
+        return Acknowledged(pdu.sequence_id, pdu.result)
+
+    def _active_test(self, frame: bytes) -> ServerEvent:
+        return TestAsked(self._codecs.encode(ActiveTestResp(_sequence(frame))))
+
+    def _terminate(self, frame: bytes) -> ServerEvent:
+        return Leaving(self._codecs.encode(TerminateResp(_sequence(frame))))
+
+    def _cancel(self, frame: bytes) -> ServerEvent:
+        return Declined(self._codecs.encode(CancelResp(_sequence(frame), 1)))
+
+    def _report(self, item: Receipt) -> Deliver:
+        phone = item.destination.encode(_ASCII, "replace")
+        report = StatusReport(
+            bytes.fromhex(item.id),
+            item.stat.encode(_ASCII, "replace"),
+            item.submitted.encode(_ASCII),
+            item.done.encode(_ASCII),
+            phone,
+        )
+        return Deliver(
+            dest_id=item.source.encode(_ASCII, "replace"),
+            src_terminal_id=phone,
+            registered_delivery=1,
+            msg_content=encode_report(report, self._codecs.version),
+        )
 
 
-async def serve(gate: Gate, host: str, port: int, settings: ServerSettings) -> asyncio.Server:
-    """Listen; every connection becomes a ServerSession of `gate`."""
-    loop = asyncio.get_running_loop()
-    return await loop.create_server(
-        lambda: ServerSession(gate, settings), host, port, ssl=settings.tls
+def _inbound(item: Text) -> Deliver:
+    return Deliver(
+        dest_id=item.destination.encode(_ASCII, "replace"),
+        src_terminal_id=item.source.encode(_ASCII, "replace"),
+        tp_udhi=1 if item.udh else 0,
+        msg_fmt=item.coding,
+        msg_content=item.payload,
     )
+
+
+def _sequence(frame: bytes) -> int:
+    return int.from_bytes(frame[8:12], "big")
+
+
+class CmppIds:
+    """A gateway's ids (A6) as hex."""
+
+    def __init__(self, gateway: int, first: int) -> None:
+        self._ids = MsgIds(gateway, first)
+
+    def of(self, submit: Submitted) -> Sequence[str]:
+        count = len(submit.destinations)
+        first = self._ids.take(count)
+        return [first.hex()] if count == 1 else [nth(first, k).hex() for k in range(count)]
+
+    def own(self) -> str:
+        return self._ids.take().hex()
+
+
+CMPP_SERVER = ServerProtocol(CmppServer, CmppIds, throttled=_FLOW_CONTROL)
