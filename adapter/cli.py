@@ -161,11 +161,15 @@ def status(file: Path, as_json: bool) -> None:
 
     Example: sms-adapter status conf/demo/adapter.xml --json
     """
+    from zoneinfo import ZoneInfo
+
     from rich.console import Console
 
     from adapter.commands.status import show
 
-    sys.exit(show(_load(file).web, Console(), as_json=as_json))
+    config = _load(file)
+    zone = ZoneInfo(config.node.timezone)
+    sys.exit(show(config.web, zone, Console(), as_json=as_json))
 
 
 @main.command()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
-import click
 from rich.console import Console
 
 from adapter.config.model import Config
@@ -46,6 +46,6 @@ def write_report(
         return
     document = FILES[form](made)
     if output is None:
-        click.get_binary_stream("stdout").write(document)
+        sys.stdout.buffer.write(document)
     else:
         output.write_bytes(document)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from requests import ConnectionError as RequestConnectionError
 from requests import RequestException
 from zeep import Client
 from zeep.exceptions import Error, Fault
@@ -43,8 +44,10 @@ def send(
         )
     except Fault as fault:
         raise SendError(fault.message) from fault
-    except (Error, RequestException) as error:
-        raise SendError(f"{url}: {error}") from error
+    except RequestConnectionError as error:
+        raise SendError(f"no node answers at {url}; is it running?") from error
+    except (Error, RequestException, ValueError) as error:
+        raise SendError(f"{url} does not answer as a node does: {error}") from error
     answer: dict[str, Any] = serialize_object(reply, dict)
     answer["results"] = (answer.get("results") or {}).get("Result") or []
     return answer

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime, tzinfo
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
-from rich.console import Console, Group
+from rich import box
+from rich.columns import Columns
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -49,8 +52,8 @@ def fetch(web: Web, path: str = "/status", timeout_s: float = TIMEOUT_S) -> Docu
     return document
 
 
-def show(web: Web, console: Console, *, as_json: bool = False) -> int:
-    """Print the status; the exit status: 0, or 1 when no node answers."""
+def show(web: Web, zone: tzinfo, console: Console, *, as_json: bool = False) -> int:
+    """Print the status, its times in `zone`; the exit status: 0, or 1 when no node answers."""
     try:
         found = fetch(web)
     except UnreachableError as error:
@@ -62,88 +65,150 @@ def show(web: Web, console: Console, *, as_json: bool = False) -> int:
     if as_json:
         console.print_json(data=found)
     else:
-        console.print(page(found))
+        console.print(page(found, zone))
     return 0
 
 
-def page(found: Document) -> Group:
-    """The status as a page for people."""
-    parts = [_head(found), _figures(found), _channels(found), _sources(found), _jobs(found)]
-    return Group(*(part for part in parts if part is not None))
+def page(found: Document, zone: tzinfo) -> Group:
+    """The status as a page for people; 80 columns do for every figure."""
+    clock = _Clock(datetime.fromisoformat(found["at"]), zone)
+    return Group(
+        _head(found, clock),
+        "",
+        _queues(found),
+        *_channels(found, clock),
+        *_sources(found, clock),
+        *_jobs(found, clock),
+    )
 
 
-def _head(found: Document) -> Text:
-    faults = [f"{name}: {reason}" for name, reason in found["checks"].items() if reason != "ok"]
-    text = Text(f"{found['node']}  version {found['version']}  up {_span(found['uptime_s'])}  ")
+class _Clock:
+    """Writes times as the hospital's clock shows them: without the date where it is today's."""
+
+    def __init__(self, now: datetime, zone: tzinfo) -> None:
+        self.now = now.astimezone(zone)
+        self._zone = zone
+
+    def __call__(self, written: str | None) -> str:
+        if not written:
+            return "never"
+        at = datetime.fromisoformat(written).astimezone(self._zone)
+        same_day = at.date() == self.now.date()
+        return at.strftime("%H:%M:%S" if same_day else "%m-%d %H:%M")
+
+
+def _head(found: Document, clock: _Clock) -> Text:
+    text = Text(f"{found['node']}  ", "bold")
+    text.append(f"{found['version']}  {clock.now:%Y-%m-%d %H:%M:%S}  ", "not bold")
+    text.append(f"up {_span(found['uptime_s'])}  ", "not bold")
     if found["ready"]:
         return text.append("ready", "green")
-    return text.append(f"NOT READY ({'; '.join(faults)})", "red")
+    faults = [f"{name}: {reason}" for name, reason in found["checks"].items() if reason != "ok"]
+    return text.append(f"NOT READY: {'; '.join(faults)}", "red")
 
 
-def _figures(found: Document) -> Table:
-    store = found["store"]
-    table = Table("queue", "waiting", "oldest", title_justify="left")
+def _queues(found: Document) -> Columns:
+    waiting = _table("queue", "waiting", "oldest", left=1)
     for queue in found["queues"]:
-        table.add_row(queue["lane"], str(queue["waiting"]), _span(queue["oldest_s"]))
-    table.add_section()
-    table.add_row("all", f"{store['waiting']} of {store['capacity']}", "")
+        oldest = _span(queue["oldest_s"]) if queue["waiting"] else ""
+        waiting.add_row(queue["lane"], f"{queue['waiting']:,}", oldest)
+    store = found["store"]
+    under_way = _table("under way", "", left=1)
+    under_way.add_row("waiting", f"{store['waiting']:,}")
+    under_way.add_row("room for", f"{store['capacity'] - store['waiting']:,}")
     for name in ("on_wire", "in_doubt", "notices"):
-        table.add_row(name.replace("_", " "), str(found[name]), "")
-    table.add_section()
+        under_way.add_row(name.replace("_", " "), f"{found[name]:,}")
+    reached = _table("since the start", "", left=1)
     for state, count in found["counters"].items():
-        table.add_row(state, str(count), "")
-    return table
+        reached.add_row(state, f"{count:,}")
+    tables = [waiting, under_way, reached] if found["counters"] else [waiting, under_way]
+    return Columns(tables, padding=(0, 4))
 
 
-def _channels(found: Document) -> Table | None:
-    if not found["channels"]:
-        return None
-    table = Table("channel", "protocol", "rate/s", "link", "state", "pending", "since or why not")
+def _channels(found: Document, clock: _Clock) -> list[RenderableType]:
+    table = _table(
+        "channel", "protocol", "state", "link", "since", "window", "reconnects", "rate/s", left=3
+    )
+    faults = []
     for channel in found["channels"]:
-        names = (channel["name"], channel["protocol"], f"{channel['rate']:g}")
-        links = channel["links"]
+        names = (channel["name"], channel["protocol"])
+        rate = f"{channel['rate']:g}"
         if not channel["enabled"]:
-            table.add_row(*names, "", "disabled", "", "")
-        elif not links:
-            table.add_row(*names, "", _state(False), "", "")
-        for link in links if channel["enabled"] else ():
-            pending = f"{link['pending']} of {link['window']}"
-            why = link["since"] if link["up"] else link["reason"]
-            table.add_row(*names, str(link["number"]), _state(link["up"]), pending, Text(why or ""))
-            names = ("", "", "")
-    return table
+            table.add_row(*names, Text("off", "dim"), "", "", "", "", rate)
+            continue
+        for link in channel["links"]:
+            table.add_row(
+                *names,
+                _state(link["up"]),
+                str(link["number"]),
+                clock(link["since"]),
+                _window(link),
+                str(link["reconnects"]),
+                rate,
+            )
+            names, rate = ("", ""), ""
+            if why := link["reason"] or link["last_error"]:
+                name = f"{channel['name']} link {link['number']}"
+                faults.append(_fault(name, why, past=link["up"]))
+    return _section(table, faults)
 
 
-def _sources(found: Document) -> Table | None:
-    if not found["sources"]:
-        return None
-    table = Table("source", "state", "polled", "lag", "unwritten", "reason")
+def _window(link: Document) -> str:
+    """On the wire, of how many at most now; and of how many when the carrier does not brake."""
+    text = f"{link['pending']}/{link['window']}"
+    braked = link["up"] and link["window"] < link["configured"]
+    return f"{text} of {link['configured']}" if braked else text
+
+
+def _sources(found: Document, clock: _Clock) -> list[RenderableType]:
+    table = _table("source", "state", "polled", "lag", "unwritten", "for", left=2)
+    faults = []
     for source in found["sources"]:
         table.add_row(
             source["name"],
             _state(source["up"]),
-            source["polled_at"] or "never",
+            clock(source["polled_at"]),
             _span(source["lag_s"]),
-            str(source["unwritten"]),
-            Text(source["reason"]),
+            f"{source['unwritten']:,}",
+            _span(source["write_lag_s"]),
         )
-    return table
+        if source["reason"]:
+            faults.append(_fault(source["name"], source["reason"]))
+    return _section(table, faults)
 
 
-def _jobs(found: Document) -> Table | None:
-    if not found["jobs"]:
-        return None
-    table = Table("job", "last run", "took", "runs", "failures", "error")
+def _jobs(found: Document, clock: _Clock) -> list[RenderableType]:
+    table = _table("job", "last run", "took", "runs", "failures", left=1)
+    faults = []
     for job in found["jobs"]:
-        table.add_row(
-            job["name"],
-            job["ran_at"] or "never",
-            _span(job["seconds"]),
-            str(job["runs"]),
-            str(job["failures"]),
-            Text(job["error"]),
-        )
+        took = _span(job["seconds"]) if job["ran_at"] else ""
+        failures = Text(str(job["failures"]), "red" if job["error"] else "")
+        table.add_row(job["name"], clock(job["ran_at"]), took, str(job["runs"]), failures)
+        if job["error"]:
+            faults.append(_fault(job["name"], job["error"]))
+    return _section(table, faults)
+
+
+def _table(*headers: str, left: int) -> Table:
+    """Figures are never cut: where it gets narrow, names are broken."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1))
+    for place, header in enumerate(headers):
+        if place < left:
+            table.add_column(header, overflow="fold")
+        else:
+            table.add_column(header, justify="right", no_wrap=True)
     return table
+
+
+def _section(table: Table, faults: list[Text]) -> list[RenderableType]:
+    """A table with what is wrong beneath it, in full; nothing where there are no rows."""
+    return ["", table, *faults] if table.row_count else []
+
+
+def _fault(name: str, reason: str, *, past: bool = False) -> Text:
+    if past:
+        return Text(f"{name} was down: {reason}", "dim")
+    return Text(f"{name}: {reason}", "red")
 
 
 def _state(up: bool) -> Text:
@@ -151,6 +216,8 @@ def _state(up: bool) -> Text:
 
 
 def _span(seconds: float) -> str:
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(int(seconds), 60)
