@@ -8,23 +8,19 @@ hides octets behind its first NUL, `<name>_raw` shows the whole field. `udh`, `r
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from connectors.cmpp.pdus import CODECS, V2, Codecs, Deliver, Submit
-from connectors.cmpp.report import decode_report
+from connectors.cmpp.view import VIEWS as CMPP
 from connectors.errors import DecodeError
-from connectors.fields import Command, Counted, Length, Octets, Raw, Repeated, Spec
-from connectors.text import decode, parse_udh, plain
+from connectors.fields import Command, Length
+from connectors.view import View
 
 _IGNORED = re.compile(r"[\s:,]|0[xX]")
 _NOT_HEX = re.compile(r"[^0-9a-fA-F]")
-_VERSIONS: Mapping[tuple[str, str], Codecs] = MappingProxyType(
-    {("cmpp", version): codecs for version, codecs in CODECS.items()}
-    | {("cmpp", "2.1"): CODECS[V2]}
-)
-_UDHI = 0x41
+VIEWS: Mapping[str, Mapping[str, View]] = MappingProxyType({"cmpp": CMPP})
+"""By protocol and version."""
 
 
 def describe(protocol: str, version: str, hex_text: str) -> dict[str, Any]:
@@ -33,9 +29,9 @@ def describe(protocol: str, version: str, hex_text: str) -> dict[str, Any]:
     Blanks, colons and `0x` in the text are skipped. Raises ValueError for an unknown
     protocol or version.
     """
-    codecs = _VERSIONS.get((protocol.lower(), version))
-    if codecs is None:
-        known = ", ".join(" ".join(pair) for pair in _VERSIONS)
+    view = VIEWS.get(protocol.lower(), {}).get(version)
+    if view is None:
+        known = ", ".join(f"{name} {each}" for name, views in VIEWS.items() for each in views)
         raise ValueError(f"{protocol} {version}: expected one of {known}")
     digits = _IGNORED.sub("", hex_text)
     bad = _NOT_HEX.search(digits)
@@ -43,13 +39,16 @@ def describe(protocol: str, version: str, hex_text: str) -> dict[str, Any]:
         return {"error": f"not a hexadecimal digit: {bad[0]!r}", "offset": bad.start() // 2}
     if len(digits) % 2:
         return {"error": "half an octet at the end", "offset": len(digits) // 2}
-    frame = bytes.fromhex(digits)
+    return _shown(view, bytes.fromhex(digits))
+
+
+def _shown(view: View, frame: bytes) -> dict[str, Any]:
     try:
-        pdu = codecs.decode(frame)
+        pdu = view.codecs.decode(frame)
     except DecodeError as fault:
         where = {"field": fault.field} if fault.field else {}
         return {"error": str(fault), "offset": fault.offset, **where}
-    codec = codecs.by_command[pdu.command]
+    codec = view.codecs.by_command[pdu.command]
     fields: dict[str, Any] = {}
     for attr, spec in codec.layout:
         if isinstance(spec, Length):
@@ -57,62 +56,8 @@ def describe(protocol: str, version: str, hex_text: str) -> dict[str, Any]:
         elif isinstance(spec, Command):
             fields[spec.name] = f"0x{pdu.command:08x}"
         else:
-            _show(fields, spec, getattr(pdu, attr))
-    derive = _DERIVED.get(type(pdu))
+            view.show(fields, spec, getattr(pdu, attr))
+    derive = view.derived.get(type(pdu))
     if derive is not None:
         derive(pdu, fields)
     return {"name": pdu.title, "fields": fields, "hex": codec.encode(pdu).hex()}
-
-
-def _show(fields: dict[str, Any], spec: Spec, value: Any) -> None:
-    if isinstance(spec, Octets):
-        fields[spec.name] = plain(value)
-        if b"\0" in value:
-            fields[f"{spec.name}_raw"] = value.ljust(spec.octets, b"\0").hex()
-    elif isinstance(spec, Raw):
-        fields[spec.name] = value.hex()
-    elif isinstance(spec, Repeated):
-        fields[spec.count] = len(value)
-        fields[spec.name] = [plain(item) for item in value]
-    elif isinstance(spec, Counted):
-        fields[spec.count] = len(value)
-        fields[spec.name] = value.hex()
-    elif value is not None:
-        fields[spec.name] = value
-
-
-def _content(pdu: Submit | Deliver, fields: dict[str, Any]) -> None:
-    octets = pdu.msg_content
-    if pdu.tp_udhi & _UDHI:
-        udh, body = parse_udh(octets)
-        if udh is not None:
-            fields["udh"] = {
-                "udh_hex": octets[: len(octets) - len(body)].hex(),
-                "ref": udh.reference,
-                "total": udh.total,
-                "seq": udh.number,
-                "ref_bits": udh.bits,
-            }
-        octets = body
-    fields["Msg_Content_text"] = decode(octets, pdu.msg_fmt)
-
-
-def _deliver(pdu: Deliver, fields: dict[str, Any]) -> None:
-    if not pdu.registered_delivery:
-        _content(pdu, fields)
-        return
-    report = decode_report(pdu.msg_content)
-    fields["report"] = {
-        "Msg_Id": report.msg_id.hex(),
-        "Stat": plain(report.stat),
-        "Submit_time": plain(report.submit_time),
-        "Done_time": plain(report.done_time),
-        "Dest_terminal_Id": plain(report.dest_terminal_id),
-        "SMSC_sequence": report.smsc_sequence,
-        "layout_bytes": len(pdu.msg_content),
-    }
-
-
-_DERIVED: Mapping[type, Callable[[Any, dict[str, Any]], None]] = MappingProxyType(
-    {Submit: _content, Deliver: _deliver}
-)
