@@ -154,8 +154,7 @@ class Channel:
         return True
 
     async def _send(self, pulled: Sequence[Waiting]) -> None:
-        expired = [each for each in pulled if self._is_late(each)]
-        alive = [each for each in pulled if not self._is_late(each)]
+        alive, expired = _by_expiry(pulled, self._clock())
         try:
             if expired:
                 await self._spool.expire([each.message.id for each in expired])
@@ -166,13 +165,14 @@ class Channel:
             await asyncio.sleep(STORE_PAUSE_S)
             return
         self._lanes.settled(pulled)
+        now = self._clock()
         ours = [each for each in alive if each.message.id in owned]
-        for each in ours:
-            self._launch(each)
-        self._timings.sent(ours, self._clock())
-
-    def _is_late(self, waiting: Waiting) -> bool:
-        return waiting.submission.expire_at.timestamp() * 1000 <= self._clock()
+        alive, late = _by_expiry(ours, now)
+        for each in late:
+            # It expired while the store was away: back into the spool, which ends it.
+            self._end_unsent(each, Verdict.RETRY, UNSENT)
+        self._launch(alive, now)
+        self._timings.sent(alive, now)
 
     async def _begin(self, alive: Sequence[Waiting]) -> set[int]:
         """Record the attempts; which are ours to send."""
@@ -199,29 +199,35 @@ class Channel:
                     raise
                 await asyncio.sleep(STORE_PAUSE_S)
 
-    def _launch(self, waiting: Waiting) -> None:
-        if self._is_late(waiting):
-            # It expired while the store was away: back into the spool, which ends it.
-            self._end_unsent(waiting, Verdict.RETRY, UNSENT)
-            return
-        try:
-            submits = self._prepare(waiting)
-        except Exception:
-            # A fault of ours with one text must not stop the channel.
-            log.exception("channel.unsendable", channel=self.name, message=waiting.message.id)
-            self._end_unsent(waiting, Verdict.REJECTED, UNSENDABLE)
-            return
-        self.in_flight += 1
-        self._idle.clear()
-        max(self.links, key=_freedom).submit_many(submits)
+    def _launch(self, messages: Sequence[Waiting], now: int) -> None:
+        """Give each message to the link with most room, all of a link's share at once."""
+        room = [link.free if link.is_up else -1 for link in self.links]
+        shares: list[list[Submit]] = [[] for _ in self.links]
+        for waiting in messages:
+            try:
+                submits = self._prepare(waiting, now)
+            except Exception:
+                # A fault of ours with one text must not stop the channel.
+                log.exception("channel.unsendable", channel=self.name, message=waiting.message.id)
+                self._end_unsent(waiting, Verdict.REJECTED, UNSENDABLE)
+                continue
+            self.in_flight += 1
+            freest = room.index(max(room))
+            room[freest] -= len(submits)
+            shares[freest] += submits
+        if self.in_flight:
+            self._idle.clear()
+        for link, share in zip(self.links, shares, strict=True):
+            if share:
+                link.submit_many(share)
 
-    def _prepare(self, waiting: Waiting) -> list[Submit]:
+    def _prepare(self, waiting: Waiting, now: int) -> list[Submit]:
         split = self._split(waiting)
         total = len(split.payloads)
         whole = not waiting.parts or total != waiting.message.segments
         numbers = range(1, total + 1) if whole else waiting.parts
         policy = self._policies[waiting.submission.lane]
-        flight = Flight(waiting, self.name, policy, set(numbers), sent_at=self._clock())
+        flight = Flight(waiting, self.name, policy, set(numbers), sent_at=now)
         source = self._source(waiting)
         return [
             Submit(
@@ -341,6 +347,16 @@ class Channel:
         )
 
 
+def _by_expiry(messages: Sequence[Waiting], now: int) -> tuple[list[Waiting], list[Waiting]]:
+    """Those that may be sent at `now`, and those that are too old."""
+    alive: list[Waiting] = []
+    late: list[Waiting] = []
+    for each in messages:
+        expired = each.submission.expire_at.timestamp() * 1000 <= now
+        (late if expired else alive).append(each)
+    return alive, late
+
+
 def _segments(waiting: Waiting) -> int:
     return len(waiting.parts) or waiting.message.segments
 
@@ -348,10 +364,6 @@ def _segments(waiting: Waiting) -> int:
 def _reference(message_id: int) -> int:
     """What joins the segments on the phone: the same whenever a part is sent again."""
     return (message_id ^ message_id >> 22) & 0xFF
-
-
-def _freedom(link: ClientLink) -> int:
-    return link.free if link.is_up else -1
 
 
 def local_number(number: str) -> str:

@@ -3,7 +3,7 @@
 There is a queue for each (carrier, lane, client). A higher lane goes first; inside a lane
 the clients take turns, message by message. What was just accepted is kept in memory while
 there is room; everything else stays on disk and is read, in the order it is due, when its
-queue runs empty. So memory is bounded by `active`, and a backlog costs disk.
+queue runs low. So memory is bounded by `active`, and a backlog costs disk.
 
 A queue never waits for another one's reading.
 
@@ -64,6 +64,7 @@ class Lanes:
         self._chunk = chunk
         self._queues: dict[QueueKey, _Queue] = {}
         self._rings: dict[str, deque[_Queue]] = {lane.value: deque() for lane in Lane}
+        self._handed: dict[int, _Queue] = {}
         self._held = 0
         self._readings: set[asyncio.Task[None]] = set()
 
@@ -114,13 +115,7 @@ class Lanes:
     def settled(self, handed: Iterable[Waiting], *, back: bool = False) -> None:
         """The spool has answered for these. `back`: it could not; they wait there again."""
         for waiting in handed:
-            queue = self._queue(
-                QueueKey(
-                    waiting.message.carrier.value,
-                    waiting.submission.lane.value,
-                    waiting.submission.client,
-                )
-            )
+            queue = self._handed.pop(waiting.message.id)
             queue.here.discard(waiting.message.id)
             if back:
                 self._look(queue, self._clock() + READ_AGAIN_MS)
@@ -170,6 +165,7 @@ class Lanes:
             skipped = 0
             waiting = queue.entries.popleft()
             self._held -= 1
+            self._handed[waiting.message.id] = queue
             pulled.append(waiting)
             taken += len(waiting.parts) or waiting.message.segments
             if queue.entries:
@@ -177,8 +173,9 @@ class Lanes:
             else:
                 ring.popleft()
                 queue.in_ring = False
-                if queue.more:
-                    self._read(queue)
+            # Read on before it runs empty, so that the channel need not wait for the store.
+            if queue.more and len(queue.entries) < self._chunk // 2:
+                self._read(queue)
         return taken
 
     def _look(self, queue: _Queue, at: int) -> None:
