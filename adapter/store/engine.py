@@ -34,7 +34,9 @@ def open_engine(url: str | URL, *, pool_size: int = 8) -> Engine:
         return _open_sqlite(parsed, pool_size)
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
-    return create_engine(
+    if parsed.drivername == "postgresql+psycopg":
+        parsed = parsed.set(query={**_NOTICE_SILENCE, **parsed.query})
+    engine = create_engine(
         parsed,
         pool_size=pool_size,
         max_overflow=4,
@@ -43,6 +45,20 @@ def open_engine(url: str | URL, *, pool_size: int = 8) -> Engine:
         # An error must not repeat the row: it holds contents and numbers.
         hide_parameters=True,
     )
+    if parsed.get_backend_name() == "postgresql":
+        event.listen(engine, "connect", _prepare_postgresql)
+    return engine
+
+
+def _prepare_postgresql(connection: Any, _record: Any) -> None:
+    with connection.cursor() as cursor:
+        # The store's statements find a few hundred rows by index. A fresh table has no
+        # statistics: without this the planner reads all of it for each batch of receipts
+        # (900 ms instead of 2 ms at 100,000 rows), until the first ANALYZE.
+        for name in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"):
+            cursor.execute(f"SET {name} = off")
+        cursor.execute("SET max_parallel_workers_per_gather = 0")
+    connection.commit()
 
 
 def _open_sqlite(url: URL, pool_size: int) -> Engine:

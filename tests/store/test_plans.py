@@ -1,0 +1,83 @@
+"""PostgreSQL reaches every row by an index, with statistics and without."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine, event, text
+
+from adapter.domain.outcomes import Begin, QueueKey, Received, Verdict
+from adapter.domain.states import DoubtRule
+from adapter.store import notices, recording, settlement, spooling
+from adapter.store.engine import open_engine
+from adapter.store.migrate import upgrade
+from adapter.store.withdrawal import withdraw_by_key
+from tests.store.making import IDS, Intake, outcome, pair, reported, writing
+
+ROWS = 3_000
+BIG = {"submission", "message", "spool", "segment", "notification", "inbound"}
+
+
+@pytest.fixture
+def plans(postgres_url: str) -> Iterator[tuple[Engine, list[str]]]:
+    """A store, and the plans of all statements run on it."""
+    engine = open_engine(postgres_url)
+    upgrade(engine)
+    told: list[str] = []
+
+    @event.listens_for(engine, "connect")
+    def explain(connection, _record) -> None:  # type: ignore[no-untyped-def]
+        connection.add_notice_handler(lambda notice: told.append(notice.message_primary))
+        connection.execute("LOAD 'auto_explain'")
+        connection.execute("SET auto_explain.log_min_duration = 0")
+        connection.execute("SET auto_explain.log_level = notice")
+        connection.commit()
+
+    engine.dispose()
+    yield engine, told
+    engine.dispose()
+
+
+@pytest.mark.parametrize("analyzed", [False, True])
+def test_no_statement_reads_a_whole_table(plans: tuple[Engine, list[str]], analyzed: bool) -> None:
+    engine, told = plans
+    intake = Intake(engine)
+    intake.committer.start()
+    made = intake.accept(*[pair(source="a", business_key=str(each)) for each in range(ROWS)])
+    with writing(engine) as connection:
+        spooling.begin(connection, [Begin(each, "main", 1_000) for each in made[1_000:]])
+        recording.finish(connection, IDS, [outcome(each) for each in made[2_000:]])
+        recording.receive(connection, IDS, [reported(each) for each in made[2_500:]])
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if analyzed:
+            connection.execute(text("ANALYZE"))
+    told.clear()
+    for start in range(0, 500, 50):
+        # More often than the driver and the server need to settle on prepared plans.
+        with writing(engine) as connection:
+            waiting, going = made[start : start + 20], made[1_000 + start : 1_050 + start]
+            spooling.begin(connection, [Begin(each, "main", 1_000) for each in waiting])
+            recording.finish(connection, IDS, [outcome(each) for each in going])
+            recording.finish(connection, IDS, [outcome(waiting[0], Verdict.DOUBT)])
+            recording.receive(connection, IDS, [reported(each) for each in going])
+            phone = Received("main", going[0].message.mobile, "yes", "1", "", 9_000)
+            recording.take_inbound(connection, IDS, [phone], {}, {})
+            withdraw_by_key(connection, IDS, "his", str(start + 30))
+            settlement.settle_doubts(connection, IDS, 5_000, lambda _c, _l: DoubtRule.WAIT)
+            settlement.expire_waiting(connection, IDS, 5_000, 0)
+            notices.forget_of(connection, "source:a", [each.message.id for each in going])
+        intake.accept(pair(ref=str(start), business_key="new"), replace=True)
+        spooling.read_due(engine, QueueKey("mobile", "normal", "his"), 100, 2**50, ())
+        with engine.connect() as connection:
+            notices.read_states(connection, "source:a", 100)
+            settlement.find_silent(connection, 2**41, 0, 100)
+    intake.committer.stop()
+    assert len(told) > 100
+    whole = {
+        (re.findall(r"Seq Scan on (\w+)", plan)[0], plan)
+        for plan in told
+        if set(re.findall(r"Seq Scan on (\w+)", plan)) & BIG
+    }
+    assert not whole
