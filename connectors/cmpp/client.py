@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from connectors import codes
 from connectors.cmpp.auth import server_matches, source_digest, timestamp
+from connectors.cmpp.codes import CONNECT_STATUS
 from connectors.cmpp.pdus import (
     CODECS,
     FRAME_LIMIT,
@@ -136,7 +137,7 @@ class CmppClient:
         version = V2 if len(frame) == _CONNECT_RESP_V2 else V3
         pdu: ConnectResp = CODECS[version].decode(frame)
         if pdu.status:
-            text = codes.CONNECT_STATUS.get(pdu.status, ("", "other error"))[1]
+            text = CONNECT_STATUS.get(pdu.status, ("", "other error"))[1]
             return LoginRefused(f"login refused: {text} ({pdu.status})", pdu.status in _LASTING)
         if not server_matches(pdu.authenticator_ismg, pdu.status, self._digest, self._secret):
             log.warning("%s: the gateway's authenticator does not fit", self._settings.name)

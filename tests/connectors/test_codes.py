@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.codes import CMPP_RESULTS, reason, result, stat
+from connectors.codes import RESULTS, reason, result, stat
 from connectors.values import Action
 
 
@@ -28,9 +28,11 @@ def test_actions(code: int, action: Action) -> None:
 
 
 def test_every_result_reads_in_both_languages() -> None:
-    for code, reading in CMPP_RESULTS.items():
-        assert reading.zh
-        assert reading.en
+    for table in RESULTS.values():
+        for reading in table.values():
+            assert reading.zh
+            assert reading.en
+    for code, reading in RESULTS["cmpp"].items():
         assert reason(str(code)) == f"{reading.zh} ({code})"
 
 
