@@ -150,7 +150,7 @@ def encrypt(key_file: Path, secret: str) -> None:
     try:
         click.echo(seal(read_key(key_file), secret))
     except (OSError, SecretError) as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(f"{key_file}: {error}") from error
 
 
 @main.command()

@@ -60,7 +60,7 @@ class Metrics:
             "sms_refused", "Requests or recipients refused.", "door", "code"
         )
         self._accept = self._histogram(
-            "sms_accept_seconds", "From a request's arrival to its answer.", _FAST, "door"
+            "sms_accept_seconds", "From a request that was read to its answer.", _FAST, "door"
         )
         self._wire = self._histogram(
             "sms_wire_seconds", "From acceptance (or due time) to the wire.", _WIRE, "lane"
