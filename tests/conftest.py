@@ -12,6 +12,7 @@ import itertools
 import tempfile
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,11 +50,18 @@ def postgres_server() -> Iterator[str]:
     server.cleanup()
 
 
+@contextmanager
+def new_database(server: str) -> Iterator[str]:
+    """A fresh, empty database of its own; dropped afterwards, whoever is still in it."""
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(server.format("postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        yield server.format(name).replace("postgresql://", "postgresql+psycopg://", 1)
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
 @pytest.fixture
 def postgres_url(postgres_server: str) -> Iterator[str]:
-    """A fresh, empty database of its own; dropped after the test, whoever is still in it."""
-    name = f"test_{next(_numbers)}"
-    with psycopg.connect(postgres_server.format("postgres"), autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        yield postgres_server.format(name).replace("postgresql://", "postgresql+psycopg://", 1)
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    """A database for this test alone."""
+    with new_database(postgres_server) as url:
+        yield url

@@ -2,14 +2,20 @@
 
 One thread for each destination, so that a hospital database that is slow or gone holds up
 nobody else. Notices come straight from the commit that wrote them; the store keeps them until
-they have arrived. When more come than memory may hold (`most`), after a restart, and every
-`READ_AGAIN_S` for safety, the courier reads them from the store.
+they have arrived. When more come than memory may hold (`most`), after a restart, after a
+delivery that failed, and every `READ_AGAIN_S` for safety, the courier reads them from the store.
 
 Promises
-    A notice is forgotten only after it was delivered. What was delivered just before a
-    crash is delivered again: deliveries must be repeatable.
-    Of several states of one message only the newest is delivered.
+    A notice is forgotten only after it was delivered, or a newer state of its message was.
+    What was delivered just before a crash is delivered again: deliveries must be repeatable.
+    Of several states of one message the final one is delivered, whichever came first.
     A delivery that fails is repeated with growing pauses, for as long as it takes.
+    A notice that the destination refuses while it takes others is set aside: it stays in the
+    store and is tried again, alone, every `ASIDE_S`, and holds up nobody.
+
+Limits
+    Whether one notice is at fault is found out by delivering a few of a failed batch alone; a
+    batch of nothing but bad ones looks like a destination that is away.
 """
 
 from __future__ import annotations
@@ -17,11 +23,12 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 import structlog
 
+from adapter.domain.states import FINAL
 from adapter.domain.values import InboundNotice, Notice
 
 log = structlog.get_logger(__name__)
@@ -33,6 +40,10 @@ LINGER_S = 0.2
 READ_AGAIN_S = 30.0
 PAUSE_MIN_S = 0.5
 PAUSE_MAX_S = 60.0
+TOGETHER = 3
+"""So many times a batch fails before some of it are tried alone."""
+PROBES = 3
+ASIDE_S = 600.0
 
 
 class Courier:
@@ -62,8 +73,11 @@ class Courier:
         self._arrived = arrived
         self._batch = batch
         self._most = most
-        self._fresh: deque[Home] = deque()
+        self._fresh: dict[int, Home] = {}
+        self._aside: dict[int, float] = {}
+        self._failures = 0
         self._behind = True
+        self._read_at = 0.0
         self._stopping = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._work, name=f"courier-{destination}")
@@ -83,19 +97,24 @@ class Courier:
         """Notices in memory."""
         return len(self._fresh)
 
+    @property
+    def set_aside(self) -> int:
+        """Notices that the destination refuses."""
+        return len(self._aside)
+
     def offer(self, notices: Sequence[Home]) -> None:
         """Take notices that were just committed."""
         with self._changed:
             if self._behind or len(self._fresh) + len(notices) > self._most:
                 self._behind = True
             else:
-                self._fresh.extend(notices)
+                self._fresh.update((notice.id, notice) for notice in notices)
             self._changed.notify()
 
     def _work(self) -> None:
         while not self._stopping:
             try:
-                if self._behind:
+                if self._behind or time.monotonic() >= self._read_at:
                     self._catch_up()
                 elif batch := self._gather():
                     self._bring(batch)
@@ -113,48 +132,125 @@ class Courier:
             self._fresh.clear()
             self._behind = False
         after = 0
-        while not self._stopping and (batch := self._read(self._batch, after)):
-            after = batch[-1].id
-            self._bring(batch)
+        aside: set[int] = set()
+        while not self._stopping and (page := self._read(self._batch, after)):
+            after = page[-1].id
+            refused = [notice for notice in page if notice.id in self._aside]
+            aside.update(notice.id for notice in refused)
+            if not self._bring([notice for notice in page if notice.id not in self._aside]):
+                return
+            self._try_again(refused)
+            with self._changed:
+                for notice in page:
+                    self._fresh.pop(notice.id, None)
+        self._aside = {made: due for made, due in self._aside.items() if made in aside}
+        self._read_at = time.monotonic() + READ_AGAIN_S
 
     def _gather(self) -> list[Home]:
         with self._changed:
-            if not self._changed.wait_for(
-                lambda: self._fresh or self._stopping or self._behind, READ_AGAIN_S
-            ):
-                self._behind = True
+            self._changed.wait_for(
+                lambda: self._fresh or self._stopping or self._behind,
+                max(0.0, self._read_at - time.monotonic()),
+            )
+            if not self._fresh:
                 return []
             self._changed.wait_for(
                 lambda: len(self._fresh) >= self._batch or self._stopping, LINGER_S
             )
-            return [self._fresh.popleft() for _ in range(min(self._batch, len(self._fresh)))]
+            taken = list(islice(self._fresh, self._batch))
+            return [self._fresh.pop(made) for made in taken]
 
-    def _bring(self, batch: Sequence[Home]) -> None:
-        newest = list({_subject(notice): notice for notice in batch}.values())
-        tries = 0
-        while not self._stopping:
-            try:
-                self._deliver(newest)
-            except Exception as error:
-                tries += 1
-                if self.failing_since is None:
-                    self.failing_since = time.time()
-                    log.warning(
-                        "courier.failed", destination=self.destination, error=type(error).__name__
-                    )
-                pause = min(PAUSE_MAX_S, PAUSE_MIN_S * 2 ** min(tries, 10))
-                self._pause(pause * random.uniform(0.5, 1.0))
+    def _bring(self, batch: Sequence[Home]) -> bool:
+        """Deliver a batch; False when it has to be read again later, after a pause."""
+        if not batch:
+            return True
+        try:
+            self._deliver_and_forget(batch)
+        except Exception as error:
+            self._failed(error)
+        else:
+            return True
+        if self._failures % TOGETHER == 0 and self._sort_out(batch):
+            return True
+        with self._changed:
+            self._behind = True
+        pause = min(PAUSE_MAX_S, PAUSE_MIN_S * 2.0 ** min(self._failures, 10))
+        self._pause(pause * random.uniform(0.5, 1.0))
+        return False
+
+    def _failed(self, error: Exception) -> None:
+        self._failures += 1
+        if self.failing_since is None:
+            self.failing_since = time.time()
+            log.warning("courier.failed", destination=self.destination, error=type(error).__name__)
+
+    def _deliver_and_forget(self, batch: Sequence[Home]) -> None:
+        latest = newest(batch)
+        self._deliver(latest)
+        self._failures = 0
+        if self.failing_since is not None:
+            log.info("courier.recovered", destination=self.destination)
+            self.failing_since = None
+        self._forget([notice.id for notice in batch])
+        self._arrived(latest)
+
+    def _sort_out(self, batch: Sequence[Home]) -> bool:
+        """Deliver one by one, where that works; those that are refused are set aside. False
+        when nothing lands: then the destination is away."""
+        landed = [notice for notice in _spread(batch, PROBES) if self._lands(notice)]
+        if not landed:
+            return False
+        tried = {notice.id for notice in landed}
+        for notice in batch:
+            if self._stopping:
+                return False
+            if notice.id not in tried and not self._lands(notice):
+                self._set_aside(notice)
+        return True
+
+    def _lands(self, notice: Home) -> bool:
+        try:
+            self._deliver_and_forget([notice])
+        except Exception:
+            return False
+        return True
+
+    def _set_aside(self, notice: Home) -> None:
+        if notice.id not in self._aside:
+            kind, number = _subject(notice)
+            log.error("courier.refused", destination=self.destination, kind=kind, id=number)
+        self._aside[notice.id] = time.monotonic() + ASIDE_S
+
+    def _try_again(self, refused: Sequence[Home]) -> None:
+        for notice in refused:
+            if self._stopping or time.monotonic() < self._aside[notice.id]:
+                continue
+            if self._lands(notice):
+                del self._aside[notice.id]
             else:
-                if self.failing_since is not None:
-                    log.info("courier.recovered", destination=self.destination)
-                    self.failing_since = None
-                self._forget([notice.id for notice in batch])
-                self._arrived(newest)
-                return
+                self._set_aside(notice)
 
     def _pause(self, seconds: float) -> None:
         with self._changed:
             self._changed.wait_for(lambda: self._stopping, seconds)
+
+
+def newest(batch: Sequence[Home]) -> list[Home]:
+    """One notice for each message and text: its final state, else the latest. Notices of one
+    commit may have overtaken those of the commit before."""
+    ordered = sorted(batch, key=lambda notice: (_is_final(notice), notice.id))
+    return list({_subject(notice): notice for notice in ordered}.values())
+
+
+def _is_final(notice: Home) -> bool:
+    return isinstance(notice, InboundNotice) or notice.state in FINAL
+
+
+def _spread(batch: Sequence[Home], most: int) -> list[Home]:
+    """The last, the first and some between."""
+    last = len(batch) - 1
+    places = {last * part // max(1, most - 1) for part in range(most)}
+    return [batch[place] for place in sorted(places, reverse=True)]
 
 
 def _subject(notice: Home) -> tuple[str, int]:
