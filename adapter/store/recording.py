@@ -147,8 +147,7 @@ def _again(each: Outcome) -> bulk.Row:
         of.client,
         each.due_at,
         to_ms(of.expire_at),
-        # What never reached the wire was no try; without segments its number is free again.
-        waiting.tries + 1 if each.parts else waiting.tries,
+        waiting.tries + 1,
         waiting.in_doubt,
         format_parts(each.remaining),
     )
