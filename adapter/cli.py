@@ -219,6 +219,8 @@ def send(as_json: bool, url: str, **wanted: Any) -> None:
 @click.option("--throttle", type=float, default=0.0, help="submits a second, then flow control")
 @click.option("--drop-link", help="at every Nth submit (500), or every so often (10s)")
 @click.option("--inbound", help="share of submits that are replied to (0.2), or a text every 3s")
+@click.option("--window", type=click.IntRange(1, 1_000), default=32, show_default=True,
+              help="deliveries that a link may leave unanswered")  # fmt: skip
 @click.option("--log", type=FILE, help="one JSON line for each event")
 def simulate(**options: Any) -> None:
     """Stand in for a carrier.

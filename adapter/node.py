@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -58,6 +59,8 @@ from adapter.store.ownership import Ownership
 from connectors.loop import fastest_loop
 
 log = structlog.get_logger(__name__)
+
+SWITCH_S = 0.001
 
 
 class Node:
@@ -223,6 +226,9 @@ class Node:
 
 def run(config: Config) -> None:
     """Run a node until SIGTERM or Ctrl-C."""
+    # A committer's transaction is a dozen short waits for the database; after each it has to
+    # get the interpreter back from whoever computes, by default for 5 ms.
+    sys.setswitchinterval(SWITCH_S)
     node = Node(config)
     with asyncio.Runner(loop_factory=fastest_loop()) as runner:
         runner.run(_until_signal(node))

@@ -90,6 +90,7 @@ def start(folder: Path, children: Children, store: str, his: str | None, line: L
     children.start(
         "carrier", "simulate", "--protocol", "cmpp", "--port", str(carrier),
         "--account", "900001", "--password", "bench", "--log", str(log),
+        "--window", str(line.window),
     )  # fmt: skip
     rig = start_node(folder, children, store, his, line, carrier)
     wait_until(rig, "/readyz")

@@ -29,6 +29,7 @@ def options_from(
     throttle: float,
     drop_link: str | None,
     inbound: str | None,
+    window: int,
     log: Path | None,
 ) -> SimulatorOptions:
     """Raises ValueError, naming the word that cannot be read."""
@@ -46,4 +47,4 @@ def options_from(
     if inbound:
         share, every_s = parse_inbound(inbound)
         behaviour = replace(behaviour, inbound_share=share, inbound_every_s=every_s)
-    return SimulatorOptions(protocol, host, port, account, password, behaviour, log)
+    return SimulatorOptions(protocol, host, port, account, password, behaviour, log, window)

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
-GATHER_S = 0.005
+GATHER_S = 0.002
 
 
 class Recorder:

@@ -26,7 +26,7 @@ from adapter.store.withdrawal import withdraw
 T = TypeVar("T")
 R = TypeVar("R")
 
-BATCH_LINGER_S = 0.01
+BATCH_LINGER_S = 0.002
 """Recordings may wait this long for company: nobody waits for them."""
 
 
