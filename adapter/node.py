@@ -122,9 +122,15 @@ class Node:
             self._clients,
             self._tell,
             self._dispatcher.look_again,
+            self._dispatcher.recorder.is_alive,
         )
         acceptance = Acceptance(
-            accepting, self._ids, self._capacity, self._dispatcher.arrived, self._tell
+            accepting,
+            self._ids,
+            self._capacity,
+            self._dispatcher.arrived,
+            self._tell,
+            self._dispatcher.look_again,
         )
         self._desk = Desk(engine, accepting, self._ids, self._capacity, describe, self._tell)
         limits = Limits(self._zone, self._desk.accepted_since)

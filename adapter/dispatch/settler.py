@@ -23,6 +23,7 @@ from adapter.store.clock import from_ms, now_ms
 from adapter.store.committer import Committer, Kind
 from adapter.store.reading import reading
 from adapter.store.settlement import Search, Settled
+from adapter.store.spooling import count_waiting
 
 log = structlog.get_logger(__name__)
 
@@ -128,7 +129,14 @@ class Settler:
         self._told(notices)
         self._capacity.add(-ended)
         self._expired_to = reached or 0
+        if reached is None:
+            self._count_again()
         return self._expired_to
+
+    def _count_again(self) -> None:
+        """Put right what lost answers of the store left wrong in the capacity."""
+        before = self._capacity.waiting
+        self._capacity.add(count_waiting(self._engine) - before)
 
     def _rule(self, client: str, lane: Lane) -> DoubtRule:
         its = self._clients.get(client)
