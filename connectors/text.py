@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from connectors import gsm as gsm_alphabet
 from connectors.values import Coding
 
 PAYLOAD_LIMIT = 140
@@ -65,9 +66,9 @@ def measure(text: str, *, gsm: bool = False) -> Measure:
     if not length or max(text) <= "\uffff":
         segments = 1 if length <= _UCS2_SINGLE else -(-length // _UCS2_PART)
         return Measure(Coding.UCS2, segments, length)
-    octets = _ucs2(text)
+    octets = ucs2(text)
     units = len(octets) // 2
-    return Measure(Coding.UCS2, 1 if units <= _UCS2_SINGLE else len(_cut_pairs(octets)), units)
+    return Measure(Coding.UCS2, 1 if units <= _UCS2_SINGLE else len(cut_pairs(octets)), units)
 
 
 def split(text: str, *, gsm: bool = False, reference: int = 0) -> Split:
@@ -80,15 +81,17 @@ def split(text: str, *, gsm: bool = False, reference: int = 0) -> Split:
         if len(octets) <= _ASCII_SINGLE:
             return Split(Coding.ASCII, [octets], False)
         pieces = [octets[at : at + _PART] for at in range(0, len(octets), _PART)]
-        return Split(Coding.ASCII, _with_udh(pieces, reference), True)
-    octets = _ucs2(text)
+        return Split(Coding.ASCII, with_udh(pieces, reference), True)
+    octets = ucs2(text)
     if len(octets) <= 2 * _UCS2_SINGLE:
         return Split(Coding.UCS2, [octets], False)
-    return Split(Coding.UCS2, _with_udh(_cut_pairs(octets), reference), True)
+    return Split(Coding.UCS2, with_udh(cut_pairs(octets), reference), True)
 
 
-def build_udh(reference: int, total: int, number: int) -> bytes:
-    """Concatenation with an 8-bit reference; `number` counts from 1."""
+def build_udh(reference: int, total: int, number: int, *, wide: bool = False) -> bytes:
+    """Concatenation with a reference of 8 bits, or 16; `number` counts from 1."""
+    if wide:
+        return bytes((6, 8, 4, reference >> 8 & 0xFF, reference & 0xFF, total, number))
     return bytes((5, 0, 3, reference & 0xFF, total, number))
 
 
@@ -114,6 +117,8 @@ def decode(octets: bytes, coding: int) -> str:
     """Text of a payload without its header. Binary formats give an empty text."""
     if coding == Coding.GB:
         return octets.decode("gb18030", "replace")
+    if coding == Coding.GSM:
+        return gsm_alphabet.decode(octets)
     alphabet = coding & 0x0C
     if coding == Coding.UCS2 or alphabet == 0x08:
         return octets.decode("utf-16-be", "replace")
@@ -139,15 +144,17 @@ def _decode_default(octets: bytes) -> str:
         return octets.decode("ascii", "replace")
 
 
-def _ucs2(text: str) -> bytes:
+def ucs2(text: str) -> bytes:
+    """UTF-16 without a byte order mark; what it cannot carry becomes "?"."""
     return text.encode("utf-16-be", "replace")
 
 
-def _cut_pairs(octets: bytes) -> list[bytes]:
+def cut_pairs(octets: bytes, size: int = _PART) -> list[bytes]:
+    """Pieces of UTF-16 of at most `size` octets (even); a surrogate pair stays together."""
     pieces = []
     at = 0
     while at < len(octets):
-        end = at + _PART
+        end = at + size
         if end < len(octets) and octets[end - 2] & 0xFC == 0xD8:
             end -= 2
         pieces.append(octets[at:end])
@@ -155,8 +162,9 @@ def _cut_pairs(octets: bytes) -> list[bytes]:
     return pieces
 
 
-def _with_udh(pieces: list[bytes], reference: int) -> list[bytes]:
+def with_udh(pieces: list[bytes], reference: int, *, wide: bool = False) -> list[bytes]:
+    """The pieces with their headers. Raises ValueError for more than 255."""
     total = len(pieces)
     if total > MAX_SEGMENTS:
         raise ValueError(f"{total} segments; a header can count {MAX_SEGMENTS}")
-    return [build_udh(reference, total, k) + piece for k, piece in enumerate(pieces, 1)]
+    return [build_udh(reference, total, k, wide=wide) + piece for k, piece in enumerate(pieces, 1)]

@@ -9,13 +9,18 @@ from typing import Any, NamedTuple, Protocol
 
 
 class Coding(IntEnum):
-    """How a segment's octets read (protocols/cmpp.md B1)."""
+    """How a segment's octets read (protocols/cmpp.md B1); the number is the one on the wire.
+
+    GSM, the 7-bit default alphabet with one character an octet, has none of its own: where a
+    protocol speaks it (SMPP), it is that protocol's 0.
+    """
 
     ASCII = 0
     LATIN1 = 3
     BINARY = 4
     UCS2 = 8
     GB = 15
+    GSM = 0x100
 
 
 class Action(Enum):
