@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from connectors.errors import DecodeError, EncodeError
 from connectors.smpp.fields import (
     LIST,
+    SME,
     Address,
     CString,
     Destinations,
@@ -61,9 +62,10 @@ def values(spec: Any) -> st.SearchStrategy[Any]:
         case CString():
             return _C.map(lambda octets: octets[: spec.width - 1])
         case Destinations():
-            number = st.builds(Address, _C.map(lambda c: c[:20]), _BYTE, _BYTE)
-            named = st.builds(Address, _C.map(lambda c: c[:20]), flag=st.just(LIST))
-            return st.lists(number | named, max_size=5).map(tuple)
+            short = _C.map(lambda octets: octets[:20])
+            sme = st.builds(Address, short, _BYTE, _BYTE, st.just(SME))
+            listed = st.builds(Address, short, st.just(0), st.just(0), st.just(LIST))
+            return st.lists(sme | listed, max_size=5).map(tuple)
         case Failures():
             one = st.builds(
                 Unsuccessful, _C.map(lambda c: c[:20]), _BYTE, _BYTE, st.integers(0, 2**32 - 1)
