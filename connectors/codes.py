@@ -15,9 +15,12 @@ from types import MappingProxyType
 
 from connectors.cmpp import codes as cmpp
 from connectors.readings import Result, Stat
+from connectors.smgp import codes as smgp
 from connectors.values import Action
 
-RESULTS: Mapping[str, Mapping[int, Result]] = MappingProxyType({"cmpp": cmpp.RESULTS})
+RESULTS: Mapping[str, Mapping[int, Result]] = MappingProxyType(
+    {"cmpp": cmpp.RESULTS, "smgp": smgp.RESULTS}
+)
 """By protocol and number."""
 
 _STATS: Mapping[str, Stat] = MappingProxyType(
@@ -37,6 +40,7 @@ _STATS: Mapping[str, Stat] = MappingProxyType(
         "CA:0051": Stat(False, True, "尚未建立连接", "not connected"),
         "CA:0052": Stat(False, True, "尚未成功登录", "not logged in"),
         "CA:0054": Stat(False, True, "超时未收到响应", "timed out"),
+        **smgp.STATS,
     }
 )
 
@@ -68,14 +72,19 @@ def result(protocol: str, code: int) -> Result:
 
 
 def stat(text: str) -> Stat:
-    """The reading of a report's stat, given without padding."""
+    """The reading of a report's stat, given without padding.
+
+    Of `UNDELIV:601`, a stat with a gateway's own code, it is that of the stat.
+    """
     known = _STATS.get(text)
     if known is not None:
         return known
     if not text:
         return _UNREADABLE
     family = _FAMILIES.get(text[:2]) if text[2:3] == ":" else None
-    return Stat(False, True, *family) if family else _FAILED
+    if family is not None:
+        return Stat(False, True, *family)
+    return _STATS.get(text.partition(":")[0], _FAILED)
 
 
 def reason(code: str, *, protocol: str = "cmpp", chinese: bool = True) -> str:

@@ -15,11 +15,12 @@ from typing import Any
 from connectors.cmpp.view import VIEWS as CMPP
 from connectors.errors import DecodeError
 from connectors.fields import Command, Length
+from connectors.smgp.view import VIEWS as SMGP
 from connectors.view import View
 
 _IGNORED = re.compile(r"[\s:,]|0[xX]")
 _NOT_HEX = re.compile(r"[^0-9a-fA-F]")
-VIEWS: Mapping[str, Mapping[str, View]] = MappingProxyType({"cmpp": CMPP})
+VIEWS: Mapping[str, Mapping[str, View]] = MappingProxyType({"cmpp": CMPP, "smgp": SMGP})
 """By protocol and version."""
 
 

@@ -9,6 +9,8 @@ from connectors.cmpp.client import CmppClient
 from connectors.cmpp.server import CMPP_SERVER
 from connectors.dialect import DialectFactory
 from connectors.server_dialect import ServerProtocol
+from connectors.smgp.client import SmgpClient
+from connectors.smgp.server import SMGP_SERVER
 
-CLIENTS: Mapping[str, DialectFactory] = MappingProxyType({"cmpp": CmppClient})
-SERVERS: Mapping[str, ServerProtocol] = MappingProxyType({"cmpp": CMPP_SERVER})
+CLIENTS: Mapping[str, DialectFactory] = MappingProxyType({"cmpp": CmppClient, "smgp": SmgpClient})
+SERVERS: Mapping[str, ServerProtocol] = MappingProxyType({"cmpp": CMPP_SERVER, "smgp": SMGP_SERVER})

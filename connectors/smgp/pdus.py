@@ -254,6 +254,10 @@ PDUS: tuple[type[Frame], ...] = (
     ActiveTest, ActiveTestResp, Exit, ExitResp, Query, QueryResp,
 )  # fmt: skip
 
+LAYOUTS: Mapping[str, str] = MappingProxyType({V1: V1, V2: V2, V3: V3, "3.1": V3})
+"""The version whose layouts a version has; nobody found 3.1 to differ on the wire."""
+
+LAST_SEQUENCE = 0xFFFFFFFF
 HEADER_SIZE = 12
 FRAME_LIMIT = 8192
 """100 recipients and 255 octets of content make 2,481; the parameters may fill the rest."""

@@ -66,3 +66,23 @@ def test_reasons_are_readable_and_keep_the_code() -> None:
     assert reason("XX:1") == "发送失败 (XX:1)"
     assert reason("8", chinese=False) == "flow control (8)"
     assert reason("") == ""
+
+
+@pytest.mark.parametrize(
+    ("code", "action"),
+    [
+        (0, Action.NONE),
+        (1, Action.THROTTLE),
+        (2, Action.RETRY),
+        (12, Action.PERMANENT),
+        (39, Action.OTHER_CHANNEL),
+        (57, Action.PERMANENT),
+        (58, Action.OTHER_CHANNEL),
+        (72, Action.PERMANENT),
+        (74, Action.RETRY),
+        (75, Action.OTHER_CHANNEL),
+        (200, Action.PERMANENT),
+    ],
+)
+def test_actions_of_smgp(code: int, action: Action) -> None:
+    assert result("smgp", code).action is action

@@ -1,0 +1,18 @@
+"""The frame viewer shows of SMGP what the vectors' authors saw."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from connectors.pdu_view import describe
+from tests.connectors.vectors import vectors
+
+
+@pytest.mark.parametrize("vector", vectors("SMGP"), ids=lambda v: v["name"])
+def test_vector(vector: dict[str, Any]) -> None:
+    seen = describe(vector["protocol"], vector["version"], vector["hex"])
+    assert seen["name"] == vector["pdu"]
+    assert seen["hex"] == vector["hex"]
+    assert seen["fields"] == vector["fields"]
