@@ -27,14 +27,14 @@ class TokenBucket:
         self._at = clock()
 
     def take(self, wanted: int = 1) -> int:
-        """Take up to `wanted` whole tokens; how many there were."""
+        """Take up to `wanted` whole tokens; how many there were, 0 in debt."""
         self._refill()
-        taken = min(wanted, int(self._tokens))
+        taken = max(0, min(wanted, int(self._tokens)))
         self._tokens -= taken
         return taken
 
     def put_back(self, unused: int) -> None:
-        """Return tokens that were taken and not used."""
+        """Return tokens that were taken and not used; less than 0 when more were used."""
         self._tokens = min(self.burst, self._tokens + unused)
 
     def wait_s(self) -> float:

@@ -150,6 +150,7 @@ class Dispatcher:
                 of = each.waiting.submission
                 key = QueueKey(each.waiting.message.carrier.value, of.lane.value, of.client)
                 self.lanes.wait_until(key, each.due_at)
+        self._wake()
 
     async def _tick(self) -> None:
         while True:

@@ -8,6 +8,7 @@ keeps it, and its window bounds how many are here.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
@@ -26,7 +27,7 @@ GATHER_S = 0.002
 
 class Recorder:
     """Used on the event loop only, but for `is_alive`. `recorded` hears of the outcomes that
-    were recorded."""
+    were recorded, or of none when a batch could not be."""
 
     def __init__(self, spool: Spool, recorded: Callable[[list[Outcome]], None]) -> None:
         self._spool = spool
@@ -37,6 +38,7 @@ class Recorder:
         self._timer: asyncio.TimerHandle | None = None
         self._running: set[asyncio.Task[None]] = set()
         self._alive: set[int] = set()
+        self._unrecorded: Counter[str] = Counter()
 
     def is_alive(self, message: int) -> bool:
         """Whether the outcome of this message's attempt will still be told. From any thread."""
@@ -50,7 +52,12 @@ class Recorder:
         """They were not begun."""
         self._alive.difference_update(messages)
 
+    def unrecorded(self, channel: str) -> int:
+        """Outcomes of this channel that were told and are not recorded yet."""
+        return self._unrecorded[channel]
+
     def outcome(self, outcome: Outcome) -> None:
+        self._unrecorded[outcome.channel] += 1
         self._outcomes.append(outcome)
         self._gather()
 
@@ -101,8 +108,8 @@ class Recorder:
         # What could not be recorded stays in `attempt` and comes up in doubt.
         recorded = await _commit(self._spool.finish, outcomes)
         self.expect_no_more(each.waiting.message.id for each in outcomes)
-        if recorded:
-            self._recorded(recorded)
+        self._unrecorded.subtract(each.channel for each in outcomes)
+        self._recorded(recorded)
 
     async def _acknowledge(
         self,

@@ -1,0 +1,407 @@
+"""Channels and dispatcher on a clock of their own: limits, retries, fail-over, stops."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from functools import partial
+from typing import Any
+
+import pytest
+
+from adapter.domain.outcomes import Verdict
+from adapter.domain.states import Lane
+from connectors import text
+from connectors.pace import TokenBucket
+from connectors.values import Answer, Submit
+from tests.dispatch.memory_spool import BUSY, OK, REFUSED, House, waiting
+from tests.dispatch.virtual import VirtualLoop, run
+
+
+@pytest.fixture(autouse=True)
+def _pace_by_the_virtual_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    def bucket(rate: float) -> TokenBucket:
+        return TokenBucket(rate, clock=asyncio.get_running_loop().time)
+
+    monkeypatch.setattr("adapter.dispatch.channel.TokenBucket", bucket)
+
+
+def most_in_a_second(times: list[float]) -> int:
+    """The most submits in any window of one second."""
+    most, first = 0, 0
+    for last, at in enumerate(times):
+        while times[first] <= at - 1.0:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
+@pytest.mark.parametrize(("rate", "segments"), [(3.0, 1), (50.0, 1), (50.0, 4), (400.0, 1)])
+def test_the_rate_is_kept_and_used(rate: float, segments: int) -> None:
+    async def test() -> None:
+        house = House(links=2, window=1_000, rate=rate)
+        await house.dispatcher.start()
+        count = int(10 * rate / segments)
+        house.accept(*(waiting(segments=segments) for _ in range(count)))
+        await house.until_ended(count)
+        times = [at for at, _ in house.sent]
+        assert len(times) == count * segments
+        # A tenth of a second's worth may go at once; a long message goes as a whole.
+        assert most_in_a_second(times) <= rate + max(1.0, rate / 10) + segments
+        assert times[-1] - times[0] <= 10.5
+        await house.dispatcher.stop()
+
+    run(test())
+
+
+@pytest.mark.parametrize("segments", [1, 3])
+def test_the_window_is_never_exceeded(segments: int) -> None:
+    async def test() -> None:
+        house = House(links=3, window=7)
+        await house.dispatcher.start()
+        house.accept(*(waiting(segments=segments) for _ in range(200)))
+        most = 0
+        while len(house.spool.finished) < 200:
+            # What is recorded as begun is what a crash would put in doubt.
+            most = max(most, sum(b.waiting.message.segments for b in house.spool.attempts.values()))
+            await asyncio.sleep(0.001)
+        lines = house.lines["a"]
+        assert {line.most_open for line in lines} == {7}
+        # On the wire, and answered but not recorded yet.
+        assert most <= 2 * 3 * 7 + segments - 1
+        await house.dispatcher.stop()
+
+    run(test())
+
+
+def test_the_parts_of_a_long_message_go_in_order_over_one_link() -> None:
+    async def test() -> None:
+        house = House(links=3, window=5)
+        await house.dispatcher.start()
+        accepted = house.accept(*(waiting(segments=1 + n % 7) for n in range(100)))
+        await house.until_ended(100)
+        parts: defaultdict[str, list[tuple[int, Submit]]] = defaultdict(list)
+        for line in house.lines["a"]:
+            for _, submit in line.sent:
+                parts[submit.destination].append((line.number, submit))
+        for each in accepted:
+            its = parts[each.message.mobile]
+            assert len({link for link, _ in its}) == 1
+            assert [submit.number for _, submit in its] == list(range(1, each.message.segments + 1))
+        await house.dispatcher.stop()
+
+    run(test())
+
+
+def test_a_part_sent_again_keeps_what_joins_it_on_the_phone() -> None:
+    async def test() -> None:
+        house = House()
+        seen: Counter[int] = Counter()
+
+        def second_part_later(submit: Submit) -> Answer:
+            seen[submit.number] += 1
+            return BUSY if submit.number == 2 and seen[2] == 1 else OK
+
+        house.line.answer = second_part_later
+        await house.dispatcher.start()
+        house.accept(waiting(segments=3))
+        await house.until_ended(1)
+        assert seen == {1: 1, 2: 2, 3: 1}
+        assert len({submit.payload[:5] for _, submit in house.sent}) == 1
+        await house.dispatcher.stop()
+
+    run(test())
+
+
+def test_a_message_refused_for_now_is_tried_as_often_as_the_lane_says() -> None:
+    async def test() -> None:
+        house = House()
+        house.line.answer = lambda _: BUSY
+        await house.dispatcher.start()
+        house.accept(waiting())
+        await house.until_ended(1)
+        (_, *between), last = [at for at, _ in house.sent], house.spool.finished[-1]
+        assert len(between) == 3
+        assert (last.verdict, last.code) == (Verdict.REJECTED, "9")
+        gaps = [b - a for (a, _), (b, _) in zip(house.sent, house.sent[1:], strict=False)]
+        for gap, whole in zip(gaps, (2, 4, 8), strict=True):
+            # The queue is looked at every tenth of a second.
+            assert whole / 2 <= gap <= whole + 0.2
+        await house.dispatcher.stop()
+
+    run(test())
+
+
+def test_a_refusal_for_good_ends_it_at_once() -> None:
+    async def test() -> None:
+        house = House()
+        house.line.answer = lambda _: REFUSED
+        await house.dispatcher.start()
+        (its,) = house.accept(waiting())
+        await house.until_ended(1)
+        assert house.spool.ended(Verdict.REJECTED) == [its.message.id]
+        assert len(house.sent) == 1
+        await house.dispatcher.stop()
+
+    run(test())
+
+
+def test_the_next_channel_serves_while_the_first_is_down() -> None:
+    async def test() -> None:
+        house = House(channels=3)
+        a, b, c = (house.lines[name][0] for name in "abc")
+        await house.dispatcher.start()
+
+        async def send(count: int) -> list[int]:
+            before = [len(line.sent) for line in (a, b, c)]
+            ended = len(house.spool.finished)
+            house.accept(*(waiting() for _ in range(count)))
+            await house.until(lambda: len(house.spool.finished) >= ended + count)
+            return [len(line.sent) - n for line, n in zip((a, b, c), before, strict=True)]
+
+        assert await send(10) == [10, 0, 0]
+        a.fall()
+        assert await send(10) == [0, 10, 0]
+        b.fall()
+        assert await send(10) == [0, 0, 10]
+        a.rise()
+        assert await send(10) == [10, 0, 0]
+        await house.dispatcher.stop()
+
+    run(test())
+
+
+def test_while_all_channels_are_down_everything_waits_untouched() -> None:
+    async def test() -> None:
+        house = House(channels=2)
+        lines = [house.lines[name][0] for name in "ab"]
+        await house.dispatcher.start()
+        for line in lines:
+            line.fall()
+        accepted = house.accept(*(waiting() for _ in range(300)))
+        await asyncio.sleep(600)
+        assert not house.spool.begun
+        assert not house.spool.finished
+        lines[1].rise()
+        await house.until_ended(300)
+        assert house.spool.begun == dict.fromkeys((each.message.id for each in accepted), 1)
+        await house.dispatcher.stop()
+
+    run(test())
+
+
+def test_what_a_fallen_link_had_on_the_wire_is_in_doubt_and_the_rest_is_not() -> None:
+    async def test() -> None:
+        house = House(window=4)
+        house.line.answer = lambda _: None
+        await house.dispatcher.start()
+        # A long message more than fills the window: its last parts wait behind it.
+        house.accept(waiting(), waiting(), waiting(segments=5))
+        await house.until(lambda: len(house.line.sent) == 4)
+        house.line.fall()
+        await house.until(lambda: len(house.spool.finished) == 3)
+        assert {each.verdict for each in house.spool.finished} == {Verdict.DOUBT}
+        assert house.spool.finished[-1].remaining == (1, 2, 3, 4, 5)
+        assert house.spool.finished[-1].due_at >= 10_000
+        await house.dispatcher.stop()
+
+    run(test())
+
+
+def test_what_expired_while_it_waited_is_not_sent() -> None:
+    async def test() -> None:
+        house = House()
+        await house.dispatcher.start()
+        house.line.fall()
+        house.accept(*(waiting(expire_at=5_000) for _ in range(5)))
+        fresh = house.accept(*(waiting() for _ in range(5)))
+        await asyncio.sleep(10)
+        house.line.rise()
+        await house.until_ended(5)
+        assert house.spool.begun.keys() == {each.message.id for each in fresh}
+        assert len(house.spool.expired) == 5
+        await house.dispatcher.stop()
+
+    run(test())
+
+
+def test_what_is_cancelled_after_it_was_handed_out_is_not_sent() -> None:
+    async def test() -> None:
+        house = House()
+        accepted = house.spool.put(*(waiting() for _ in range(10)))
+        begin = house.spool.begin
+
+        async def cancelled_meanwhile(begins: object) -> set[int]:
+            house.spool.cancel(accepted[3])
+            house.spool.cancel(accepted[7])
+            return await begin(begins)  # type: ignore[arg-type]
+
+        house.spool.begin = cancelled_meanwhile  # type: ignore[method-assign]
+        await house.dispatcher.start()
+        await house.until_ended(8)
+        sent = {submit.destination for _, submit in house.sent}
+        assert sent == {e.message.mobile for e in accepted} - {
+            accepted[3].message.mobile,
+            accepted[7].message.mobile,
+        }
+        await house.dispatcher.stop()
+
+    run(test())
+
+
+def test_while_the_store_is_away_nothing_is_sent_and_then_everything_once() -> None:
+    async def test() -> None:
+        house = House()
+        await house.dispatcher.start()
+        house.spool.away = True
+        accepted = house.accept(*(waiting() for _ in range(100)))
+        await asyncio.sleep(400)
+        assert house.sent == []
+        house.spool.away = False
+        await house.until_ended(100)
+        counts = Counter(submit.destination for _, submit in house.sent)
+        assert counts == dict.fromkeys((each.message.mobile for each in accepted), 1)
+        await house.dispatcher.stop()
+
+    run(test())
+
+
+def test_a_begin_whose_answer_was_lost_is_asked_again_and_sent_once() -> None:
+    async def test() -> None:
+        house = House()
+        await house.dispatcher.start()
+        house.spool.forgetful = True
+        (its,) = house.accept(waiting())
+        await house.until_ended(1)
+        assert house.spool.begun == {its.message.id: 1}
+        assert len(house.sent) == 1
+        assert not house.spool.attempts
+        await house.dispatcher.stop()
+
+    run(test())
+
+
+def test_what_expires_while_the_store_is_away_is_not_sent_when_it_is_back() -> None:
+    async def test() -> None:
+        house = House()
+        await house.dispatcher.start()
+        house.spool.away = True
+        (code,) = house.accept(waiting(lane=Lane.URGENT, expire_at=300_000))
+        await asyncio.sleep(400)
+        house.spool.away = False
+        await house.until(lambda: house.spool.expired)
+        assert house.spool.expired == [code.message.id]
+        assert house.sent == []
+        await house.dispatcher.stop()
+
+    run(test())
+
+
+def test_a_text_that_cannot_be_sent_does_not_stop_the_channel(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    split = text.split
+
+    def split_but_not_long_ones(content: str, **options: Any) -> text.Split:
+        if content.startswith("长"):
+            raise ValueError(content)
+        return split(content, **options)
+
+    async def test() -> None:
+        house = House()
+        await house.dispatcher.start()
+        monkeypatch.setattr(text, "split", split_but_not_long_ones)
+        broken, good = house.accept(waiting(segments=2), waiting())
+        await house.until_ended(2)
+        assert house.spool.ended(Verdict.REJECTED) == [broken.message.id]
+        assert house.spool.ended(Verdict.SUBMITTED) == [good.message.id]
+        await house.dispatcher.stop()
+
+    run(test())
+
+
+def test_a_stop_waits_for_the_answers_and_keeps_the_rest() -> None:
+    async def test() -> None:
+        house = House(window=8)
+        house.line.delay_s = 5.0
+        await house.dispatcher.start()
+        house.accept(*(waiting() for _ in range(50)))
+        await house.until(lambda: len(house.line.sent) == 8)
+        await house.dispatcher.stop()
+        assert len(house.spool.ended(Verdict.SUBMITTED)) == 8
+        assert len(house.spool.rows) == 42
+        assert not house.spool.attempts
+
+    run(test())
+
+
+def test_a_stop_while_attempts_are_being_recorded_sends_them() -> None:
+    async def test() -> None:
+        house = House(window=8)
+        await house.dispatcher.start()
+        begin, begun = house.spool.begin, asyncio.Event()
+
+        async def slow(begins: object) -> set[int]:
+            owned = await begin(begins)  # type: ignore[arg-type]
+            begun.set()
+            await asyncio.sleep(1.0)
+            return owned
+
+        house.spool.begin = slow  # type: ignore[method-assign]
+        house.accept(*(waiting() for _ in range(50)))
+        await begun.wait()
+        await house.dispatcher.stop()
+        assert len(house.sent) == len(house.spool.ended(Verdict.SUBMITTED)) == 8
+        assert not house.spool.attempts
+
+    run(test())
+
+
+def test_a_stop_gives_up_on_a_carrier_that_never_answers() -> None:
+    async def test() -> None:
+        house = House(window=8)
+        house.line.answer = lambda _: None
+        await house.dispatcher.start()
+        house.accept(*(waiting() for _ in range(50)))
+        await house.until(lambda: len(house.line.sent) == 8)
+        began = asyncio.get_running_loop().time()
+        await house.dispatcher.stop()
+        assert asyncio.get_running_loop().time() - began <= 25
+        assert len(house.spool.ended(Verdict.DOUBT)) == 8
+
+    run(test())
+
+
+def test_a_stop_while_the_store_is_away_ends_in_time() -> None:
+    async def test() -> None:
+        house = House()
+        await house.dispatcher.start()
+        house.spool.away = True
+        house.accept(*(waiting() for _ in range(50)))
+        await asyncio.sleep(60)
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        began = loop.time()
+        await house.dispatcher.stop()
+        assert loop.time() - began <= 25
+        assert len(house.spool.rows) == 50
+
+    run(test())
+
+
+def test_attempts_are_alive_until_their_end_is_recorded() -> None:
+    async def test() -> None:
+        house = House()
+        house.line.delay_s = 3.0
+        await house.dispatcher.start()
+        (its,) = house.accept(waiting())
+        alive = partial(house.dispatcher.is_alive, its.message.id)
+        assert not alive()
+        await house.until(lambda: house.spool.attempts)
+        while house.spool.attempts:
+            assert alive()
+            await asyncio.sleep(0.001)
+        await house.until(lambda: not alive())
+        await house.dispatcher.stop()
+
+    run(test())
