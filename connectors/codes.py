@@ -16,6 +16,7 @@ from types import MappingProxyType
 from connectors.cmpp import codes as cmpp
 from connectors.readings import Result, Stat
 from connectors.smgp import codes as smgp
+from connectors.smpp import codes as smpp
 from connectors.values import Action
 
 RESULTS: Mapping[str, Mapping[int, Result]] = MappingProxyType(
@@ -96,6 +97,15 @@ def reason(code: str, *, protocol: str = "cmpp", chinese: bool = True) -> str:
 
 
 def _result(code: str, protocol: str) -> Result | None:
+    if code.startswith("0x"):
+        return _smpp_result(code)
     if code.isascii() and code.isdigit() and len(code) <= 3:
         return RESULTS[protocol].get(int(code))
     return None
+
+
+def _smpp_result(code: str) -> Result | None:
+    try:
+        return smpp.RESULTS.get(int(code, 16), _OWN_CODE)
+    except ValueError:
+        return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from connectors.settings import LinkSettings
 from connectors.values import Answer, Inbound, Report, Submit
@@ -24,10 +24,14 @@ class SubmitAnswered:
 
 @dataclass(slots=True)
 class Delivered:
-    """A report or an inbound text, and the frame that acknowledges it."""
+    """A report or an inbound text, and the frame that acknowledges it.
+
+    `converted`: the report wrote its id in another base than the answer did.
+    """
 
     item: Report | Inbound
     response: bytes
+    converted: bool = False
 
 
 @dataclass(slots=True)
@@ -75,6 +79,13 @@ class Declined:
 
 
 @dataclass(slots=True)
+class Noted:
+    """The peer said something that asks for nothing; `pdu` is the protocol's."""
+
+    pdu: Any
+
+
+@dataclass(slots=True)
 class Unknown:
     """A command without a layout: counted, and answered where the protocol has a word for it."""
 
@@ -92,6 +103,7 @@ Event = (
     | Leaving
     | Left
     | Declined
+    | Noted
     | Unknown
 )
 

@@ -32,6 +32,7 @@ from connectors.dialect import (
     Left,
     LoggedIn,
     LoginRefused,
+    Noted,
     SubmitAnswered,
     TestAnswered,
     TestAsked,
@@ -51,7 +52,10 @@ _GOOD_AFTER_S = 10.0
 
 @dataclass(slots=True)
 class Counters:
-    """What a link has done since it was made. `strays`: answers to nothing we asked."""
+    """What a link has done since it was made. `strays`: answers to nothing we asked.
+
+    `converted`: reports that wrote their id in another base than the answer did.
+    """
 
     submitted: int = 0
     answered: int = 0
@@ -59,6 +63,7 @@ class Counters:
     throttled: int = 0
     reports: int = 0
     inbound: int = 0
+    converted: int = 0
     late: int = 0
     strays: int = 0
     unknown: int = 0
@@ -204,7 +209,7 @@ class Session(Wire):
         match event:
             case TestAsked(response):
                 self.write(response)
-            case TestAnswered():
+            case TestAnswered() | Noted():
                 pass
             case LoggedIn() if not self.up:
                 self._logged_in()
@@ -283,6 +288,9 @@ class Session(Wire):
         self._counters.answered += 1
         self.worked = True
         self._owner.session_answered(flight.submit.token, answer)
+        if not answer.ok and answer.action is Action.CLOSE:
+            self.close(f"a submit was answered with {answer.code}")
+            return
         if self._queue or self._throttled:
             self._pump()
         if self._idle is not None and not len(self.window) and not self._idle.done():
@@ -321,6 +329,8 @@ class Session(Wire):
         if not self.up:
             self.abort("a delivery before the login")
             return
+        if event.converted:
+            self._counters.converted += 1
         self._owner.session_delivered(event.item, event.response)
 
     def _tick(self) -> None:

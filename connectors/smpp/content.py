@@ -1,0 +1,82 @@
+"""Contents of SMPP's messages: data_coding, the default alphabet, joining parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from connectors import gsm
+from connectors.smpp.pdus import Tag
+from connectors.smpp.settings import Alphabet
+from connectors.text import Udh, decode, parse_udh
+from connectors.tlv import Tlv, uint_of, value_of
+from connectors.values import Coding
+
+UDHI = 0x40
+_CODECS: Mapping[int, str] = MappingProxyType(
+    {
+        1: "ascii", 3: "latin-1", 5: "shift_jis", 6: "iso8859-5", 7: "iso8859-8",
+        10: "iso2022_jp", 13: "euc_jisx0213", 14: "euc_kr",
+    }
+)  # fmt: skip
+_ALPHABETS: Mapping[Alphabet, Coding] = MappingProxyType(
+    {Alphabet.GSM: Coding.GSM, Alphabet.LATIN1: Coding.LATIN1, Alphabet.ASCII: Coding.ASCII}
+)
+_DEFAULT = frozenset({0x00, *range(0x10, 0x14), *range(0xF0, 0xF4)})
+_ASCII_AS_GSM = bytes(
+    (gsm.encode(chr(code)) or b"?")[0] if len(gsm.encode(chr(code)) or b"?") == 1 else 0x3F
+    for code in range(256)
+)
+
+
+@dataclass(slots=True)
+class Content:
+    """A message's content as it was received. `octets` are the text's own, without header."""
+
+    payload: bytes
+    octets: bytes
+    text: str
+    joined: Udh | None
+    udh: bool
+
+
+def to_wire(payload: bytes, coding: int, udh: bool, alphabet: Alphabet) -> tuple[int, bytes]:
+    """data_coding and short_message for a segment."""
+    if coding not in (Coding.ASCII, Coding.GSM):
+        return coding, payload
+    own = Coding.ASCII if coding == Coding.ASCII else Coding.GSM
+    if own is _ALPHABETS[alphabet] or (own is Coding.ASCII and alphabet is Alphabet.LATIN1):
+        return 0, payload
+    body = parse_udh(payload)[1] if udh else payload
+    header = payload[: len(payload) - len(body)]
+    if alphabet is Alphabet.GSM:
+        return 0, header + body.translate(_ASCII_AS_GSM)
+    return 0, header + gsm.decode(body).encode("latin-1", "replace")
+
+
+def text_of(octets: bytes, data_coding: int, alphabet: Alphabet) -> str:
+    """Never raises. Binary contents give an empty text."""
+    if data_coding in _DEFAULT:
+        coding = _ALPHABETS[alphabet]
+        return decode(octets, coding)
+    codec = _CODECS.get(data_coding)
+    if codec is not None:
+        return octets.decode(codec, "replace")
+    return "" if data_coding == 2 else decode(octets, data_coding)
+
+
+def read_content(
+    short_message: bytes, tlvs: Sequence[Tlv], esm_class: int, data_coding: int, alphabet: Alphabet
+) -> Content:
+    """From short_message or message_payload; joined by a header or the sar_ parameters."""
+    payload = short_message
+    if not payload:
+        payload = value_of(tlvs, Tag.MESSAGE_PAYLOAD) or b""
+    udh = bool(esm_class & UDHI)
+    joined, octets = parse_udh(payload) if udh else (None, payload)
+    total = uint_of(tlvs, Tag.SAR_TOTAL_SEGMENTS)
+    if joined is None and total > 1:
+        reference = uint_of(tlvs, Tag.SAR_MSG_REF_NUM)
+        joined = Udh(reference, total, uint_of(tlvs, Tag.SAR_SEGMENT_SEQNUM, 1), 16)
+    return Content(payload, octets, text_of(octets, data_coding, alphabet), joined, udh)
