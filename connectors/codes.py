@@ -15,12 +15,18 @@ from types import MappingProxyType
 
 from connectors.cmpp import codes as cmpp
 from connectors.readings import Result, Stat
+from connectors.sgip import codes as sgip
 from connectors.smgp import codes as smgp
 from connectors.smpp import codes as smpp
 from connectors.values import Action
 
 RESULTS: Mapping[str, Mapping[int, Result]] = MappingProxyType(
-    {"cmpp": cmpp.RESULTS, "smgp": smgp.RESULTS}
+    {
+        "cmpp": cmpp.RESULTS,
+        "sgip": sgip.RESULTS,
+        "smgp": smgp.RESULTS,
+        "smpp": smpp.RESULTS,
+    }
 )
 """By protocol and number."""
 
@@ -41,6 +47,7 @@ _STATS: Mapping[str, Stat] = MappingProxyType(
         "CA:0051": Stat(False, True, "尚未建立连接", "not connected"),
         "CA:0052": Stat(False, True, "尚未成功登录", "not logged in"),
         "CA:0054": Stat(False, True, "超时未收到响应", "timed out"),
+        **sgip.STATS,
         **smgp.STATS,
     }
 )

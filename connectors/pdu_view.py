@@ -13,14 +13,23 @@ from types import MappingProxyType
 from typing import Any
 
 from connectors.cmpp.view import VIEWS as CMPP
-from connectors.errors import DecodeError
+from connectors.errors import DecodeError, EncodeError
 from connectors.fields import Command, Length
+from connectors.sgip.view import VIEWS as SGIP
 from connectors.smgp.view import VIEWS as SMGP
+from connectors.smpp.view import VIEWS as SMPP
 from connectors.view import View
 
 _IGNORED = re.compile(r"[\s:,]|0[xX]")
 _NOT_HEX = re.compile(r"[^0-9a-fA-F]")
-VIEWS: Mapping[str, Mapping[str, View]] = MappingProxyType({"cmpp": CMPP, "smgp": SMGP})
+VIEWS: Mapping[str, Mapping[str, View]] = MappingProxyType(
+    {
+        "cmpp": CMPP,
+        "sgip": SGIP,
+        "smgp": SMGP,
+        "smpp": SMPP,
+    }
+)
 """By protocol and version."""
 
 
@@ -61,4 +70,9 @@ def _shown(view: View, frame: bytes) -> dict[str, Any]:
     derive = view.derived.get(type(pdu))
     if derive is not None:
         derive(pdu, fields)
-    return {"name": pdu.title, "fields": fields, "hex": codec.encode(pdu).hex()}
+    shown = {"name": pdu.title, "fields": fields}
+    try:
+        return {**shown, "hex": codec.encode(pdu).hex()}
+    except EncodeError as fault:
+        # A peer exceeded a width that binds us.
+        return {**shown, "error": str(fault), "offset": 0, "field": fault.field}
