@@ -136,10 +136,10 @@ class Courier:
         while not self._stopping and (page := self._read(self._batch, after)):
             after = page[-1].id
             refused = [notice for notice in page if notice.id in self._aside]
-            aside.update(notice.id for notice in refused)
             if not self._bring([notice for notice in page if notice.id not in self._aside]):
                 return
             self._try_again(refused)
+            aside.update(notice.id for notice in page if notice.id in self._aside)
             with self._changed:
                 for notice in page:
                     self._fresh.pop(notice.id, None)
