@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
 
@@ -35,6 +35,13 @@ class Watch(Protocol):
 
     def observe_receipt(self, channel: str, waits: Iterable[float]) -> None:
         """Seconds from a submit to its receipt."""
+
+
+class _Told(NamedTuple):
+    """What the links told."""
+
+    outcomes: Sequence[Outcome] = ()
+    reports: Sequence[Reported] = ()
 
 
 class StoreSpool:
@@ -69,11 +76,8 @@ class StoreSpool:
         self._expire: Kind[Sequence[int], tuple[int, list[Notice]]] = Kind(
             "expire", 2, self._run_expire
         )
-        self._finish: Kind[Sequence[Outcome], list[Notice]] = Kind(
-            "finish", 3, self._run_finish, patient=True, linger_s=BATCH_LINGER_S
-        )
-        self._report: Kind[Sequence[Reported], list[Notice]] = Kind(
-            "report", 4, self._run_report, patient=True, linger_s=BATCH_LINGER_S
+        self._record: Kind[_Told, list[Notice]] = Kind(
+            "record", 3, self._run_record, patient=True, linger_s=BATCH_LINGER_S
         )
         self._receive: Kind[Sequence[Received], list[InboundNotice]] = Kind(
             "receive", 5, self._run_receive, linger_s=BATCH_LINGER_S
@@ -98,12 +102,12 @@ class StoreSpool:
         self._told(notices)
 
     async def finish(self, outcomes: Sequence[Outcome]) -> None:
-        notices = await self._commit(self._recorder, self._finish, outcomes)
+        notices = await self._commit(self._recorder, self._record, _Told(outcomes=outcomes))
         self._told(notices)
         self._capacity.add(sum(each.verdict is Verdict.RETRY for each in outcomes))
 
     async def report(self, reports: Sequence[Reported]) -> None:
-        notices = await self._commit(self._recorder, self._report, reports)
+        notices = await self._commit(self._recorder, self._record, _Told(reports=reports))
         self._told(notices)
         if self._watch is not None:
             for channel, waits in _receipt_times(notices).items():
@@ -113,9 +117,7 @@ class StoreSpool:
         notices = await self._commit(self._recorder, self._receive, texts)
         self._told(notices)
 
-    async def _commit(
-        self, committer: Committer, kind: Kind[Sequence[T], R], work: Sequence[T]
-    ) -> R:
+    async def _commit(self, committer: Committer, kind: Kind[T, R], work: T) -> R:
         return await asyncio.wrap_future(committer.submit(kind, work))
 
     # Run on a committer's thread: the pieces of one transaction together.
@@ -133,15 +135,10 @@ class StoreSpool:
             withdraw(connection, self._ids, work, State.EXPIRED, EXPIRED_WAITING) for work in works
         ]
 
-    def _run_finish(
-        self, connection: Connection, works: Sequence[Sequence[Outcome]]
-    ) -> list[list[Notice]]:
-        return _first(recording.finish(connection, self._ids, _joined(works)), works)
-
-    def _run_report(
-        self, connection: Connection, works: Sequence[Sequence[Reported]]
-    ) -> list[list[Notice]]:
-        return _first(recording.receive(connection, self._ids, _joined(works)), works)
+    def _run_record(self, connection: Connection, works: Sequence[_Told]) -> list[list[Notice]]:
+        outcomes = _joined([work.outcomes for work in works])
+        reports = _joined([work.reports for work in works])
+        return _first(recording.record(connection, self._ids, outcomes, reports), works)
 
     def _run_receive(
         self, connection: Connection, works: Sequence[Sequence[Received]]

@@ -1,9 +1,10 @@
 """Many rows in one statement, in the form that each dialect takes fastest.
 
-Measured on two cores, in transactions of 500 rows of 13 columns: PostgreSQL takes
-200,000 rows/s by COPY against 80,000 by unnest and 99,000 by executemany; an update
-joined to unnest does 78,000 rows/s; SQLite is fastest with plain executemany. Rows are
-tuples in the order of the columns named; values are what the driver takes as they are.
+PostgreSQL gets its rows as one array for each column. Measured on two cores, rows of 9
+columns: a batch of 130 takes 0.5 ms so, as by COPY, which needs one more journey to the
+server and, in a busy process, one more wait for the interpreter; with the driver's own arrays
+0.9 ms. SQLite is fastest with plain executemany. Rows are tuples in the order of the columns
+named; values are None, numbers, booleans or text.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from sqlalchemy import (
     Connection,
     Dialect,
     Table,
+    Text,
     bindparam,
+    cast,
     func,
     literal,
     select,
@@ -32,7 +35,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql.base import PGDialect
-from sqlalchemy.exc import DBAPIError
 
 Row = tuple[Any, ...]
 
@@ -44,24 +46,9 @@ def insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     if not rows:
         return
     if connection.dialect.name == "postgresql":
-        _copy_in(connection, _copy(table), rows)
+        connection.exec_driver_sql(_unnest_insert(table), _arrays(rows))
     else:
         connection.exec_driver_sql(_insert(table, connection), list(rows))
-
-
-def _copy_in(connection: Connection, statement: str, rows: Sequence[Row]) -> None:
-    dialect = connection.dialect
-    error_class = dialect.loaded_dbapi.Error
-    driver: Any = connection.connection.driver_connection
-    try:
-        with driver.cursor() as cursor, cursor.copy(statement) as copy:
-            for row in rows:
-                copy.write_row(row)
-    except error_class as error:
-        # Past SQLAlchemy, but callers tell faults apart by its classes.
-        raise DBAPIError.instance(
-            statement, None, error, error_class, hide_parameters=True, dialect=dialect
-        ) from error
 
 
 def update(
@@ -75,8 +62,7 @@ def update(
     if not rows:
         return
     if connection.dialect.name == "postgresql":
-        values = tuple(list(column) for column in zip(*rows, strict=True))
-        connection.exec_driver_sql(_unnest_update(table, tuple(key), tuple(changed)), values)
+        connection.exec_driver_sql(_unnest_update(table, tuple(key), tuple(changed)), _arrays(rows))
     else:
         names = [f"b_{name}" for name in (*key, *changed)]
         statement = sql_update(table).values({name: bindparam(f"b_{name}") for name in changed})
@@ -110,7 +96,7 @@ def among(
     listed = list(values)
     match connection.dialect.name:
         case "postgresql":
-            return column == func.any(literal(listed, ARRAY(column.type)))
+            return column == func.any(cast(literal(_array(listed), Text), ARRAY(column.type)))
         case "sqlite":
             return column.in_(
                 select(func.json_each(json.dumps(listed)).table_valued("value").c.value)
@@ -119,9 +105,23 @@ def among(
             return column.in_(listed)
 
 
-@cache
-def _copy(table: Table) -> str:
-    return f"COPY {table.name} ({', '.join(table.c.keys())}) FROM STDIN"
+def _arrays(rows: Sequence[Row]) -> tuple[str, ...]:
+    return tuple(map(_array, zip(*rows, strict=True)))
+
+
+def _array(values: Iterable[Any]) -> str:
+    """An array in PostgreSQL's text form (8.15.2): ten times as fast as the driver's."""
+    return "{" + ",".join(map(_element, values)) + "}"
+
+
+def _element(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, str):
+        if "\\" in value or '"' in value:
+            value = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{value}"'
+    return str(value)
 
 
 def _insert(table: Table, connection: Connection) -> str:
@@ -133,12 +133,24 @@ def _insert(table: Table, connection: Connection) -> str:
 
 
 @cache
+def _unnest_insert(table: Table) -> str:
+    columns = table.c.keys()
+    return (
+        f"INSERT INTO {table.name} ({', '.join(columns)}) "  # noqa: S608
+        f"SELECT * FROM unnest({_placeholders(table, columns)})"
+    )
+
+
+def _placeholders(table: Table, columns: Sequence[str]) -> str:
+    return ", ".join(f"%s::{table.c[name].type.compile(_POSTGRESQL)}[]" for name in columns)
+
+
+@cache
 def _unnest_update(table: Table, key: tuple[str, ...], changed: tuple[str, ...]) -> str:
     columns = [*key, *changed]
-    arrays = ", ".join(f"%s::{table.c[name].type.compile(_POSTGRESQL)}[]" for name in columns)
     sets = ", ".join(f"{name} = u.{name}" for name in changed)
     found = " AND ".join(f"t.{name} = u.{name}" for name in key)
     return (
         f"UPDATE {table.name} t SET {sets} "  # noqa: S608
-        f"FROM unnest({arrays}) AS u({', '.join(columns)}) WHERE {found}"
+        f"FROM unnest({_placeholders(table, columns)}) AS u({', '.join(columns)}) WHERE {found}"
     )

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sqlalchemy import Column, Connection, Select, select
 
 from adapter.domain.ids import IdMaker
-from adapter.domain.states import State
+from adapter.domain.states import FINAL, State
 from adapter.domain.tally import NONE, Tally
 from adapter.domain.values import Notice, Waiting
 from adapter.store import bulk
@@ -97,8 +96,7 @@ def known_of(waiting: Waiting) -> Known:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """A message reached a state worth telling: SUBMITTED or a final one."""
 
     known: Known
@@ -144,7 +142,8 @@ class Counts:
 
 
 def end(connection: Connection, ids: IdMaker, steps: Sequence[Step]) -> list[Notice]:
-    """Give messages their final state; returns the notices written for them."""
+    """Give messages their final state where a step has one, count every step, and write a
+    notice for each that somebody waits for; returns the notices."""
     bulk.update(
         connection,
         message,
@@ -160,13 +159,9 @@ def end(connection: Connection, ids: IdMaker, steps: Sequence[Step]) -> list[Not
                 step.done_at,
             )
             for step in steps
+            if step.state in FINAL
         ],
     )
-    return tell(connection, ids, steps)
-
-
-def tell(connection: Connection, ids: IdMaker, steps: Sequence[Step]) -> list[Notice]:
-    """Count steps and write a notice for each that somebody waits for."""
     counts = Counts()
     for step in steps:
         known = step.known

@@ -20,7 +20,7 @@ from adapter.domain.tally import INBOUND, NONE
 from adapter.domain.values import InboundNotice, Notice
 from adapter.store import bulk
 from adapter.store.clock import from_ms, to_ms
-from adapter.store.endings import Counts, Known, Step, end, known_of, select_known, tell
+from adapter.store.endings import Counts, Known, Step, end, known_of, select_known
 from adapter.store.schema import (
     attempt,
     inbound,
@@ -38,13 +38,50 @@ REPEATED = "repeated"
 LATE = "late"
 
 
+def record(
+    connection: Connection,
+    ids: IdMaker,
+    outcomes: Sequence[Outcome],
+    reports: Sequence[Reported],
+) -> list[Notice]:
+    """Record how attempts ended, then final reports: also those that were parked because they
+    overtook their submit response (promise 5). Reports that find no segment are parked. The
+    notices written.
+
+    One function for both, because each statement costs a journey to the database, and each
+    journey a wait for the interpreter.
+    """
+    ours, rejected = _finish(connection, outcomes)
+    notices = end(connection, ids, rejected) if rejected else []
+    parked = _parked(connection, ours)
+    overtaken = [_reported(row) for row in parked]
+    known = set(overtaken)
+    steps, left = _settle(connection, ids, [*overtaken, *reports])
+    still = {(each.channel, each.carrier_id) for each in left}
+    applied = [row.id for row in parked if (row.channel, row.carrier_id) not in still]
+    bulk.delete(connection, receipt, applied)
+    keep(connection, ids, [each for each in left if each not in known], PARKED)
+    return notices + end(connection, ids, [*map(_submitted, filter(_is_submitted, ours)), *steps])
+
+
 def finish(connection: Connection, ids: IdMaker, outcomes: Sequence[Outcome]) -> list[Notice]:
     """Record how attempts ended; the notices written."""
+    return record(connection, ids, outcomes, ())
+
+
+def receive(connection: Connection, ids: IdMaker, reports: Sequence[Reported]) -> list[Notice]:
+    """Record final reports; the notices written."""
+    return record(connection, ids, (), reports)
+
+
+def _finish(
+    connection: Connection, outcomes: Sequence[Outcome]
+) -> tuple[list[Outcome], list[Step]]:
+    """Close attempts: the outcomes that were still open, and the ends of rejected messages."""
     ours = _ended_now(connection, [each for each in outcomes if each.verdict is not Verdict.DOUBT])
     doubtful = _not_yet_in_doubt(connection, outcomes)
-    bulk.insert(
-        connection, segment, [row for each in (*ours, *doubtful) for row in _segments(each)]
-    )
+    recorded = [*ours, *doubtful]
+    bulk.insert(connection, segment, [row for each in recorded for row in _segments(each)])
     bulk.insert(connection, spool, [_again(each) for each in ours if each.verdict is Verdict.RETRY])
     bulk.update(
         connection,
@@ -56,36 +93,22 @@ def finish(connection: Connection, ids: IdMaker, outcomes: Sequence[Outcome]) ->
             for each in doubtful
         ],
     )
-    notices = tell(
-        connection,
-        ids,
-        [
-            Step(
-                known_of(each.waiting),
-                State.SUBMITTED,
-                channel=each.channel,
-                submitted_at=each.at,
-            )
-            for each in ours
-            if each.verdict is Verdict.SUBMITTED
-        ],
-    )
-    notices += end(
-        connection,
-        ids,
-        [
-            Step(
-                known_of(each.waiting),
-                State.REJECTED,
-                each.code,
-                each.channel,
-                done_at=each.at,
-            )
-            for each in ours
-            if each.verdict is Verdict.REJECTED
-        ],
-    )
-    return notices + _apply_parked(connection, ids, [*ours, *doubtful])
+    rejected = [_rejected(each) for each in ours if each.verdict is Verdict.REJECTED]
+    return recorded, rejected
+
+
+def _is_submitted(each: Outcome) -> bool:
+    return each.verdict is Verdict.SUBMITTED
+
+
+def _submitted(each: Outcome) -> Step:
+    known = known_of(each.waiting)
+    return Step(known, State.SUBMITTED, channel=each.channel, submitted_at=each.at)
+
+
+def _rejected(each: Outcome) -> Step:
+    known = known_of(each.waiting)
+    return Step(known, State.REJECTED, each.code, each.channel, done_at=each.at)
 
 
 def _ended_now(connection: Connection, outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -153,24 +176,16 @@ def _again(each: Outcome) -> bulk.Row:
     )
 
 
-def _apply_parked(connection: Connection, ids: IdMaker, ours: Sequence[Outcome]) -> list[Notice]:
-    """Receipts that overtook the submit response find their segments now (promise 5)."""
+def _parked(connection: Connection, ours: Sequence[Outcome]) -> Sequence[Any]:
+    """Receipts that wait for the ids which these outcomes brought."""
     named = [part.carrier_id for each in ours for part in each.parts if part.carrier_id]
     if not named:
         return []
-    rows = connection.execute(
+    return connection.execute(
         select(receipt).where(
             bulk.among(connection, receipt.c.carrier_id, named), receipt.c.state == PARKED
         )
     ).all()
-    if not rows:
-        return []
-    notices, left = _settle(connection, ids, [_reported(row) for row in rows])
-    kept = {(each.channel, each.carrier_id) for each in left}
-    bulk.delete(
-        connection, receipt, [row.id for row in rows if (row.channel, row.carrier_id) not in kept]
-    )
-    return notices
 
 
 def _reported(row: Any) -> Reported:
@@ -184,13 +199,6 @@ def _reported(row: Any) -> Reported:
         row.done or "",
         row.received_at,
     )
-
-
-def receive(connection: Connection, ids: IdMaker, reports: Sequence[Reported]) -> list[Notice]:
-    """Record final reports; those that find no segment are parked. The notices written."""
-    notices, left = _settle(connection, ids, reports)
-    keep(connection, ids, left, PARKED)
-    return notices
 
 
 def keep(connection: Connection, ids: IdMaker, reports: Sequence[Reported], state: str) -> None:
@@ -230,8 +238,11 @@ class _Found(NamedTuple):
 
 def _settle(
     connection: Connection, ids: IdMaker, reports: Sequence[Reported]
-) -> tuple[list[Notice], list[Reported]]:
-    """Apply reports to their segments; the notices, and the reports that found none."""
+) -> tuple[list[Step], list[Reported]]:
+    """Apply reports to their segments: what became of the messages, and the reports that found
+    none."""
+    if not reports:
+        return [], []
     found = _find(connection, {each.carrier_id for each in reports})
     left: list[Reported] = []
     repeated: list[Reported] = []
@@ -262,7 +273,7 @@ def _settle(
     keep(connection, ids, repeated, REPEATED)
     keep(connection, ids, late, LATE)
     open_ = [pair for pair in taken.values() if pair[0].message_state == State.ACCEPTED]
-    return end(connection, ids, _steps(connection, open_)), left
+    return _steps(connection, open_), left
 
 
 def _state(delivered: bool) -> State:

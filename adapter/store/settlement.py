@@ -20,7 +20,7 @@ from adapter.domain.states import DoubtRule, Lane, State
 from adapter.domain.values import Notice
 from adapter.store import bulk
 from adapter.store.clock import from_ms, to_ms
-from adapter.store.endings import Known, Step, end, select_known, tell
+from adapter.store.endings import Known, Step, end, select_known
 from adapter.store.recording import PARKED, derive
 from adapter.store.schema import attempt, message, receipt, segment, spool, submission
 from adapter.store.spooling import format_parts, parse_parts
@@ -245,7 +245,7 @@ def _close_matched(
         )
         for known in (Known(*row) for row in rows)
     ]
-    return tell(connection, ids, submitted) + end(connection, ids, derive(connection, closed))
+    return end(connection, ids, [*submitted, *derive(connection, closed)])
 
 
 def expire_waiting(
