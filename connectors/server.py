@@ -13,7 +13,15 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from connectors.dialect import Declined, Leaving, Left, TestAnswered, TestAsked, Unknown
+from connectors.dialect import (
+    Declined,
+    Leaving,
+    Left,
+    LoginRefused,
+    TestAnswered,
+    TestAsked,
+    Unknown,
+)
 from connectors.errors import DecodeError
 from connectors.heartbeat import Heartbeat
 from connectors.protocols import SERVERS
@@ -164,6 +172,8 @@ class ServerSession(Wire):
             case Accepted():
                 self.account = self.version = self._settings.protocol
                 self._let_in(receives=True)
+            case LoginRefused(reason, _):
+                self.close(reason)
             case Declined(response):
                 self.write(response)
                 self.close("the first frame was not a login")

@@ -16,6 +16,7 @@ from connectors.dialect import (
     Declined,
     Leaving,
     Left,
+    LoginRefused,
     TestAnswered,
     TestAsked,
     Unknown,
@@ -82,6 +83,7 @@ class Acknowledged:
 ServerEvent = (
     Login
     | Accepted
+    | LoginRefused
     | Submitted
     | Acknowledged
     | TestAsked

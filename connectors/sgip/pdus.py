@@ -192,6 +192,7 @@ PDUS: tuple[type[Frame], ...] = (
     Report, ReportResp, UserRpt, UserRptResp, Trace, TraceResp,
 )  # fmt: skip
 
+LAST_SEQUENCE = 0xFFFFFFFF
 HEADER_SIZE = 20
 FRAME_LIMIT = 4096
 """The specification says 2,048, and with 100 recipients exceeds it itself: 2,383."""

@@ -86,3 +86,31 @@ def test_reasons_are_readable_and_keep_the_code() -> None:
 )
 def test_actions_of_smgp(code: int, action: Action) -> None:
     assert result("smgp", code).action is action
+
+
+@pytest.mark.parametrize(
+    ("code", "action"),
+    [
+        (0, Action.NONE),
+        (1, Action.PERMANENT),
+        (3, Action.RETRY),
+        (6, Action.OTHER_CHANNEL),
+        (11, Action.THROTTLE),
+        (22, Action.OTHER_CHANNEL),
+        (29, Action.PERMANENT),
+        (32, Action.RETRY),
+        (33, Action.THROTTLE),
+        (34, Action.RETRY),
+        (88, Action.THROTTLE),
+        (255, Action.PERMANENT),
+    ],
+)
+def test_actions_of_sgip(code: int, action: Action) -> None:
+    assert result("sgip", code).action is action
+
+
+def test_error_codes_of_sgip_reports_are_readable() -> None:
+    assert reason("SGIP:29", chinese=False) == "unknown user (SGIP:29)"
+    assert reason("SGIP:251") == "发送失败 (SGIP:251)"
+    assert stat("SGIP:251").final
+    assert not stat("SGIP:0").delivered

@@ -1,4 +1,4 @@
-"""The frame viewer shows of SMGP what the vectors' authors saw."""
+"""The frame viewer shows of SMGP and SGIP what the vectors' authors saw."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from connectors.pdu_view import describe
 from tests.connectors.vectors import vectors
 
 
-@pytest.mark.parametrize("vector", vectors("SMGP"), ids=lambda v: v["name"])
+@pytest.mark.parametrize("vector", [*vectors("SMGP"), *vectors("SGIP")], ids=lambda v: v["name"])
 def test_vector(vector: dict[str, Any]) -> None:
     seen = describe(vector["protocol"], vector["version"], vector["hex"])
     assert seen["name"] == vector["pdu"]
