@@ -5,8 +5,8 @@
     node = Node(setup.write())          `python -m adapter run` in a process of its own
     soap = Soap(node.url, "web")        the SOAP service as a client system sees it
 
-Nothing here waits by sleeping: a condition is looked at again until it holds, and a minute
-without it fails.
+Nothing here waits by sleeping: a condition is looked at again until it holds, and 40 s without
+it fail.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ class Setup:
 
     @property
     def windows(self) -> int:
-        """Segments that may be on the wire at one time."""
+        """Segments that may be on the wire at one time, over all links."""
         return self.links * self.window
 
     def write(self) -> Path:
