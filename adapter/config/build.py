@@ -92,7 +92,19 @@ def _store(root: etree._Element, folder: Path) -> model.Store:
 def _channel(element: etree._Element) -> model.Channel:
     connection = element.find(f"{{{NAMESPACE}}}connection")
     assert connection is not None
-    return _read(element, model.Channel, **_given(connection, model.Channel))
+    return _read(
+        element,
+        model.Channel,
+        **_given(connection, model.Channel),
+        smgp=_child(element, "smgp", model.Smgp),
+        sgip=_child(element, "sgip", model.Sgip),
+        listener=_child(element, "listener", model.Listener),
+    )
+
+
+def _child(parent: etree._Element, name: str, cls: type[_T]) -> _T | None:
+    element = parent.find(f"{{{NAMESPACE}}}{name}")
+    return None if element is None else _read(element, cls)
 
 
 def _client(element: etree._Element) -> Client:

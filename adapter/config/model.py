@@ -45,6 +45,36 @@ class Web:
 
 
 @dataclass(frozen=True, slots=True)
+class Smgp:
+    """What an SMGP contract says beside the account. `msg_src` is the enterprise code,
+    `product` the MServiceID. `separate`: the first link receives, the others send."""
+
+    msg_src: str = ""
+    product: str = ""
+    separate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sgip:
+    """What an SGIP contract says beside the account. `corp` is the enterprise code; a `node`
+    of 0 stands for the node id that follows from it."""
+
+    corp: str
+    node: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Where a gateway connects to us, from which `networks` (empty: any), with what login."""
+
+    port: int
+    account: str
+    password: str = field(repr=False)
+    host: str = "0.0.0.0"  # noqa: S104 - the gateway comes from outside
+    networks: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Channel:
     """An account at a carrier. `version` is the protocol's ("3.0", "2.0").
 
@@ -73,6 +103,9 @@ class Channel:
     reconnect_min_s: float = 1.0
     reconnect_max_s: float = 60.0
     enabled: bool = True
+    smgp: Smgp | None = None
+    sgip: Sgip | None = None
+    listener: Listener | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,13 @@ from adapter.security.passwords import is_hash
 SENDER_DIGITS = 20
 """Access number and extension together: what a carrier takes as the sender."""
 
-CMPP_ACCOUNT_OCTETS = 6
+VERSIONS = {"cmpp": ("2.0", "3.0"), "sgip": ("1.2",), "smgp": ("1.3", "2.0", "3.0")}
+ACCOUNT_OCTETS = {"cmpp": 6, "sgip": 16, "smgp": 8}
+SECRET_OCTETS = {"sgip": 16, "smgp": 15}
+"""What a protocol has, and what fits into its login."""
+
+OF_PROTOCOL = {"smgp": "smgp", "sgip": "sgip", "listener": "sgip"}
+"""Elements of a channel that one protocol alone has."""
 STORE_DATABASES = {"sqlite": "pysqlite", "postgresql": "psycopg"}
 SOURCE_DATABASES = {"sqlite": "pysqlite", "postgresql": "psycopg"}
 """Kinds of database and the driver that reaches each."""
@@ -171,19 +177,60 @@ def _server(tree: _Tree, element: etree._Element, url: URL, driver: str) -> None
 
 
 def _channels(tree: _Tree) -> None:
-    own = {tree.get(web, "port", "8080") for web in tree.all("web")} or {"8080"}
     for channel in tree.all("channels/channel"):
-        for connection in channel.iterchildren(f"{{{NAMESPACE}}}connection"):
-            account = tree.get(connection, "account")
-            if tree.get(channel, "protocol") == "cmpp" and len(account) > CMPP_ACCOUNT_OCTETS:
-                message = (
-                    f"account={account!r}: cmpp takes at most {CMPP_ACCOUNT_OCTETS} characters"
-                )
-                tree.fault(connection, "account", message)
-            host, port = tree.get(connection, "host"), tree.get(connection, "port")
-            if host in _LOOPBACK and port in own:
-                message = f"port {port} is used twice: this node's own web door listens there"
-                tree.fault(connection, "port", message)
+        protocol, version = tree.get(channel, "protocol"), tree.get(channel, "version")
+        versions = VERSIONS.get(protocol, (version,))
+        if version and version not in versions:
+            message = f"version={version!r}: {protocol} has {', '.join(versions)}"
+            tree.fault(channel, "version", message)
+        for child in channel.iterchildren():
+            of = OF_PROTOCOL.get(etree.QName(child).localname, protocol)
+            if protocol in VERSIONS and of != protocol:
+                tree.fault(child, "", f"<{etree.QName(child).localname}> is for {of} alone")
+            _login(tree, child, protocol)
+        _parts_of_a_channel(tree, channel, protocol)
+
+
+def _login(tree: _Tree, element: etree._Element, protocol: str) -> None:
+    """What the login of a connection or a listener can carry."""
+    account, most = tree.get(element, "account"), ACCOUNT_OCTETS.get(protocol)
+    if most is not None and len(account) > most:
+        message = f"account={account!r}: {protocol} takes at most {most} characters"
+        tree.fault(element, "account", message)
+    most = SECRET_OCTETS.get(protocol)
+    if most is not None and len(tree.get(element, "password").encode()) > most:
+        tree.fault(element, "password", f"password: {protocol} takes at most {most} characters")
+
+
+def _parts_of_a_channel(tree: _Tree, channel: etree._Element, protocol: str) -> None:
+    parts = {etree.QName(child).localname: child for child in channel.iterchildren()}
+    if protocol == "sgip" and "sgip" not in parts:
+        tree.fault(channel, "", "sgip needs <sgip corp=...>: the enterprise code")
+    if protocol == "sgip" and "listener" not in parts:
+        message = "no <listener>: the gateway cannot deliver receipts and replies"
+        tree.warn(channel, "", message)
+    separate = "smgp" in parts and tree.get(parts["smgp"], "separate") == "true"
+    if separate and "connection" in parts and tree.get(parts["connection"], "links", "1") == "1":
+        message = "separate: one connection to receive and one to send need links of 2 or more"
+        tree.fault(parts["smgp"], "separate", message)
+
+
+def _ports(tree: _Tree) -> None:
+    """Ports of this machine have one use each."""
+    own = {tree.get(web, "port", "8080") for web in tree.all("web")} or {"8080"}
+    for connection in tree.all("channels/channel/connection"):
+        host, port = tree.get(connection, "host"), tree.get(connection, "port")
+        if host in _LOOPBACK and port in own:
+            message = f"port {port} is used twice: this node's own web door listens there"
+            tree.fault(connection, "port", message)
+    listeners = tree.all("channels/channel/listener")
+    for listener in listeners:
+        _networks(tree, listener)
+        if (port := tree.get(listener, "port")) in own:
+            message = f"port {port} is used twice: this node's own web door listens there"
+            tree.fault(listener, "port", message)
+    for listener, port in _repeated(tree, listeners, "port"):
+        tree.fault(listener, "port", f"port {port} is used twice: another listener has it")
 
 
 def _routes(tree: _Tree) -> None:
@@ -348,6 +395,7 @@ RULES: tuple[Callable[[_Tree], None], ...] = (
     _timezone,
     _databases,
     _channels,
+    _ports,
     _routes,
     _clients,
     _sources,

@@ -94,9 +94,9 @@ CASES = [
         '2: links="0": must be a whole number from 1 to 64',
         '2: name="m 1": must be a name of 1 to 32 letters, digits, *',
         '2: port="0": must be a whole number from 1 to 65535',
-        '2: protocol="smpp": must be cmpp',
+        '2: protocol="smpp": must be one of cmpp, sgip, smgp',
         '2: rate="0": must be a number from 0.1 to 20000',
-        '2: version="9": must be one of 2.0, 3.0',
+        '2: version="9": must be one of 1.2, 1.3, 2.0, 3.0',
         "2: warning: no route for mobile, unicom, telecom, broadnet*",
         '2: window="5000": must be a whole number from 1 to 1000',
     ),
@@ -195,6 +195,55 @@ CASES = [
         "2: warning: no route*",
         "4: account='1234567': cmpp takes at most 6 characters",
         "5: extension: with the access number it has 21 digits, at most 20 are allowed",
+    ),
+    (
+        '<channels><channel name="t" protocol="smgp" version="1.2" access-number="1">\n'
+        '<connection host="h" port="1" account="123456789" password="1234567890123456"/>\n'
+        '<smgp separate="true"/>\n<sgip corp="1"/></channel></channels>',
+        "2: version='1.2': smgp has 1.3, 2.0, 3.0",
+        "2: warning: no route*",
+        "3: account='123456789': smgp takes at most 8 characters",
+        "3: password: smgp takes at most 15 characters",
+        "4: separate: one connection to receive and one to send need links of 2 or more",
+        "5: <sgip> is for sgip alone",
+    ),
+    (
+        '<channels><channel name="u" protocol="sgip" version="1.2" access-number="1">\n'
+        '<connection host="h" port="1" account="12345678901234567" password="p"/>'
+        "</channel></channels>",
+        "2: sgip needs <sgip corp=...>: the enterprise code",
+        "2: warning: no <listener>: the gateway cannot deliver receipts and replies",
+        "2: warning: no route*",
+        "3: account='12345678901234567': sgip takes at most 16 characters",
+    ),
+    (
+        "<channels>"
+        + "".join(
+            f'<channel name="u{port}" protocol="sgip" version="1.2" access-number="1">'
+            '<connection host="h" port="1" account="a" password="p"/><sgip corp="123456"/>'
+            f'\n<listener port="{port}" account="a" password="12345678901234567"'
+            ' networks="10.0.0.0/33"/></channel>'
+            for port in (8080, 8080)
+        ).replace("u8080", "v", 1)
+        + "</channels>",
+        '2: corp="123456": must be 1 to 5 digits',
+        "2: warning: no route*",
+        '3: corp="123456": must be 1 to 5 digits',
+        "3: networks: '10.0.0.0/33' is no address or network such as 10.1.0.0/16",
+        "3: password: sgip takes at most 16 characters",
+        "3: port 8080 is used twice: this node's own web door listens there",
+        "4: networks: '10.0.0.0/33' is no address or network such as 10.1.0.0/16",
+        "4: password: sgip takes at most 16 characters",
+        "4: port 8080 is used twice: another listener has it",
+        "4: port 8080 is used twice: this node's own web door listens there",
+    ),
+    (
+        '<channels><channel name="m" protocol="cmpp" version="1.2" access-number="1">\n'
+        '<connection host="h" port="1" account="a" password="p"/>\n'
+        '<listener port="9" account="a" password="p"/></channel></channels>',
+        "2: version='1.2': cmpp has 2.0, 3.0",
+        "2: warning: no route*",
+        "4: <listener> is for sgip alone",
     ),
     (
         '<web port="7890"/><channels>\n'
