@@ -25,6 +25,7 @@ from adapter.dispatch.spool import Spool
 from adapter.domain.outcomes import QueueKey
 from adapter.domain.states import Lane
 from adapter.domain.values import Waiting
+from adapter.store.clock import to_ms
 
 log = structlog.get_logger(__name__)
 
@@ -62,7 +63,7 @@ class Lanes:
         self._changed = changed
         self._active = active
         self._chunk = chunk
-        self._queues: dict[QueueKey, _Queue] = {}
+        self._queues: dict[tuple[str, str, str], _Queue] = {}
         self._rings: dict[str, deque[_Queue]] = {lane.value: deque() for lane in Lane}
         self._handed: dict[int, _Queue] = {}
         self._held = 0
@@ -85,9 +86,13 @@ class Lanes:
         now = self._clock()
         for waiting in accepted:
             of = waiting.submission
-            queue = self._queue(QueueKey(waiting.message.carrier.value, of.lane.value, of.client))
-            due_at = int(of.due_at.timestamp() * 1000)
-            if due_at > now:
+            # The names are equal to their text: no key has to be made to look one up.
+            queue = self._queues.get((waiting.message.carrier, of.lane, of.client))
+            if queue is None:
+                queue = self._queue(
+                    QueueKey(waiting.message.carrier.value, of.lane.value, of.client)
+                )
+            if of.due_at > of.accepted_at and (due_at := to_ms(of.due_at)) > now:
                 self._look(queue, due_at)
             elif waiting.message.id in queue.here:
                 continue  # a reading was faster than the news
