@@ -60,7 +60,7 @@ from connectors.loop import fastest_loop
 
 log = structlog.get_logger(__name__)
 
-SWITCH_S = 0.001
+SWITCH_S = 0.0003
 
 
 class Node:

@@ -23,7 +23,7 @@ from adapter.bench.soap import Soap
 from adapter.bench.table import Table
 from adapter.children import Children
 
-POLL_S = 0.2
+POLL_S = 0.3
 STUCK_S = 60.0
 
 
