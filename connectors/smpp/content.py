@@ -16,7 +16,7 @@ from connectors.values import Coding
 UDHI = 0x40
 _CODECS: Mapping[int, str] = MappingProxyType(
     {
-        1: "ascii", 3: "latin-1", 5: "shift_jis", 6: "iso8859-5", 7: "iso8859-8",
+        3: "latin-1", 5: "shift_jis", 6: "iso8859-5", 7: "iso8859-8",
         10: "iso2022_jp", 13: "euc_jisx0213", 14: "euc_kr",
     }
 )  # fmt: skip
@@ -24,6 +24,7 @@ _ALPHABETS: Mapping[Alphabet, Coding] = MappingProxyType(
     {Alphabet.GSM: Coding.GSM, Alphabet.LATIN1: Coding.LATIN1, Alphabet.ASCII: Coding.ASCII}
 )
 _DEFAULT = frozenset({0x00, *range(0x10, 0x14), *range(0xF0, 0xF4)})
+_NOT_IN_ASCII_TEXTS = bytes(code for code in range(0x20) if code not in b"\t\n\r")
 _ASCII_AS_GSM = bytes(
     (gsm.encode(chr(code)) or b"?")[0] if len(gsm.encode(chr(code)) or b"?") == 1 else 0x3F
     for code in range(256)
@@ -60,10 +61,19 @@ def text_of(octets: bytes, data_coding: int, alphabet: Alphabet) -> str:
     if data_coding in _DEFAULT:
         coding = _ALPHABETS[alphabet]
         return decode(octets, coding)
+    if data_coding == 1:
+        return _ia5(octets)
     codec = _CODECS.get(data_coding)
     if codec is not None:
         return octets.decode(codec, "replace")
     return "" if data_coding == 2 else decode(octets, data_coding)
+
+
+def _ia5(octets: bytes) -> str:
+    """Some clients (node-smpp) label the GSM alphabet as IA5; it shows by its low octets."""
+    if octets.translate(None, _NOT_IN_ASCII_TEXTS) != octets:
+        return gsm.decode(octets)
+    return octets.decode("ascii", "replace")
 
 
 def read_content(
