@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 DIRECTORY = click.Path(file_okay=False, path_type=Path)
+PROTOCOLS = ("cmpp", "sgip", "smgp", "smpp")
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -208,7 +209,7 @@ def send(as_json: bool, url: str, **wanted: Any) -> None:
 
 
 @main.command()
-@click.option("--protocol", type=click.Choice(["cmpp"]), required=True)
+@click.option("--protocol", type=click.Choice(PROTOCOLS), required=True)
 @click.option("--port", type=click.IntRange(0, 65535), required=True)
 @click.option("--account", required=True, help="who may log in")
 @click.option("--password", required=True, help="and with which secret")
@@ -221,6 +222,10 @@ def send(as_json: bool, url: str, **wanted: Any) -> None:
 @click.option("--inbound", help="share of submits that are replied to (0.2), or a text every 3s")
 @click.option("--window", type=click.IntRange(1, 1_000), default=32, show_default=True,
               help="deliveries that a link may leave unanswered")  # fmt: skip
+@click.option("--deliver-to", metavar="HOST:PORT",
+              help="sgip: where the client listens; else its own link is used")  # fmt: skip
+@click.option("--deliver-account", help="what to log in with there  [default: --account]")
+@click.option("--deliver-password", help="and with which secret  [default: --password]")
 @click.option("--log", type=FILE, help="one JSON line for each event")
 def simulate(**options: Any) -> None:
     """Stand in for a carrier.
@@ -241,8 +246,8 @@ def simulate(**options: Any) -> None:
 
 
 @main.command()
-@click.option("--protocol", type=click.Choice(["cmpp"]), required=True)
-@click.option("--version", "protocol_version", required=True, help="3.0, 2.0")
+@click.option("--protocol", type=click.Choice(PROTOCOLS), required=True)
+@click.option("--version", "protocol_version", required=True, help="such as 3.0")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
 @click.argument("frames", nargs=-1)
 def pdu(protocol: str, protocol_version: str, as_json: bool, frames: Sequence[str]) -> None:

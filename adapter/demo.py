@@ -101,6 +101,11 @@ def refuse_taken_ports(config: Config) -> None:
     """Before anything starts, so that nothing has to be stopped again."""
     wanted = [("the web services", config.web.host, config.web.port)]
     wanted += [(f"channel {each.name}", each.host, each.port) for each in config.channels]
+    wanted += [
+        (f"the listener of {each.name}", each.listener.host, each.listener.port)
+        for each in config.channels
+        if each.listener
+    ]
     taken = [f"{host}:{port} ({what})" for what, host, port in wanted if not free(host, port)]
     if taken:
         raise DemoError(
@@ -139,6 +144,10 @@ def carrier_arguments(channel: Channel, folder: Path) -> Iterator[str]:
     yield "simulate"
     yield from ("--protocol", channel.protocol, "--port", str(channel.port))
     yield from ("--account", channel.account, "--password", channel.password)
+    if listener := channel.listener:
+        yield from ("--deliver-to", f"127.0.0.1:{listener.port}")
+        yield from ("--deliver-account", listener.account)
+        yield from ("--deliver-password", listener.password)
     yield from ("--log", str(folder / f"{carrier_name(channel)}.jsonl"))
 
 

@@ -68,10 +68,27 @@ def until(condition: Callable[[], object], what: str = "", wait_s: float = PATIE
 class Carrier:
     """A simulated carrier that outlives any node. A context."""
 
-    def __init__(self, behaviour: Behaviour | None = None, *, log: Path | None = None) -> None:
+    def __init__(
+        self,
+        behaviour: Behaviour | None = None,
+        *,
+        log: Path | None = None,
+        protocol: str = "cmpp",
+        client_port: int = 0,
+        own: Any = None,
+    ) -> None:
         self.port = free_port()
         self._options = SimulatorOptions(
-            "cmpp", HOST, self.port, ACCOUNT, SECRET, behaviour or Behaviour(), log, keep=1_000_000
+            protocol,
+            HOST,
+            self.port,
+            ACCOUNT,
+            SECRET,
+            behaviour or Behaviour(),
+            log,
+            keep=1_000_000,
+            client_port=client_port,
+            own=own,
         )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="carrier")

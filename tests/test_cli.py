@@ -54,6 +54,10 @@ def test_each_command_explains_itself_with_an_example() -> None:
         ["simulate", "--protocol", "cmpp", "--port", "1", "--account", "a", "--password", "b",
          "--delay", "soon"],
         ["simulate", "--protocol", "cmpp", "--port", "70000", "--account", "a", "--password", "b"],
+        ["simulate", "--protocol", "cmpp", "--port", "1", "--account", "a", "--password", "b",
+         "--deliver-to", "h:1"],
+        ["simulate", "--protocol", "sgip", "--port", "1", "--account", "a", "--password", "b",
+         "--deliver-to", "8801"],
         ["send", "--content", "x", "--account", "a", "--password", "b"],
     ],
 )  # fmt: skip
@@ -115,6 +119,20 @@ def test_check_names_file_line_and_fault(tmp_path: Path) -> None:
     first = json.loads(as_json.stdout)[0]
     assert (first["file"], first["line"]) == (str(bad), 3)
     assert "nod" in first["message"]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "version", "frame", "name"),
+    [
+        ("smgp", "3.0", "0000000c0000000400000014", "Active_Test"),
+        ("sgip", "1.2", "0000001400000002b36924b9126d4a3b0000000d", "SGIP_UNBIND"),
+    ],
+)
+def test_frames_of_every_protocol_are_shown(
+    protocol: str, version: str, frame: str, name: str
+) -> None:
+    done = call("pdu", "--protocol", protocol, "--version", version, "--json", frame)
+    assert json.loads(done.stdout)["name"] == name
 
 
 def test_a_frame_is_shown_and_a_broken_one_is_status_one() -> None:

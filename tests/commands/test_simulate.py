@@ -1,0 +1,52 @@
+"""The words of `sms-adapter simulate` as options."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from adapter.commands.simulate import options_from
+from connectors.behaviour import Span
+from connectors.sgip.settings import GatewaySettings
+
+WORDS: dict[str, Any] = {
+    "protocol": "cmpp", "host": "127.0.0.1", "port": 1, "account": "a", "password": "b",
+    "delay": None, "no_receipt": False, "fail": (), "throttle": 0.0, "drop_link": None,
+    "inbound": None, "window": 32, "deliver_to": None, "deliver_account": None,
+    "deliver_password": None, "log": None,
+}  # fmt: skip
+
+
+def test_behaviour_is_read_from_words() -> None:
+    options = options_from(**WORDS | {"delay": "5/10-20", "inbound": "3s", "drop_link": "500"})
+    assert options.behaviour.answer_delay == Span(5, 5)
+    assert options.behaviour.receipt_delay == Span(10, 20)
+    assert (options.behaviour.inbound_every_s, options.behaviour.drop_after) == (3, 500)
+    assert options.own is None
+
+
+def test_an_sgip_gateway_delivers_where_it_is_told() -> None:
+    sgip = WORDS | {"protocol": "sgip", "deliver_to": "10.0.0.1:8801"}
+    options = options_from(**sgip)
+    assert (options.client_host, options.client_port) == ("10.0.0.1", 8801)
+    assert options.own == GatewaySettings(account="a", password="b", receives=False)
+    other = options_from(**sgip | {"deliver_account": "smg", "deliver_password": "c"})
+    assert other.own == GatewaySettings(account="smg", password="c", receives=False)
+
+
+def test_without_an_address_it_delivers_on_the_clients_own_link() -> None:
+    options = options_from(**WORDS | {"protocol": "sgip"})
+    assert options.own.receives
+    assert options.client_port == 0
+
+
+def test_an_address_may_be_of_ipv6() -> None:
+    options = options_from(**WORDS | {"protocol": "sgip", "deliver_to": "[::1]:8801"})
+    assert (options.client_host, options.client_port) == ("::1", 8801)
+
+
+@pytest.mark.parametrize("word", ["8801", ":8801", "h:", "h:0", "h:65536", "h:x"])
+def test_a_word_that_is_no_address_is_refused(word: str) -> None:
+    with pytest.raises(ValueError, match="expected HOST:PORT"):
+        options_from(**WORDS | {"protocol": "sgip", "deliver_to": word})
