@@ -74,6 +74,7 @@ ALPHANUMERIC = 5
 SHORT_LIMIT = 254
 """What short_message holds by the specification; what is longer goes in message_payload."""
 _WHOLE_LIMIT = 140
+_ADDRESS_LIMIT = 20
 _BINDS: Mapping[Bind, type[BindTransceiver] | type[BindTransmitter] | type[BindReceiver]] = (
     MappingProxyType(
         {
@@ -265,8 +266,8 @@ class SmppClient:
             stat=stat,
             delivered=(reading.delivered or accepted) and not intermediate,
             final=(reading.final or accepted) and not intermediate,
-            destination=plain(pdu.source_addr),
-            source=plain(pdu.destination_addr),
+            destination=_address(pdu.source_addr),
+            source=_address(pdu.destination_addr),
             submitted=minute_of(fields.submit_date),
             done=minute_of(fields.done_date),
             raw=content.payload,
@@ -312,8 +313,8 @@ def _login_refused(code: int) -> LoginRefused:
 def _inbound(pdu: DeliverSm | DataSm, content: Content) -> Inbound:
     joined = content.joined
     return Inbound(
-        source=plain(pdu.source_addr),
-        destination=plain(pdu.destination_addr),
+        source=_address(pdu.source_addr),
+        destination=_address(pdu.destination_addr),
         text=content.text,
         coding=pdu.data_coding,
         payload=content.payload,
@@ -321,6 +322,11 @@ def _inbound(pdu: DeliverSm | DataSm, content: Content) -> Inbound:
         total=joined.total if joined else 1,
         number=joined.number if joined else 1,
     )
+
+
+def _address(octets: bytes) -> str:
+    """At most what the specification allows, whatever a peer sends."""
+    return plain(octets)[:_ADDRESS_LIMIT]
 
 
 def plain_text(octets: bytes, data_coding: int) -> str:

@@ -16,6 +16,7 @@ from enum import StrEnum
 
 REMEMBERED = 10_000
 _SURE = 20
+_LONGEST = 64
 _DECIMAL = re.compile(r"[0-9]{1,32}")
 _HEX = re.compile(r"[0-9a-f]{1,32}")
 
@@ -30,9 +31,9 @@ class IdForm(StrEnum):
 
 
 def canonical(text: str) -> str:
-    """Lower case, without leading zeros; empty for no id."""
+    """Lower case, without leading zeros, at most 64 characters; empty for no id."""
     stripped = text.strip().lower()
-    return stripped.lstrip("0") or stripped[:1]
+    return stripped.lstrip("0")[:_LONGEST] or stripped[:1]
 
 
 def converted(text: str, form: IdForm) -> str | None:

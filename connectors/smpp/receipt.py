@@ -23,6 +23,7 @@ STATES: Mapping[int, str] = MappingProxyType(
 )  # fmt: skip
 NUMBERS: Mapping[str, int] = MappingProxyType({name: number for number, name in STATES.items()})
 
+_STAT_LIMIT = 16
 _LONGHAND = MappingProxyType(
     {
         "DELIVERED": "DELIVRD", "UNDELIVERABLE": "UNDELIV", "UNDELIVERED": "UNDELIV",
@@ -80,7 +81,7 @@ def format_receipt(receipt: ReceiptText) -> str:
 
 def stat_of(receipt: ReceiptText, tlvs: Sequence[Tlv]) -> str:
     """The stat in the text, else the one that message_state stands for; empty for none."""
-    stat = receipt.stat.upper()
+    stat = receipt.stat.upper()[:_STAT_LIMIT]
     if stat:
         return _LONGHAND.get(stat, stat)
     state = value_of(tlvs, Tag.MESSAGE_STATE)
@@ -97,4 +98,4 @@ def minute_of(date: str) -> str:
     """YYMMDDhhmm of any of the three lengths; what is something else stays."""
     if len(date) == 14 and date.startswith("20"):
         return date[2:12]
-    return date[:10] if len(date) == 12 else date
+    return date[:10] if len(date) == 12 else date[:14]

@@ -87,6 +87,7 @@ def test_the_state_comes_from_the_text_or_the_parameter() -> None:
     assert stat_of(ReceiptText(), state) == "EXPIRED"
     assert stat_of(ReceiptText(), (number(Tag.MESSAGE_STATE, 99),)) == ""
     assert stat_of(ReceiptText(), ()) == ""
+    assert stat_of(ReceiptText(stat="X" * 99), ()) == "X" * 16
     assert set(STATES) == set(range(1, 9))
 
 
@@ -112,7 +113,14 @@ def test_dates(date: str, minute: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("00AB12", "ab12"), (" 7 ", "7"), ("000", "0"), ("", ""), ("Uuid-0-X", "uuid-0-x")],
+    [
+        ("00AB12", "ab12"),
+        ("9" * 99, "9" * 64),
+        (" 7 ", "7"),
+        ("000", "0"),
+        ("", ""),
+        ("Uuid-0-X", "uuid-0-x"),
+    ],
 )
 def test_canonical(text: str, expected: str) -> None:
     assert canonical(text) == expected
