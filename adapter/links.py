@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from adapter.config.model import Channel, Listener
+from adapter.config.model import Channel, Listener, Smpp
 from connectors.link import Link
 from connectors.listener import DuplexLink, ListenerSettings
 from connectors.settings import LinkSettings
 from connectors.sgip.settings import SgipSettings
 from connectors.smgp.settings import BOTH, RECEIVE, SEND, SmgpSettings
+from connectors.smpp.ids import IdBook, IdForm
+from connectors.smpp.settings import Alphabet, Bind, LongTexts, SmppOptions
 from connectors.values import Handler
 
 
 def open_links(channel: Channel, handler: Handler) -> Sequence[Link]:
     """The links of a channel, not yet started; the first one has the channel's listener."""
     links: list[Link] = []
+    book = IdBook()
     for number in range(1, channel.links + 1):
-        settings = _settings(channel, number)
+        settings = _settings(channel, number, book)
         if channel.listener is not None and number == 1:
             links.append(DuplexLink(settings, handler, _listening(channel, channel.listener)))
         else:
@@ -25,7 +28,9 @@ def open_links(channel: Channel, handler: Handler) -> Sequence[Link]:
     return links
 
 
-def _own(channel: Channel, number: int) -> SmgpSettings | SgipSettings | None:
+def _own(
+    channel: Channel, number: int, book: IdBook
+) -> SmgpSettings | SgipSettings | SmppOptions | None:
     """What the channel's protocol alone wants to know."""
     if channel.smgp is not None:
         mode = BOTH
@@ -34,7 +39,31 @@ def _own(channel: Channel, number: int) -> SmgpSettings | SgipSettings | None:
         return SmgpSettings(mode, channel.smgp.msg_src, channel.smgp.product)
     if channel.sgip is not None:
         return SgipSettings(channel.sgip.corp, channel.sgip.node)
+    if channel.protocol == "smpp":
+        return _smpp(channel.smpp or Smpp(), number, book)
     return None
+
+
+def _smpp(smpp: Smpp, number: int, book: IdBook) -> SmppOptions:
+    bind = Bind.TRANSCEIVER
+    if smpp.separate:
+        bind = Bind.RECEIVER if number == 1 else Bind.TRANSMITTER
+    return SmppOptions(
+        bind=bind,
+        system_type=smpp.system_type,
+        source_ton=smpp.source_ton,
+        source_npi=smpp.source_npi,
+        dest_ton=smpp.dest_ton,
+        dest_npi=smpp.dest_npi,
+        prefix=smpp.prefix,
+        alphabet=Alphabet(smpp.alphabet),
+        long_texts=LongTexts(smpp.long_texts),
+        ids=IdForm(smpp.ids),
+        receipts_by_text=smpp.receipts_by_text,
+        accepted_is_final=smpp.accepted_is_final,
+        trailing_nul=smpp.trailing_nul,
+        book=book,
+    )
 
 
 def _listening(channel: Channel, listener: Listener) -> ListenerSettings:
@@ -49,7 +78,7 @@ def _listening(channel: Channel, listener: Listener) -> ListenerSettings:
     )
 
 
-def _settings(channel: Channel, number: int) -> LinkSettings:
+def _settings(channel: Channel, number: int, book: IdBook) -> LinkSettings:
     return LinkSettings(
         protocol=channel.protocol,
         version=channel.version,
@@ -67,5 +96,5 @@ def _settings(channel: Channel, number: int) -> LinkSettings:
         connect_timeout_s=channel.connect_timeout_s,
         reconnect_min_s=channel.reconnect_min_s,
         reconnect_max_s=channel.reconnect_max_s,
-        own=_own(channel, number),
+        own=_own(channel, number, book),
     )

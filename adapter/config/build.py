@@ -98,6 +98,7 @@ def _channel(element: etree._Element) -> model.Channel:
         **_given(connection, model.Channel),
         smgp=_child(element, "smgp", model.Smgp),
         sgip=_child(element, "sgip", model.Sgip),
+        smpp=_child(element, "smpp", model.Smpp),
         listener=_child(element, "listener", model.Listener),
     )
 

@@ -64,6 +64,26 @@ class Sgip:
 
 
 @dataclass(frozen=True, slots=True)
+class Smpp:
+    """What an SMPP contract says beside the account (connectors.smpp.settings, in words).
+    `separate`: the first link receives, the others send."""
+
+    separate: bool = False
+    system_type: str = ""
+    source_ton: int = 0
+    source_npi: int = 0
+    dest_ton: int = 1
+    dest_npi: int = 1
+    prefix: str = "86"
+    alphabet: str = "gsm"
+    long_texts: str = "udh"
+    ids: str = "auto"
+    receipts_by_text: bool = False
+    accepted_is_final: bool = False
+    trailing_nul: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Listener:
     """Where a gateway connects to us, from which `networks` (empty: any), with what login."""
 
@@ -105,6 +125,7 @@ class Channel:
     enabled: bool = True
     smgp: Smgp | None = None
     sgip: Sgip | None = None
+    smpp: Smpp | None = None
     listener: Listener | None = None
 
 

@@ -25,12 +25,18 @@ from adapter.security.passwords import is_hash
 SENDER_DIGITS = 20
 """Access number and extension together: what a carrier takes as the sender."""
 
-VERSIONS = {"cmpp": ("2.0", "3.0"), "sgip": ("1.2",), "smgp": ("1.3", "2.0", "3.0")}
-ACCOUNT_OCTETS = {"cmpp": 6, "sgip": 16, "smgp": 8}
-SECRET_OCTETS = {"sgip": 16, "smgp": 15}
+VERSIONS = {
+    "cmpp": ("2.0", "3.0"),
+    "sgip": ("1.2",),
+    "smgp": ("1.3", "2.0", "3.0"),
+    "smpp": ("3.4",),
+}
+ACCOUNT_OCTETS = {"cmpp": 6, "sgip": 16, "smgp": 8, "smpp": 15}
+SECRET_OCTETS = {"sgip": 16, "smgp": 15, "smpp": 64}
 """What a protocol has, and what fits into its login."""
 
-OF_PROTOCOL = {"smgp": "smgp", "sgip": "sgip", "listener": "sgip"}
+SMPP_SERVICE = 5
+OF_PROTOCOL = {"smgp": "smgp", "sgip": "sgip", "smpp": "smpp", "listener": "sgip"}
 """Elements of a channel that one protocol alone has."""
 STORE_DATABASES = {"sqlite": "pysqlite", "postgresql": "psycopg"}
 SOURCE_DATABASES = {"sqlite": "pysqlite", "postgresql": "psycopg"}
@@ -209,10 +215,16 @@ def _parts_of_a_channel(tree: _Tree, channel: etree._Element, protocol: str) -> 
     if protocol == "sgip" and "listener" not in parts:
         message = "no <listener>: the gateway cannot deliver receipts and replies"
         tree.warn(channel, "", message)
-    separate = "smgp" in parts and tree.get(parts["smgp"], "separate") == "true"
-    if separate and "connection" in parts and tree.get(parts["connection"], "links", "1") == "1":
-        message = "separate: one connection to receive and one to send need links of 2 or more"
-        tree.fault(parts["smgp"], "separate", message)
+    if "connection" in parts and tree.get(parts["connection"], "links", "1") == "1":
+        for own in (parts[name] for name in ("smgp", "smpp") if name in parts):
+            if tree.get(own, "separate") == "true":
+                message = (
+                    "separate: one connection to receive and one to send need links of 2 or more"
+                )
+                tree.fault(own, "separate", message)
+    if protocol == "smpp" and len(tree.get(channel, "service-id")) > SMPP_SERVICE:
+        message = f"service-id: smpp takes at most {SMPP_SERVICE} characters (service_type)"
+        tree.fault(channel, "service-id", message)
 
 
 def _ports(tree: _Tree) -> None:

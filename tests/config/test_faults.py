@@ -87,16 +87,16 @@ CASES = [
         '2: signature="【医院】": must be at most 20 characters without brackets',
     ),
     (
-        '<channels><channel name="m 1" protocol="smpp" version="9" access-number="x">'
+        '<channels><channel name="m 1" protocol="smsp" version="9" access-number="x">'
         '<connection host="h" port="0" account="a" password="p" links="0" window="5000"'
         ' rate="0"/></channel></channels>',
         '2: access-number="x": must be 1 to 20 digits',
         '2: links="0": must be a whole number from 1 to 64',
         '2: name="m 1": must be a name of 1 to 32 letters, digits, *',
         '2: port="0": must be a whole number from 1 to 65535',
-        '2: protocol="smpp": must be one of cmpp, sgip, smgp',
+        '2: protocol="smsp": must be one of cmpp, sgip, smgp, smpp',
         '2: rate="0": must be a number from 0.1 to 20000',
-        '2: version="9": must be one of 1.2, 1.3, 2.0, 3.0',
+        '2: version="9": must be one of 1.2, 1.3, 2.0, 3.0, 3.4',
         "2: warning: no route for mobile, unicom, telecom, broadnet*",
         '2: window="5000": must be a whole number from 1 to 1000',
     ),
@@ -236,6 +236,20 @@ CASES = [
         "4: password: sgip takes at most 16 characters",
         "4: port 8080 is used twice: another listener has it",
         "4: port 8080 is used twice: this node's own web door listens there",
+    ),
+    (
+        '<channels><channel name="w" protocol="smpp" version="3.0" access-number="1"'
+        ' service-id="SIXSIX">\n'
+        '<connection host="h" port="1" account="1234567890123456" password="p"/>\n'
+        '<smpp separate="true" source-ton="7" alphabet="gbk" prefix="86a"/></channel></channels>',
+        "2: service-id: smpp takes at most 5 characters (service_type)",
+        "2: version='3.0': smpp has 3.4",
+        "2: warning: no route*",
+        "3: account='1234567890123456': smpp takes at most 15 characters",
+        '4: alphabet="gbk": must be one of gsm, latin1, ascii',
+        '4: prefix="86a": must be at most 4 digits',
+        "4: separate: one connection to receive and one to send need links of 2 or more",
+        '4: source-ton="7": must be a whole number from 0 to 6',
     ),
     (
         '<channels><channel name="m" protocol="cmpp" version="1.2" access-number="1">\n'

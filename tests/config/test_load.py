@@ -37,6 +37,12 @@ EVERYTHING = f"""
     <sgip corp="12345" node="3010012345"/>
     <listener port="8802" account="smgcli" password=" s  t " host="::1" networks="10.0.0.9 ::1"/>
   </channel>
+  <channel name="w1" protocol="smpp" version="3.4" access-number="10690">
+    <connection host="w" port="2775" account="hosp01" password="v" links="2"/>
+    <smpp separate="true" system-type="VMA" source-ton="3" source-npi="9" dest-ton="2"
+          dest-npi="8" prefix="" alphabet="latin1" long-texts="sar" ids="hex"
+          receipts-by-text="true" accepted-is-final="true" trailing-nul="true"/>
+  </channel>
 </channels>
 <routes>
   <ported prefix="13800138000" carrier="unicom"/>
@@ -123,6 +129,32 @@ def test_everything_written_arrives(write: Write, tmp_path: Path) -> None:
                 sgip=model.Sgip("12345", 3010012345),
                 listener=model.Listener(8802, "smgcli", " s  t ", "::1", ("10.0.0.9", "::1")),
             ),
+            model.Channel(
+                name="w1",
+                protocol="smpp",
+                version="3.4",
+                host="w",
+                port=2775,
+                account="hosp01",
+                password="v",
+                access_number="10690",
+                links=2,
+                smpp=model.Smpp(
+                    separate=True,
+                    system_type="VMA",
+                    source_ton=3,
+                    source_npi=9,
+                    dest_ton=2,
+                    dest_npi=8,
+                    prefix="",
+                    alphabet="latin1",
+                    long_texts="sar",
+                    ids="hex",
+                    receipts_by_text=True,
+                    accepted_is_final=True,
+                    trailing_nul=True,
+                ),
+            ),
         ),
         routes=(model.Route(Carrier.MOBILE, ("m1",)),),
         ported=(model.Ported("13800138000", Carrier.UNICOM),),
@@ -189,9 +221,10 @@ def test_this_test_writes_every_field_differently_from_its_default(write: Write)
         config.jobs,
         config.logging,
     ]
-    one, telecom, unicom = config.channels
-    parts += [one, telecom.smgp, unicom.sgip, unicom.listener, *config.clients, *config.sources]
-    of_one_protocol = {"smgp", "sgip", "listener"}
+    one, telecom, unicom, world = config.channels
+    parts += [one, telecom.smgp, unicom.sgip, unicom.listener, world.smpp]
+    parts += [*config.clients, *config.sources]
+    of_one_protocol = {"smgp", "sgip", "smpp", "listener"}
     for part in parts:
         for each in dataclasses.fields(part):
             if part is one and each.name in of_one_protocol:
