@@ -9,6 +9,9 @@ a time-out, perhaps answered late as well); `lost` and `unsent` come before `dow
 ever sent again by the link itself but a segment whose answer was "throttled". All calls are made
 on the event loop, none from within `submit`.
 
+With `rest_s` a link without traffic takes leave and is still up: what is handed to it then
+waits for the login. A peer that closes such a link while it is idle puts it to rest, too.
+
 Limits: the queue behind the window is the caller's to bound: look at `free` before `submit`.
 """
 
@@ -50,22 +53,29 @@ class Link:
         self._stopping = asyncio.Event()
         self._fallen = asyncio.Event()
         self._refused = False
+        self._resting = False
+        self._held: list[Submit] = []
+        self._wanted = asyncio.Event()
         self._was_up = False
         self._backoff = Backoff(settings.reconnect_min_s, settings.reconnect_max_s)
 
     @property
     def is_up(self) -> bool:
-        """Logged in."""
-        return self._session is not None and self._session.up
+        """Logged in, or at rest until there is something to send."""
+        return self._resting or (self._session is not None and self._session.up)
 
     @property
     def free(self) -> int:
         """Submits that would go out now; 0 when down or paused."""
+        if self._resting:
+            return max(0, self.settings.window - len(self._held))
         return self._session.free if self._session is not None else 0
 
     @property
     def window(self) -> int:
         """Submits that may be on the wire at once; less than configured after a throttle."""
+        if self._resting:
+            return self.settings.window
         return self._session.window.limit if self._session is not None else 0
 
     @property
@@ -81,7 +91,8 @@ class Link:
     @property
     def waiting(self) -> int:
         """Submits handed in and not on the wire."""
-        return self._session.waiting if self._session is not None else 0
+        waiting = self._session.waiting if self._session is not None else 0
+        return waiting + len(self._held)
 
     def start(self) -> None:
         """Begin to connect; `handler.up` follows, now or after any number of tries."""
@@ -99,6 +110,8 @@ class Link:
             await session.finish(wait_s)
         await self._task
         self._task = None
+        if self._resting:
+            self._wake_failed("stopped")
 
     def drop(self, reason: str) -> None:
         """Close the connection now; the link comes back by itself."""
@@ -113,6 +126,10 @@ class Link:
         """Send segments in this order. On a link that is down they come back as unsent."""
         session = self._session
         if session is None or not session.up or self._stopping.is_set():
+            if self._resting and not self._stopping.is_set():
+                self._held.extend(submits)
+                self._wanted.set()
+                return
             tokens = [submit.token for submit in submits]
             asyncio.get_running_loop().call_soon(self._handler.unsent, self, tokens)
             return
@@ -124,6 +141,9 @@ class Link:
             self._refused = False
             await self._connect()
             await self._fallen.wait()
+            if self._resting:
+                await self._sleep()
+                continue
             if self._stopping.is_set():
                 return
             pause = self._backoff.next()
@@ -132,6 +152,23 @@ class Link:
             log.debug("%s: connecting again in %.1f s", self.name, pause)
             await self._pause(pause)
             self.counters.reconnects += 1
+
+    async def _sleep(self) -> None:
+        """At rest, until there is something to send or the link stops."""
+        loop = asyncio.get_running_loop()
+        waits = {loop.create_task(each.wait()) for each in (self._wanted, self._stopping)}
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+    def _wake_failed(self, reason: str) -> None:
+        """What waited for the end of the rest comes back, and the link is down."""
+        self._resting = False
+        tokens = [submit.token for submit in self._held]
+        self._held.clear()
+        if tokens:
+            self._handler.unsent(self, tokens)
+        self._handler.down(self, reason)
 
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
@@ -176,7 +213,13 @@ class Link:
         self._was_up = True
         self.changed_at = datetime.now(UTC)
         log.debug("%s: up", self.name)
-        self._handler.up(self)
+        if self._resting:
+            self._resting = False
+            held, self._held = self._held, []
+            assert self._session is not None  # it is the caller
+            self._session.submit(held)
+        else:
+            self._handler.up(self)
 
     def session_closed(self, session: Session, reason: str) -> None:
         if session is not self._session:
@@ -186,6 +229,12 @@ class Link:
         # A peer that takes the login and then hangs up is no success: keep slowing down.
         if session.worked:
             self._backoff.reset()
+        if session.resting and not self._stopping.is_set():
+            log.debug("%s: at rest", self.name)
+            self._resting = True
+            self._wanted.clear()
+            self._fallen.set()
+            return
         if reason != "stopped":
             self.last_error = reason
             # The owner is told, and knows better how to say it.
@@ -194,7 +243,10 @@ class Link:
             self.changed_at = datetime.now(UTC)
         self._was_up = False
         self._fallen.set()
-        self._handler.down(self, reason)
+        if self._resting:
+            self._wake_failed(reason)
+        else:
+            self._handler.down(self, reason)
 
     def session_answered(self, token: Any, answer: Answer) -> None:
         self._handler.answered(self, token, answer)

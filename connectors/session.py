@@ -48,6 +48,8 @@ from connectors.wire import Wire
 _REMEMBERED = 1024
 """Timed-out submits whose late answer would still be recognised."""
 _GOOD_AFTER_S = 10.0
+_IDLE_ENDS = ("closed by the peer", "the peer ended", "connection broke")
+"""Reasons that mean rest, not a fault, on an idle link that may rest."""
 
 
 @dataclass(slots=True)
@@ -129,6 +131,10 @@ class Session(Wire):
         self.worked = False
         """It has answered a submit, or stood long enough to count as a good connection."""
         self.up = False
+        self.resting = False
+        """Took leave, or was left, because there was nothing to do (`rest_s`)."""
+        self._used_at = 0.0
+        self._submitted = 0
 
     @property
     def free(self) -> int:
@@ -177,6 +183,8 @@ class Session(Wire):
             self.close(f"login cannot be encoded: {fault}")
 
     def closed(self, reason: str) -> None:
+        if self.up and self._settings.rest_s and reason.startswith(_IDLE_ENDS):
+            self.resting = self._idle is None and self._has_nothing()
         self.up = False
         for timer in (self._timer, self._paused):
             if timer is not None:
@@ -333,10 +341,27 @@ class Session(Wire):
             self._counters.converted += 1
         self._owner.session_delivered(event.item, event.response)
 
+    def _has_nothing(self) -> bool:
+        """Nothing is on the wire or waits for it."""
+        return not len(self.window) and not self._queue and not self._throttled
+
+    def _takes_rest(self, now: float) -> bool:
+        """Take leave when there was no traffic for `rest_s`."""
+        if self._heard or self._counters.submitted != self._submitted or not self._used_at:
+            self._used_at, self._submitted = now, self._counters.submitted
+        tired = 0 < self._settings.rest_s <= now - self._used_at
+        if not tired or self._idle is not None or not self._has_nothing():
+            return False
+        self._leave()
+        self.up, self.resting = False, True
+        return True
+
     def _tick(self) -> None:
         now = self._loop.time()
         if now >= self._settled:
             self.worked = True
+        if self._takes_rest(now):
+            return
         if self._heard:
             self._heard = False
             self._heartbeat.heard(now)

@@ -16,7 +16,9 @@ class LinkSettings:
     the peer is asked; after `heartbeat_tries` unanswered tests it is dead. A login that is
     refused for its account, password or version is tried again no sooner than
     `refused_wait_s`, because repeated failures get an address locked. `account_padded`: hash
-    an account shorter than its field with NUL padding (cmpp.md A5). `own`: what the protocol
+    an account shorter than its field with NUL padding (cmpp.md A5). `rest_s`: a link without
+    traffic for so long takes leave, and binds again when there is something to send; 0 stays
+    bound. `own`: what the protocol
     alone knows, in its own class; None for its defaults.
     """
 
@@ -41,6 +43,7 @@ class LinkSettings:
     throttle_max_s: float = 10.0
     throttle_tries: int = 30
     account_padded: bool = False
+    rest_s: float = 0.0
     fee_user_type: int = 2
     fee_type: str = "01"
     fee_code: str = "000000"
