@@ -57,10 +57,12 @@ class Smgp:
 @dataclass(frozen=True, slots=True)
 class Sgip:
     """What an SGIP contract says beside the account. `corp` is the enterprise code; a `node`
-    of 0 stands for the node id that follows from it."""
+    of 0 stands for the node id that follows from it. `rest_s`: idle time after which a link
+    unbinds until there is something to send, 0 for never."""
 
     corp: str
     node: int = 0
+    rest_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

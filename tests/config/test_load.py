@@ -34,7 +34,7 @@ EVERYTHING = f"""
   </channel>
   <channel name="u1" protocol="sgip" version="1.2" access-number="10655">
     <connection host="u" port="8801" account="hosp01" password="r"/>
-    <sgip corp="12345" node="3010012345"/>
+    <sgip corp="12345" node="3010012345" rest="30s"/>
     <listener port="8802" account="smgcli" password=" s  t " host="::1" networks="10.0.0.9 ::1"/>
   </channel>
   <channel name="w1" protocol="smpp" version="3.4" access-number="10690">
@@ -126,7 +126,7 @@ def test_everything_written_arrives(write: Write, tmp_path: Path) -> None:
                 account="hosp01",
                 password="r",
                 access_number="10655",
-                sgip=model.Sgip("12345", 3010012345),
+                sgip=model.Sgip("12345", 3010012345, 30.0),
                 listener=model.Listener(8802, "smgcli", " s  t ", "::1", ("10.0.0.9", "::1")),
             ),
             model.Channel(

@@ -30,7 +30,7 @@ def configuration(folder: Path, web: int, telecom: int, unicom: int, listener: i
     <channel name="unicom" protocol="sgip" version="1.2" access-number="1065501234">
       <connection host="{HOST}" port="{unicom}" account="{ACCOUNT}" password="{SECRET}"
                   links="2" reconnect-min="50ms" reconnect-max="500ms"/>
-      <sgip corp="12345" node="3010012345"/>
+      <sgip corp="12345" node="3010012345" rest="1s"/>
       <listener host="{HOST}" port="{listener}" account="smgcli" password="smgpass"
                 networks="127.0.0.0/8"/>
     </channel>
