@@ -12,6 +12,7 @@ courier, source, job and web worker in its own.
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 from collections import defaultdict
@@ -61,6 +62,7 @@ from connectors.loop import fastest_loop
 log = structlog.get_logger(__name__)
 
 SWITCH_S = 0.0003
+COLLECT_AFTER = 50_000
 
 
 class Node:
@@ -236,6 +238,9 @@ def run(config: Config) -> None:
     # get the interpreter back from whoever computes, by default for 5 ms.
     sys.setswitchinterval(SWITCH_S)
     node = Node(config)
+    # What was built stays; what messages leave behind is freed without the collector's help.
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
     with asyncio.Runner(loop_factory=fastest_loop()) as runner:
         runner.run(_until_signal(node))
 

@@ -149,8 +149,7 @@ class Waiting:
         return own if own is not None else self.submission.content or ""
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(NamedTuple):
     """A state of a message on its way home to a client or source.
 
     `destination` is `source:NAME` or `client:ACCOUNT`. `state` is SUBMITTED or final.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
@@ -91,7 +90,7 @@ class Notifier:
     def _with_words(self, home: Home) -> Home:
         if isinstance(home, InboundNotice):
             return home
-        return replace(home, text=self._describe(home.state, home.code))
+        return home._replace(text=self._describe(home.state, home.code))
 
     def _reader(self, destination: str) -> Callable[[int, int], Sequence[Home]]:
         def read(most: int, after: int) -> Sequence[Home]:
