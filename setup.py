@@ -65,6 +65,7 @@ DEV = [
     "pytest-timeout>=2.4",
     "python-calamine>=0.5",
     "ruff>=0.15",
+    "smpplib>=2.2",
     "types-psutil",
     "types-PyMySQL",
     "types-requests",
