@@ -68,7 +68,9 @@ def read_due(
         ).scalar_one()
     shared: dict[int, Submission] = {}
     found = [_waiting(row, key, shared) for row in rows if row[0] not in held]
-    return found[:most], now if len(rows) == limit else later
+    # Some of those held may have left the spool meanwhile: then more was found than asked for.
+    cut = len(rows) == limit or len(found) > most
+    return found[:most], now if cut else later
 
 
 def _waiting(row: Sequence[Any], key: QueueKey, shared: dict[int, Submission]) -> Waiting:

@@ -1,0 +1,52 @@
+"""The spool, read in the order it is due, and never forgotten halfway."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine
+
+from adapter.domain.outcomes import Begin, QueueKey
+from adapter.domain.values import Waiting
+from adapter.store.clock import now_ms
+from adapter.store.spooling import begin, read_due
+from tests.store.making import Intake, pair, writing
+
+KEY = QueueKey("mobile", "normal", "his")
+
+
+@pytest.fixture
+def intake(store: Engine) -> Iterator[Intake]:
+    its = Intake(store)
+    its.committer.start()
+    yield its
+    its.committer.stop()
+
+
+def ids(waiting: list[Waiting]) -> list[int]:
+    return [each.message.id for each in waiting]
+
+
+def test_a_reading_says_that_there_is_more(intake: Intake) -> None:
+    made = intake.accept(pair(10))
+    now = now_ms() + 10_000
+    first, again = read_due(intake.engine, KEY, 4, now, ())
+    assert ids(first) == ids(made[:4])
+    assert again == now
+    rest, again = read_due(intake.engine, KEY, 10, now, set(ids(first)))
+    assert ids(rest) == ids(made[4:])
+    assert again is None
+
+
+def test_what_left_the_spool_during_a_reading_hides_nothing(intake: Intake) -> None:
+    """Messages in memory are left out of a reading. When they have meanwhile left the spool, more
+    is found than was asked for: messages once waited for ever because the surplus was dropped."""
+    made = intake.accept(pair(10))
+    now = now_ms() + 10_000
+    in_memory = made[:5]
+    with writing(intake.engine) as connection:
+        begin(connection, [Begin(each, "a", now) for each in in_memory])
+    found, again = read_due(intake.engine, KEY, 3, now, set(ids(in_memory)))
+    assert ids(found) == ids(made[5:8])
+    assert again == now, "two more are due"
