@@ -14,6 +14,7 @@ have passed; what is open then comes up in doubt at the next start), and records
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import structlog
@@ -27,6 +28,7 @@ from adapter.dispatch.routes import Routes
 from adapter.dispatch.spool import Spool
 from adapter.dispatch.timings import Watch
 from adapter.domain.client import Client
+from adapter.domain.errors import StoreUnavailable
 from adapter.domain.outcomes import Outcome, QueueKey, Verdict
 from adapter.domain.values import Waiting
 from connectors.values import Handler
@@ -34,6 +36,7 @@ from connectors.values import Handler
 log = structlog.get_logger(__name__)
 
 TICK_S = 0.1
+LOOK_EVERYWHERE_TICKS = 300
 
 OpenLinks = Callable[[ChannelConfig, Handler], Sequence[ClientLink]]
 """Makes the links of a channel, not yet started."""
@@ -153,6 +156,14 @@ class Dispatcher:
         self._wake()
 
     async def _tick(self) -> None:
-        while True:
+        for tick in itertools.count(1):
             self.lanes.tick()
+            if tick % LOOK_EVERYWHERE_TICKS == 0:
+                await self._look_everywhere()
             await asyncio.sleep(TICK_S)
+
+    async def _look_everywhere(self) -> None:
+        try:
+            await self.lanes.look_everywhere()
+        except StoreUnavailable:
+            log.warning("dispatcher.store_away")

@@ -81,6 +81,11 @@ class Lanes:
             queue.more = True
             self._read(queue)
 
+    async def look_everywhere(self) -> None:
+        """Look into every queue of the spool at the next tick, should its news have been lost."""
+        for key in await self._spool.keys():
+            self._queue(key).more = True
+
     def add(self, accepted: Iterable[Waiting]) -> None:
         """Take what was just accepted."""
         now = self._clock()

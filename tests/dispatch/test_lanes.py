@@ -295,3 +295,15 @@ def test_nothing_is_handed_out_twice_or_forgotten_whatever_happens(seed: int) ->
         assert desk.lanes.held == 0
 
     run(test(), most_s=3_000)
+
+
+def test_a_message_whose_news_was_lost_is_found() -> None:
+    async def test() -> None:
+        desk = Desk()
+        desk.spool.put(waiting())
+        desk.lanes.tick()
+        assert await desk.send() == []
+        await desk.lanes.look_everywhere()
+        assert len(await desk.send_all(1)) == 1
+
+    run(test())
