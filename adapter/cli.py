@@ -341,8 +341,9 @@ def report(
 @click.option("--callers", type=click.IntRange(1, 64), default=4, show_default=True)
 @click.option("--links", type=click.IntRange(1, 64), default=4, show_default=True)
 @click.option("--window", type=click.IntRange(1, 1_000), default=64, show_default=True)
+@click.option("--waiting", is_flag=True, help="what MESSAGES cost that wait, without a carrier")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object")
-def bench(as_json: bool, links: int, window: int, **wanted: Any) -> None:
+def bench(as_json: bool, waiting: bool, links: int, window: int, **wanted: Any) -> None:
     """Measure the whole way: a node, its carrier, its databases, on this machine.
 
     Example: sms-adapter bench --door dbpoll --store postgresql --his postgresql --messages 50000
@@ -350,9 +351,13 @@ def bench(as_json: bool, links: int, window: int, **wanted: Any) -> None:
     from adapter.bench.rig import Line
     from adapter.bench.run import Wanted
     from adapter.bench.run import bench as measure
+    from adapter.bench.waiting import measure_waiting
 
     try:
-        found = measure(Wanted(line=Line(links, window), **wanted))
+        if waiting:
+            found = measure_waiting(wanted["store"], wanted["messages"], wanted["batch"])
+        else:
+            found = measure(Wanted(line=Line(links, window), **wanted))
     except RuntimeError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
@@ -360,5 +365,5 @@ def bench(as_json: bool, links: int, window: int, **wanted: Any) -> None:
     else:
         for name, value in found.items():
             click.echo(f"{name:12} {value}")
-    if found["lost"] or found["duplicates"]:
+    if found.get("lost") or found.get("duplicates"):
         sys.exit(1)

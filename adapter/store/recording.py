@@ -504,6 +504,15 @@ def _destinations(
     return [f"source:{name}" for name in tables]
 
 
+def _reference(answered: _Answered | None, destination: str) -> str:
+    """The answered message's reference, for whom it is one: the key of a table's row means
+    nothing in another table, nor a client's own reference there."""
+    if answered is None:
+        return ""
+    home = f"source:{answered.source}" if answered.source else f"client:{answered.client}"
+    return answered.client_ref or "" if destination == home else ""
+
+
 def _inbound_notice(
     made: int, destination: str, inbound_id: int, each: Received, answered: _Answered | None
 ) -> InboundNotice:
@@ -517,6 +526,6 @@ def _inbound_notice(
         extension=each.extension,
         received_at=from_ms(each.at),
         message_id=answered.message_id if answered else None,
-        client_ref=(answered.client_ref or "") if answered else "",
+        client_ref=_reference(answered, destination),
         pass_through=(answered.pass_through or "") if answered else "",
     )

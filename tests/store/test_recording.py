@@ -264,3 +264,10 @@ def test_an_inbound_text_goes_home_to_the_table_that_it_answers(desk: Desk) -> N
     assert [each.destination for each in desk.inbound(text("13800000001"))] == ["source:b"]
     everywhere = desk.inbound(text("13900000009", "1"), x1="his")
     assert [each.destination for each in everywhere] == ["source:a", "source:b"]
+
+
+def test_a_reference_goes_only_to_whom_it_is_one(desk: Desk) -> None:
+    desk.intake.accept(pair(mobile="13800000001", source="keeps-no-texts", ref="7"))
+    (notice,) = desk.inbound(text("13800000001"))
+    assert (notice.destination, notice.client_ref) == ("client:his", "")
+    assert notice.message_id is not None
