@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
@@ -82,7 +83,7 @@ def scene(store: Engine) -> Iterator[Scene]:
     its.intake.committer.stop()
 
 
-def receipt_at(minute: int, made: Waiting, named: str, **more: object) -> Reported:
+def receipt_at(minute: int, made: Waiting, named: str, **more: Any) -> Reported:
     each = reported(made, named=named, at=START_MS + minute * MINUTE)
     return each._replace(**more)
 
