@@ -84,7 +84,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
         # With WAL, only FULL syncs at every commit; NORMAL would lose accepted messages.
         "synchronous=FULL",
         f"busy_timeout={BUSY_S * 1000}",
-        "cache_size=-16384",
+        "cache_size=-8192",
         "temp_store=MEMORY",
         "wal_autocheckpoint=4000",
     ):
