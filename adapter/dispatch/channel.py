@@ -1,18 +1,16 @@
 """A channel at work: takes from the lanes what its links can carry, and no more.
 
 In one turn it
-    1. counts room: free window slots of its links, tokens of its rate (promise 8), and no
-       more attempts answered but not yet recorded than a window holds;
+    1. counts room: free window slots of its links, less the answers that are not recorded
+       yet, and tokens of its rate (promise 8);
     2. pulls that many segments from the lanes that it serves now;
     3. records the attempts and waits for the commit (promise 4);
     4. gives the segments of each message to one link, in order.
 
 What happens on a crash: before 3 is committed the messages still wait in the spool; after
-it they are in `attempt` and come up in doubt. A slot is used only for recorded attempts,
-so no more can be in doubt than the windows hold, and once more as many whose answer was
-not recorded yet. While the store is away the channel keeps what
-it has in hand and asks again, because the attempts may have been recorded by a commit whose
-answer was lost.
+it they are in `attempt` and come up in doubt: never more messages than the windows hold.
+While the store is away the channel keeps what it has in hand and asks again, because the
+attempts may have been recorded by a commit whose answer was lost.
 """
 
 from __future__ import annotations
@@ -140,7 +138,7 @@ class Channel:
     async def _turn(self) -> bool:
         """One turn; False when there is nothing to do until somebody wakes the channel."""
         self._timings.tell()
-        free = min(sum(link.free for link in self.links), self._unrecordable(), MOST_PER_TURN)
+        free = min(sum(link.free for link in self.links), self._open_places(), MOST_PER_TURN)
         if free <= 0:
             return False
         tokens = self._pace.take(free)
@@ -155,10 +153,11 @@ class Channel:
         await self._send(pulled)
         return True
 
-    def _unrecordable(self) -> int:
-        """How many more answers may wait to be recorded."""
+    def _open_places(self) -> int:
+        """How many more messages may be begun. On the wire, or answered and not recorded yet,
+        are never more than the windows: so many come up in doubt after a crash."""
         windows = self.config.window * len(self.links)
-        return windows - self._recorder.unrecorded(self.name)
+        return windows - self.in_flight - self._recorder.unrecorded(self.name)
 
     async def _send(self, pulled: Sequence[Waiting]) -> None:
         alive, expired = _by_expiry(pulled, self._clock())

@@ -87,8 +87,8 @@ def moments(total: int) -> list[int]:
 
 
 def most_in_doubt(setup: Setup) -> int:
-    """At each kill: what was on the wire, and as many answered and not recorded yet."""
-    return KILLS * 2 * setup.windows
+    """At each kill: what was on the wire, or answered and not recorded yet."""
+    return KILLS * setup.windows
 
 
 def kill_again_and_again(node: Node, carrier: Carrier) -> None:
