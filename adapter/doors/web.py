@@ -22,6 +22,7 @@ from waitress import wasyncore
 from waitress.server import create_server
 
 from adapter.config.model import Web
+from adapter.doors.overlong import Channel
 from adapter.doors.soap import CODE_KEY, OPERATION_KEY, SoapDoor
 
 if TYPE_CHECKING:
@@ -134,6 +135,8 @@ class WebServer:
         self._tasks = server.task_dispatcher
         self._poll = server.adj.asyncore_use_poll
         self._listeners = [each for each in self._map.values() if hasattr(each, "effective_port")]
+        for listener in self._listeners:
+            listener.channel_class = Channel
         self.host: str = self._listeners[0].effective_host
         self.port = int(self._listeners[0].effective_port)
         self._stopping = threading.Event()

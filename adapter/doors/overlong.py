@@ -1,0 +1,55 @@
+"""A body beyond the limit, refused by the web server before it is read, with a stable code.
+
+waitress answers such a request itself, in plain text; clients of every door read the
+fault of the contract instead.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
+from waitress.utilities import RequestEntityTooLarge
+
+from adapter.contract import NS
+from adapter.domain.errors import Code
+
+_FAULT = """\
+<?xml version='1.0' encoding='UTF-8'?>
+<soap11env:Envelope xmlns:soap11env="http://schemas.xmlsoap.org/soap/envelope/"><soap11env:Body>\
+<soap11env:Fault><faultcode>soap11env:Client</faultcode><faultstring>{text}</faultstring>\
+<detail><tns:ExchangeFault xmlns:tns="{namespace}"><tns:code>{code}</tns:code>\
+<tns:description>{text}</tns:description></tns:ExchangeFault></detail></soap11env:Fault>\
+</soap11env:Body></soap11env:Envelope>
+"""
+
+
+class _Overlong(RequestEntityTooLarge):
+    """Says so as the SOAP 1.1 fault of the contract."""
+
+    # The stubs say that the body is text; it is sent as it is, so it has to be octets.
+    def to_response(  # type: ignore[override]
+        self, ident: str | None = None
+    ) -> tuple[str, list[tuple[str, str]], bytes]:
+        fault = _FAULT.format(text=self.body, namespace=NS, code=Code.BAD_REQUEST.value)
+        return (
+            f"{self.code} {self.reason}",
+            [("Content-Type", "text/xml; charset=utf-8")],
+            fault.encode(),
+        )
+
+
+class _Parser(HTTPRequestParser):
+    def received(self, data: bytes) -> Any:
+        taken = super().received(data)
+        if isinstance(self.error, RequestEntityTooLarge):
+            limit = self.adj.max_request_body_size
+            self.error = _Overlong(f"the request is larger than {limit} octets")
+        return taken
+
+
+class Channel(HTTPChannel):
+    """One connection of a client."""
+
+    parser_class = _Parser
