@@ -122,10 +122,19 @@ class Channel:
         try:
             while not self._stopping:
                 self._work.clear()
-                if not await self._turn() and not self._stopping:
+                if not await self._guarded_turn() and not self._stopping:
                     await self._work.wait()
         finally:
             self._at_rest.set()
+
+    async def _guarded_turn(self) -> bool:
+        """A fault of ours in one turn must not end the channel."""
+        try:
+            return await self._turn()
+        except Exception:
+            log.exception("channel.turn", channel=self.name)
+            await asyncio.sleep(STORE_PAUSE_S)
+            return True
 
     async def stop(self) -> None:
         """Take nothing more, and wait until everything on the wire was answered."""

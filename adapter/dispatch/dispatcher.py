@@ -28,7 +28,6 @@ from adapter.dispatch.routes import Routes
 from adapter.dispatch.spool import Spool
 from adapter.dispatch.timings import Watch
 from adapter.domain.client import Client
-from adapter.domain.errors import StoreUnavailable
 from adapter.domain.outcomes import Outcome, QueueKey, Verdict
 from adapter.domain.values import Waiting
 from connectors.values import Handler
@@ -165,5 +164,5 @@ class Dispatcher:
     async def _look_everywhere(self) -> None:
         try:
             await self.lanes.look_everywhere()
-        except StoreUnavailable:
-            log.warning("dispatcher.store_away")
+        except Exception as error:
+            log.warning("dispatcher.look", error=type(error).__name__)

@@ -90,7 +90,8 @@ class Courier:
         with self._changed:
             self._stopping = True
             self._changed.notify()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     @property
     def waiting(self) -> int:
