@@ -169,7 +169,9 @@ def _match_receipts(connection: Connection, ids: IdMaker, most: int) -> tuple[li
             for row, part in fits
         ],
     )
-    bulk.delete(connection, receipt, [row.receipt_id for row, _ in fits])
+    told = {(row.channel, row.carrier_id) for row, _ in fits}
+    copies = {row.receipt_id for row in pairs if (row.channel, row.carrier_id) in told}
+    bulk.delete(connection, receipt, copies)
     return _close_matched(connection, ids, fits), len(fits)
 
 
@@ -188,15 +190,17 @@ def _fit(pairs: Sequence[Any]) -> list[tuple[Any, int]]:
     """Give each receipt to one unanswered part, and each part one receipt: first those whose
     times are closest."""
     unanswered: dict[int, list[int]] = {}
-    used: set[int] = set()
+    used: set[tuple[str, str]] = set()
     fits = []
     apart = [(_apart_ms(row), row) for row in pairs]
     for distance, row in sorted(apart, key=lambda each: each[0]):
         parts = unanswered.setdefault(
             row.message_id, list(parse_parts(row.parts) or range(1, row.segments + 1))
         )
-        if parts and row.receipt_id not in used and distance <= _FARTHEST_MS:
-            used.add(row.receipt_id)
+        # A receipt that was repeated is parked twice, and still tells of one segment only.
+        named = row.channel, row.carrier_id
+        if parts and named not in used and distance <= _FARTHEST_MS:
+            used.add(named)
             fits.append((row, parts.pop(0)))
     return fits
 
