@@ -24,6 +24,7 @@ import structlog
 
 from adapter.config.model import Channel as ChannelConfig
 from adapter.config.model import LanePolicy
+from adapter.dispatch import arrivals
 from adapter.dispatch.flight import UNSENT, Flight
 from adapter.dispatch.lanes import Lanes
 from adapter.dispatch.recorder import Recorder
@@ -32,7 +33,7 @@ from adapter.dispatch.spool import Spool
 from adapter.dispatch.timings import Timings, Watch
 from adapter.domain.client import Client
 from adapter.domain.errors import StoreUnavailable
-from adapter.domain.outcomes import Begin, Outcome, Received, Reported, Verdict
+from adapter.domain.outcomes import Begin, Outcome, Verdict
 from adapter.domain.states import Lane
 from adapter.domain.values import Waiting
 from connectors import text
@@ -307,7 +308,7 @@ class Channel:
     def answered(self, link: Any, token: tuple[Flight, int], answer: Answer) -> None:
         flight, number = token
         self._timings.answered(flight.sent_at, self._clock())
-        if flight.answered(number, answer):
+        if flight.answered(number, arrivals.answered(answer)):
             self._ended(flight)
         self._work.set()
 
@@ -324,10 +325,12 @@ class Channel:
         self._work.set()
 
     def delivered(self, link: Any, item: Report | Inbound, ack: Callable[[], None]) -> None:
+        now = self._clock()
         if isinstance(item, Inbound):
-            self._recorder.inbound(self._received(item), ack)
+            access = self.config.access_number
+            self._recorder.inbound(arrivals.received(self.name, access, item, now), ack)
         elif item.final:
-            self._recorder.report(self._reported(item), ack)
+            self._recorder.report(arrivals.reported(self.name, item, now), ack)
         else:
             ack()
 
@@ -336,30 +339,6 @@ class Channel:
         if not self.in_flight:
             self._idle.set()
         self._recorder.outcome(flight.outcome(self._clock()))
-
-    def _reported(self, item: Report) -> Reported:
-        return Reported(
-            channel=self.name,
-            carrier_id=item.id,
-            code=item.stat,
-            delivered=item.delivered,
-            mobile=local_number(item.destination),
-            submitted=item.submitted,
-            done=item.done,
-            at=self._clock(),
-        )
-
-    def _received(self, item: Inbound) -> Received:
-        access = self.config.access_number
-        _, found, extension = item.destination.partition(access)
-        return Received(
-            channel=self.name,
-            mobile=local_number(item.source),
-            content=item.text.replace("\x00", ""),
-            access_number=access if found else item.destination,
-            extension=extension if found else "",
-            at=self._clock(),
-        )
 
 
 def _by_expiry(messages: Sequence[Waiting], now: int) -> tuple[list[Waiting], list[Waiting]]:
@@ -379,11 +358,3 @@ def _segments(waiting: Waiting) -> int:
 def _reference(message_id: int) -> int:
     """What joins the segments on the phone: the same whenever a part is sent again."""
     return (message_id ^ message_id >> 22) & 0xFF
-
-
-def local_number(number: str) -> str:
-    """Eleven digits from any form that carriers use (protocols/cmpp.md A11.10)."""
-    for prefix in ("+86", "0086", "86"):
-        if number.startswith(prefix) and len(number) - len(prefix) == 11:
-            return number[len(prefix) :]
-    return number
