@@ -58,6 +58,12 @@ class Children:
         self._running.append(child)
         return child
 
+    def kill(self, child: Child) -> None:
+        """End one without warning: SIGKILL, on Windows TerminateProcess."""
+        self._running.remove(child)
+        child.process.kill()
+        child.process.wait()
+
     def dead(self) -> Child | None:
         """One that ended by itself."""
         return next((child for child in self._running if child.process.poll() is not None), None)

@@ -367,3 +367,30 @@ def bench(as_json: bool, waiting: bool, links: int, window: int, **wanted: Any) 
             click.echo(f"{name:12} {value}")
     if found.get("lost") or found.get("duplicates"):
         sys.exit(1)
+
+
+@main.command()
+@click.option("--kills", type=click.IntRange(0), default=5, show_default=True)
+@click.option("--messages", type=click.IntRange(2), default=5_000, show_default=True)
+@click.option("--store", default="sqlite", show_default=True, help="sqlite, postgresql or a URL")
+@click.option("--his", default="sqlite", show_default=True, help="the same, for the HIS tables")
+@click.option("--lane-rule", "rule", type=click.Choice(["resend", "wait"]), default="resend",
+              show_default=True, help="what becomes of messages in doubt")  # fmt: skip
+@click.option("--links", type=click.IntRange(1, 64), default=4, show_default=True)
+@click.option("--window", type=click.IntRange(1, 1_000), default=64, show_default=True)
+@click.option("--seed", type=int, help="of the moments; drawn when left out")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object")
+def drill(as_json: bool, **wanted: Any) -> None:
+    """Kill a node again and again while it works; status 1 when a promise did not hold.
+
+    Databases that are given as URLs must be empty.
+
+    Example: sms-adapter drill --kills 50 --messages 50000 --store postgresql
+    """
+    from adapter.commands.drill import show
+
+    try:
+        kept = show(as_json=as_json, **wanted)
+    except RuntimeError as error:
+        raise click.ClickException(str(error)) from error
+    sys.exit(0 if kept else 1)

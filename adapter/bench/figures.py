@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import select
 
+from adapter.bench.sightings import Sightings
 from adapter.store.engine import open_engine
 from adapter.store.schema import message, submission
 
@@ -30,15 +27,9 @@ class Figures:
 def figures(log: Path, store: str, messages: int) -> Figures:
     """Compare what the carrier saw with what the store accepted. Every message has a number
     of its own."""
-    seen: Counter[str] = Counter()
-    first: dict[str, float] = {}
-    with log.open(encoding="utf-8") as lines:
-        for line in lines:
-            event: dict[str, Any] = json.loads(line)
-            if event["event"] == "submit" and event["result"] == 0 and event["number"] == 1:
-                number = event["destination"]
-                seen[number] += 1
-                first.setdefault(number, datetime.fromisoformat(event["time"]).timestamp() * 1000)
+    sightings = Sightings(log)
+    sightings.look()
+    seen, first = sightings.submits, sightings.first_ms
     accepted = _accepted(store)
     waits = sorted(first[number] - at for number, at in accepted.items() if number in first)
     moments = accepted.values()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Protocol
 
 CONTENT = "您好，您已预约2026年12月1日上午心血管内科门诊，请提前十五分钟到院取号就诊。"
 PHONES = 100_000_000
@@ -13,7 +14,14 @@ def mobile(number: int) -> str:
     return f"139{number % PHONES:08d}"
 
 
-class Pace:
+class Pace(Protocol):
+    """When a load may go on."""
+
+    def wait(self, most: int) -> int:
+        """Wait until something is due; how many are, at most `most`."""
+
+
+class EvenPace:
     """So many messages a second, evenly; 0 for as fast as can be."""
 
     def __init__(self, rate: float) -> None:

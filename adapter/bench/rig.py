@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
@@ -42,6 +43,7 @@ _CONFIG = """\
     <client account="his" extension="01"><password hash={hash}/></client>
   </clients>
   {source}
+  {policies}
 </adapter>
 """
 _SOURCE = '<sources><source name="his" client="his" url={url}/></sources>'
@@ -60,9 +62,18 @@ class Rig:
     """A running node. `log` is what its carrier saw."""
 
     web: int
+    config: Path
     node: Child
     log: Path
     peak_rss: int = 0
+
+    def kill(self, children: Children) -> None:
+        """End the node without warning."""
+        children.kill(self.node)
+
+    def start_again(self, children: Children) -> None:
+        """Another life for a node that ended."""
+        self.node = children.start("node", "run", str(self.config))
 
     def memory(self) -> int:
         """Bytes of memory that the node has resident now."""
@@ -79,10 +90,20 @@ class Rig:
         return times.user + times.system
 
 
-def start(folder: Path, children: Children, store: str, his: str | None, line: Line) -> Rig:
+def start(
+    folder: Path,
+    children: Children,
+    store: str,
+    his: str | None,
+    line: Line,
+    *,
+    moods: Sequence[str] = (),
+    policies: str = "",
+) -> Rig:
     """Start a carrier and a node; returns when the node is ready.
 
     `his` is the URL of a database with the tables of the contract, None without a source.
+    `moods` are further options of the simulator, `policies` the configuration's element.
     Raises RuntimeError when the node does not come up.
     """
     carrier = free_port()
@@ -90,15 +111,21 @@ def start(folder: Path, children: Children, store: str, his: str | None, line: L
     children.start(
         "carrier", "simulate", "--protocol", "cmpp", "--port", str(carrier),
         "--account", "900001", "--password", "bench", "--log", str(log),
-        "--window", str(line.window),
+        "--window", str(line.window), *moods,
     )  # fmt: skip
-    rig = start_node(folder, children, store, his, line, carrier)
+    rig = start_node(folder, children, store, his, line, carrier, policies)
     wait_until(rig, "/readyz")
     return rig
 
 
 def start_node(
-    folder: Path, children: Children, store: str, his: str | None, line: Line, carrier: int
+    folder: Path,
+    children: Children,
+    store: str,
+    his: str | None,
+    line: Line,
+    carrier: int,
+    policies: str = "",
 ) -> Rig:
     """Start the node alone, for a carrier that may or may not listen at port `carrier`."""
     web = free_port()
@@ -112,11 +139,12 @@ def start_node(
             window=line.window,
             hash=quoteattr(hash_password(PASSWORD)),
             source=_SOURCE.format(url=quoteattr(his)) if his else "",
+            policies=policies,
         ),
         encoding="utf-8",
     )
     node = children.start("node", "run", str(config))
-    return Rig(web, node, folder / "carrier.jsonl")
+    return Rig(web, config, node, folder / "carrier.jsonl")
 
 
 def wait_until(rig: Rig, page: str) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from adapter.bench.databases import Databases
 from adapter.bench.figures import figures
-from adapter.bench.load import Pace
+from adapter.bench.load import EvenPace
 from adapter.bench.rig import Line, start
 from adapter.bench.soap import Soap
 from adapter.bench.table import Table
@@ -59,7 +59,7 @@ def bench(wanted: Wanted) -> dict[str, Any]:
             stack.callback(load.close)
         cpu = rig.cpu_seconds()
         started = time.monotonic()
-        feeder = threading.Thread(target=load.feed, args=(wanted.messages, Pace(wanted.rate)))
+        feeder = threading.Thread(target=load.feed, args=(wanted.messages, EvenPace(wanted.rate)))
         feeder.start()
         finished = _wait(load, rig.watch, wanted.messages)
         seconds = time.monotonic() - started

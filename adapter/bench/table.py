@@ -13,6 +13,7 @@ _INSERT = text(
     "INSERT INTO SMS_OUTBOUND (ID, MOBILE, CONTENT, BUSINESS, STATUS) "
     "VALUES (:id, :mobile, :content, 'bench', 0)"
 )
+_STATUSES = text("SELECT MOBILE, STATUS FROM SMS_OUTBOUND")
 _DONE = text("SELECT count(*) FROM SMS_OUTBOUND WHERE STATUS >= 3")
 
 
@@ -28,11 +29,11 @@ class Table:
             event.listen(self._engine, "connect", _write_ahead)
         _create(self._engine)
 
-    def feed(self, messages: int, pace: Pace) -> None:
-        """Insert all rows, in transactions of at most `CHUNK` rows."""
-        made = 0
-        while made < messages:
-            due = pace.wait(min(CHUNK, messages - made))
+    def feed(self, messages: int, pace: Pace, after: int = 0) -> None:
+        """Insert all rows, numbered from `after`, in transactions of at most `CHUNK` rows."""
+        made, end = after, after + messages
+        while made < end:
+            due = pace.wait(min(CHUNK, end - made))
             rows = [
                 {"id": n, "mobile": mobile(n), "content": CONTENT} for n in range(made, made + due)
             ]
@@ -44,6 +45,11 @@ class Table:
         """How many rows have their final status."""
         with self._engine.connect() as connection:
             return int(connection.execute(_DONE).scalar_one())
+
+    def statuses(self) -> dict[str, int]:
+        """The STATUS of each number's row."""
+        with self._engine.connect() as connection:
+            return dict(connection.execute(_STATUSES).tuples().all())
 
     def close(self) -> None:
         self._engine.dispose()

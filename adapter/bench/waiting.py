@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from adapter.bench.databases import Databases
-from adapter.bench.load import Pace
+from adapter.bench.load import EvenPace
 from adapter.bench.rig import Line, free_port, start_node, wait_until
 from adapter.bench.soap import Soap
 from adapter.children import Children
@@ -30,9 +30,9 @@ def measure_waiting(store: str, messages: int, batch: int = 100) -> dict[str, An
         wait_until(rig, "/healthz")
         load = Soap(rig.web, 2, batch)
         stack.callback(load.close)
-        load.feed(WARM_UP, Pace(0))
+        load.feed(WARM_UP, EvenPace(0))
         before = rig.memory()
-        load.feed(messages, Pace(0), after=WARM_UP)
+        load.feed(messages, EvenPace(0), after=WARM_UP)
         if load.failed:
             raise RuntimeError(f"{len(load.failed)} requests failed; the first: {load.failed[0]}")
         added = rig.memory() - before
