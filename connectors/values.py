@@ -77,7 +77,12 @@ class Report(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """A text from a phone, or one part of a long one (`total` > 1, `reference` joins them)."""
+    """A text from a phone, or one part of a long one (`total` > 1, `reference` joins them).
+
+    The text of a part may begin or end with half of a pair: `connectors.joining.join` makes it
+    whole. `id` is the carrier's, hexadecimal, the same when it sends the text again; empty
+    where the protocol has none.
+    """
 
     source: str
     destination: str
@@ -87,6 +92,7 @@ class Inbound:
     reference: int
     total: int
     number: int
+    id: str = ""
 
 
 class Handler(Protocol):

@@ -39,8 +39,9 @@ from connectors.dialect import (
     TestAsked,
     Unknown,
 )
+from connectors.joining import inbound
 from connectors.settings import LinkSettings
-from connectors.text import decode, parse_udh, plain
+from connectors.text import parse_udh, plain
 from connectors.values import Action, Answer, Inbound, Report, Submit
 
 log = logging.getLogger(__name__)
@@ -171,13 +172,5 @@ def _report(pdu: Deliver) -> Report:
 
 def _inbound(pdu: Deliver) -> Inbound:
     udh, octets = parse_udh(pdu.msg_content) if pdu.tp_udhi & _UDHI else (None, pdu.msg_content)
-    return Inbound(
-        source=plain(pdu.src_terminal_id),
-        destination=plain(pdu.dest_id),
-        text=decode(octets, pdu.msg_fmt),
-        coding=pdu.msg_fmt,
-        payload=pdu.msg_content,
-        reference=udh.reference if udh else 0,
-        total=udh.total if udh else 1,
-        number=udh.number if udh else 1,
-    )
+    source, destination = plain(pdu.src_terminal_id), plain(pdu.dest_id)
+    return inbound(source, destination, pdu.msg_content, octets, pdu.msg_fmt, udh, pdu.msg_id)

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from connectors import codes
 from connectors.clock import BEIJING
 from connectors.dialect import Declined, Delivered, Event, Leaving, Left, Unknown
+from connectors.joining import inbound
 from connectors.sgip.codes import PREFIX
 from connectors.sgip.pdus import (
     CODECS,
@@ -29,8 +30,7 @@ from connectors.sgip.pdus import (
     UserRpt,
     UserRptResp,
 )
-from connectors.text import decode, parse_udh, plain
-from connectors.values import Inbound
+from connectors.text import parse_udh, plain
 from connectors.values import Report as ReportValue
 
 log = logging.getLogger(__name__)
@@ -51,15 +51,14 @@ def _deliver(frame: bytes) -> Event:
     pdu: Deliver = _CODECS.decode(frame)
     content = pdu.message_content
     udh, octets = parse_udh(content) if pdu.tp_udhi else (None, content)
-    item = Inbound(
-        source=plain(pdu.user_number),
-        destination=plain(pdu.sp_number),
-        text=decode(octets, pdu.message_coding),
-        coding=pdu.message_coding,
-        payload=content,
-        reference=udh.reference if udh else 0,
-        total=udh.total if udh else 1,
-        number=udh.number if udh else 1,
+    item = inbound(
+        plain(pdu.user_number),
+        plain(pdu.sp_number),
+        content,
+        octets,
+        pdu.message_coding,
+        udh,
+        pdu.sequence_number,
     )
     return Delivered(item, _CODECS.encode(DeliverResp(pdu.sequence_number)))
 

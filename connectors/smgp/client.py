@@ -19,6 +19,7 @@ from connectors.dialect import (
     TestAsked,
     Unknown,
 )
+from connectors.joining import inbound
 from connectors.settings import LinkSettings
 from connectors.smgp.auth import client_digest, server_matches
 from connectors.smgp.pdus import (
@@ -45,7 +46,7 @@ from connectors.smgp.pdus import (
 from connectors.smgp.pdus import Submit as SubmitPDU
 from connectors.smgp.report import decode_report, report_stat
 from connectors.smgp.settings import RECEIVE, SmgpSettings
-from connectors.text import decode, parse_udh, plain
+from connectors.text import Udh, parse_udh, plain
 from connectors.tlv import Tlv, uint_of
 from connectors.values import Action, Answer, Inbound, Report, Submit
 
@@ -209,15 +210,18 @@ def _report(pdu: Deliver) -> Report:
 
 
 def _inbound(pdu: Deliver) -> Inbound:
-    content = pdu.msg_content
-    udh, octets = parse_udh(content) if uint_of(pdu.tlvs, Tag.TP_UDHI) else (None, content)
-    return Inbound(
-        source=plain(pdu.src_term_id),
-        destination=plain(pdu.dest_term_id),
-        text=decode(octets, pdu.msg_format),
-        coding=pdu.msg_format,
-        payload=content,
-        reference=udh.reference if udh else 0,
-        total=udh.total if udh else 1,
-        number=udh.number if udh else 1,
-    )
+    joined, octets = _joined(pdu)
+    source, destination = plain(pdu.src_term_id), plain(pdu.dest_term_id)
+    return inbound(source, destination, pdu.msg_content, octets, pdu.msg_format, joined, pdu.msg_id)
+
+
+def _joined(pdu: Deliver) -> tuple[Udh | None, bytes]:
+    """By the header that TP_udhi announces; else by PkTotal and PkNumber, which some gateways
+    send with a header that nothing announces, or with none."""
+    beside = Udh(0, uint_of(pdu.tlvs, Tag.PK_TOTAL), uint_of(pdu.tlvs, Tag.PK_NUMBER), 0)
+    found, octets = parse_udh(pdu.msg_content)
+    if uint_of(pdu.tlvs, Tag.TP_UDHI):
+        return found or beside, octets
+    if found is not None and (found.total, found.number) == (beside.total, beside.number):
+        return found, octets
+    return beside, pdu.msg_content

@@ -21,6 +21,7 @@ from connectors.dialect import (
     Unknown,
 )
 from connectors.errors import DecodeError
+from connectors.joining import value
 from connectors.settings import LinkSettings
 from connectors.smpp import codes as status
 from connectors.smpp.content import UDHI, Content, read_content, to_wire
@@ -311,16 +312,9 @@ def _login_refused(code: int) -> LoginRefused:
 
 
 def _inbound(pdu: DeliverSm | DataSm, content: Content) -> Inbound:
-    joined = content.joined
-    return Inbound(
-        source=_address(pdu.source_addr),
-        destination=_address(pdu.destination_addr),
-        text=content.text,
-        coding=pdu.data_coding,
-        payload=content.payload,
-        reference=joined.reference if joined else 0,
-        total=joined.total if joined else 1,
-        number=joined.number if joined else 1,
+    source, destination = _address(pdu.source_addr), _address(pdu.destination_addr)
+    return value(
+        source, destination, content.payload, content.text, pdu.data_coding, content.joined, b""
     )
 
 

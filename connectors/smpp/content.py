@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from connectors import gsm
+from connectors.joining import decode_part, sound
 from connectors.smpp.pdus import Tag
 from connectors.smpp.settings import Alphabet
 from connectors.text import Udh, decode, parse_udh
@@ -56,17 +57,22 @@ def to_wire(payload: bytes, coding: int, udh: bool, alphabet: Alphabet) -> tuple
     return 0, header + gsm.decode(body).encode("latin-1", "replace")
 
 
-def text_of(octets: bytes, data_coding: int, alphabet: Alphabet) -> str:
-    """Never raises. Binary contents give an empty text."""
+def text_of(
+    octets: bytes,
+    data_coding: int,
+    alphabet: Alphabet,
+    read: Callable[[bytes, int], str] = decode,
+) -> str:
+    """Never raises. Binary contents give an empty text. `read` takes what has CMPP's codings."""
     if data_coding in _DEFAULT:
         coding = _ALPHABETS[alphabet]
-        return decode(octets, coding)
+        return read(octets, coding)
     if data_coding == 1:
         return _ia5(octets)
     codec = _CODECS.get(data_coding)
     if codec is not None:
         return octets.decode(codec, "replace")
-    return "" if data_coding == 2 else decode(octets, data_coding)
+    return "" if data_coding == 2 else read(octets, data_coding)
 
 
 def _ia5(octets: bytes) -> str:
@@ -89,4 +95,6 @@ def read_content(
     if joined is None and total > 1:
         reference = uint_of(tlvs, Tag.SAR_MSG_REF_NUM)
         joined = Udh(reference, total, uint_of(tlvs, Tag.SAR_SEGMENT_SEQNUM, 1), 16)
-    return Content(payload, octets, text_of(octets, data_coding, alphabet), joined, udh)
+    joined = sound(joined)
+    read = decode if joined is None else decode_part
+    return Content(payload, octets, text_of(octets, data_coding, alphabet, read), joined, udh)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from connectors import codes as readings
 from connectors.dialect import Declined, Leaving, Left, TestAnswered, TestAsked, Unknown
 from connectors.errors import DecodeError
+from connectors.joining import join
 from connectors.server_dialect import (
     Acknowledged,
     Entry,
@@ -203,7 +204,7 @@ class SmppServer:
             sequence=pdu.sequence_number,
             source=plain(pdu.source_addr),
             destinations=_destinations(pdu),
-            text=content.text,
+            text=join([content.text]),
             payload=content.payload,
             coding=pdu.data_coding,
             udh=content.udh,
