@@ -216,10 +216,17 @@ def send(as_json: bool, url: str, **wanted: Any) -> None:
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--delay", help="ms before answer and receipt: 50, 20-200, or 5/100-300 apart")
 @click.option("--no-receipt", is_flag=True, help="never send a receipt")
+@click.option("--repeat-receipt", metavar="SHARE", help="this share of receipts comes twice")
+@click.option("--wrong-id", metavar="SHARE", help="this share of receipts has an unknown id")
+@click.option("--no-answer", metavar="SHARE", help="this share of submits is never answered")
 @click.option("--fail", multiple=True, help="share and code: 0.1:UNDELIV, or 0.05:9 at submit")
 @click.option("--throttle", type=float, default=0.0, help="submits a second, then flow control")
 @click.option("--drop-link", help="at every Nth submit (500), or every so often (10s)")
 @click.option("--inbound", help="share of submits that are replied to (0.2), or a text every 3s")
+@click.option("--inbound-text", help="what is replied")
+@click.option("--refuse-login", metavar="WHY", help="account, secret, version or too-many")
+@click.option("--silent", is_flag=True, help="take connections and never say a word")
+@click.option("--script", type=FILE, help="play a scenario, step by step: see conf/scenarios")
 @click.option("--window", type=click.IntRange(1, 1_000), default=32, show_default=True,
               help="deliveries that a link may leave unanswered")  # fmt: skip
 @click.option("--deliver-to", metavar="HOST:PORT",
@@ -234,14 +241,15 @@ def simulate(**options: Any) -> None:
     """
     from adapter.commands.simulate import options_from
     from connectors import simulator
+    from connectors.errors import EncodeError
 
     try:
         wanted = options_from(**options)
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise click.UsageError(str(error)) from error
     try:
         simulator.main(wanted, lambda its: click.echo(f"listening on {wanted.host}:{its.port}"))
-    except OSError as error:
+    except (OSError, ValueError, EncodeError) as error:
         raise click.ClickException(str(error)) from error
 
 

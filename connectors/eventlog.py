@@ -62,7 +62,12 @@ class EventLog:
         if self._waiting:
             self._wake(event)
 
-    async def wait_for(self, event: str, count: int = 1, timeout: float = 10.0) -> None:  # noqa: ASYNC109
+    async def wait_for(
+        self,
+        event: str,
+        count: int = 1,
+        timeout: float | None = 10.0,  # noqa: ASYNC109
+    ) -> None:
         """Until there have been `count` events of this name; raises TimeoutError."""
         if self.counts[event] >= count:
             return

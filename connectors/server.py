@@ -43,6 +43,9 @@ from connectors.wire import Wire
 class Gate(Protocol):
     """Who may enter, and what becomes of what they send. Called on the event loop."""
 
+    def connected(self, session: ServerSession) -> None:
+        """Somebody connected and has said nothing yet; `session.abort` turns them away."""
+
     def secret(self, session: ServerSession, account: str) -> bytes | None:
         """The account's shared secret; None for an unknown account or refused address."""
 
@@ -100,7 +103,7 @@ class ServerSession(Wire):
     @property
     def free(self) -> int:
         """Deliveries that would go out now."""
-        return self._window.room if self._receives and self.is_up else 0
+        return self._window.room if self._receives and self.is_up and not self.muted else 0
 
     def answer(self, submit: Submitted, msg_id: str = "", result: int = 0) -> None:
         """Answer a submit: the id it was given, or a `result` of the protocol."""
@@ -122,6 +125,7 @@ class ServerSession(Wire):
             self.close("stopped")
 
     def opened(self) -> None:
+        self._gate.connected(self)
         self._timer = self._loop.call_later(
             self._settings.login_timeout_s, self.abort, "no login in time"
         )

@@ -12,10 +12,11 @@ Events (`--log`, one JSON object a line, each with `event` and `time`):
     receipt  account, id, stat, source, destination, again
     inbound  account, source, destination, text, id, again
     close    account, peer, reason
+    step     number (of a scenario, see connectors/scenario.py)
 
 `id` joins submit and receipt (CMPP: 16 hex digits). A submit that was not accepted (throttled or
 refused) has `result` other than 0 and no id. A receipt or inbound is logged when it is written;
-`again` counts repeats.
+`again` counts repeats. A `submit` that was taken and not answered is logged like any other.
 
 Limits: what is not delivered yet is kept in memory, about 400 octets each.
 """
@@ -28,7 +29,8 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -39,6 +41,7 @@ from connectors.eventlog import EventLog
 from connectors.loop import fastest_loop
 from connectors.pace import TokenBucket
 from connectors.protocols import SERVERS
+from connectors.scenario import Scenario, play
 from connectors.server import ServerSession, dial, serve
 from connectors.server_dialect import Entry, Receipt, Submitted, Text
 from connectors.settings import ServerSettings
@@ -64,6 +67,9 @@ class Simulator:
         self.options = options
         self.log = EventLog(options.log, keep=options.keep)
         self.sessions: list[ServerSession] = []
+        """Those that are logged in."""
+        self._connections: set[ServerSession] = set()
+        self._port = options.port
         self._behaviour = options.behaviour
         self._random = random.Random(options.behaviour.seed)
         self._protocol = SERVERS[options.protocol]
@@ -78,7 +84,11 @@ class Simulator:
         self._outbox: deque[_Delivery] = deque()
         self._bucket: TokenBucket | None = None
         self._server: asyncio.Server | None = None
-        self._timers: list[asyncio.Task[None]] = []
+        self._started = False
+        self._by_time: list[asyncio.Task[None]] = []
+        self._calling: asyncio.Task[None] | None = None
+        self.playing: asyncio.Task[None] | None = None
+        """The scenario; ends with an exception when a step cannot be done."""
         self._submits = 0
         self._last_source, self._last_destination = "10690000", "13800138000"
         self._reference = 0
@@ -88,54 +98,77 @@ class Simulator:
     @property
     def port(self) -> int:
         """Where it listens; known after `start`."""
-        if self._server is None or not self._server.sockets:
-            return self.options.port
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
+        return self._port
 
     @property
     def waiting(self) -> int:
         """Receipts and texts that wait for a link or a free slot."""
         return len(self._outbox)
 
+    @property
+    def usual(self) -> Behaviour:
+        """As its options say."""
+        return self.options.behaviour
+
     def behave(self, behaviour: Behaviour) -> None:
         """Change the mood; delays that run already run on."""
         self._behaviour = behaviour
         rate = behaviour.throttle_per_s
         self._bucket = TokenBucket(rate) if rate else None
+        self._stop_by_time()
+        if self._started:
+            self._begin_by_time()
+        for session in self._connections:
+            session.muted = behaviour.silent
+        self._pump()
 
     async def start(self) -> None:
         """Listen, and begin whatever happens by time."""
         options = self.options
         self.log.open()
-        self._server = await serve(self, options.host, options.port, self._settings)
-        every = (
-            (self._behaviour.drop_every_s, self.drop_links),
-            (self._behaviour.inbound_every_s, self._inbound_by_time),
-        )
-        loop = asyncio.get_running_loop()
-        self._timers = [loop.create_task(_repeat(s, act)) for s, act in every if s]
+        await self.open_port()
+        self._started = True
+        self._begin_by_time()
         if options.client_port:
-            self._timers.append(loop.create_task(self._call()))
+            self._calling = asyncio.get_running_loop().create_task(self._call())
+        if options.scenario is not None:
+            self.play(options.scenario)
 
     async def stop(self) -> None:
         """Take leave of every client, close the log."""
-        for task in self._timers:
-            task.cancel()
+        self._started = False
+        self._stop_by_time()
+        for task in (self._calling, self.playing):
+            if task is not None:
+                task.cancel()
+        await self.close_port()
+        sessions = list(self.sessions)
+        for session in sessions:
+            session.leave()
+        gone = self.log.counts["close"] + len(sessions)
+        with suppress(TimeoutError):  # then they are told more clearly
+            await self.log.wait_for("close", gone, timeout=3.0)
+        self._abort_all("stopped")
+        await asyncio.sleep(0)
+        self.log.close()
+
+    def play(self, scenario: Scenario) -> None:
+        """Play a scenario from its first step; one that is played ends."""
+        if self.playing is not None:
+            self.playing.cancel()
+        self.playing = asyncio.get_running_loop().create_task(play(self, scenario))
+
+    async def open_port(self) -> None:
+        """Listen, on the port of before. Raises OSError when it is taken."""
+        if self._server is None:
+            self._server = await serve(self, self.options.host, self._port, self._settings)
+            self._port = self._server.sockets[0].getsockname()[1]
+
+    async def close_port(self) -> None:
+        """Nobody may connect any more; links that stand stay."""
         if self._server is not None:
             self._server.close()
-            sessions = list(self.sessions)
-            for session in sessions:
-                session.leave()
-            gone = self.log.counts["close"] + len(sessions)
-            try:
-                await self.log.wait_for("close", gone, timeout=3.0)
-            except TimeoutError:
-                for session in list(self.sessions):
-                    session.abort("stopped")
-                await asyncio.sleep(0)
             self._server = None
-        self.log.close()
 
     async def wait_for(self, event: str, count: int = 1, timeout: float = 10.0) -> None:  # noqa: ASYNC109
         """Until `count` events of this name have happened; raises TimeoutError."""
@@ -147,8 +180,12 @@ class Simulator:
 
     def drop_links(self) -> None:
         """Break every connection, without a word."""
-        for session in list(self.sessions):
-            session.abort("dropped by the simulator")
+        self._abort_all("dropped by the simulator")
+
+    def send_raw(self, octets: bytes) -> None:
+        """These octets to every client that is logged in, whatever they are."""
+        for session in self.sessions:
+            session.write(octets)
 
     def send_inbound(
         self, source: str, destination: str, text: str, *, coding: Coding | None = None
@@ -162,21 +199,25 @@ class Simulator:
             items = [
                 Text(source, destination, part, made.coding, made.udh) for part in made.payloads
             ]
-        self._release(items)
+        self._release([_Delivery(item) for item in items])
 
     def send_receipt(
         self, msg_id: str, *, stat: str = "DELIVRD", source: str = "", destination: str = ""
     ) -> None:
         """A receipt for any id: a second one, an early one, an unknown one."""
         stamp = self._now_stamp()
-        self._release([Receipt(msg_id, stat, source, destination, stamp, stamp)])
+        self._release([_Delivery(Receipt(msg_id, stat, source, destination, stamp, stamp))])
 
     def secret(self, session: ServerSession, account: str) -> bytes | None:
         known = not self.options.account or account == self.options.account
         return self.options.password.encode() if known else None
 
+    def connected(self, session: ServerSession) -> None:
+        self._connections.add(session)
+        session.muted = self._behaviour.silent
+
     def entered(self, session: ServerSession) -> Entry:
-        return Entry.OK
+        return self._behaviour.login
 
     def ready(self, session: ServerSession) -> None:
         self.sessions.append(session)
@@ -184,6 +225,7 @@ class Simulator:
         self._pump()
 
     def left(self, session: ServerSession, reason: str) -> None:
+        self._connections.discard(session)
         if session in self.sessions:
             self.sessions.remove(session)
         elif session.version:
@@ -193,14 +235,16 @@ class Simulator:
 
     def submitted(self, session: ServerSession, submit: Submitted) -> None:
         self._submits += 1
+        behaviour = self._behaviour
         result = self._verdict()
         ids = self._ids.of(submit) if result == 0 else [""] * len(submit.destinations)
         self._log_submit(session, submit, ids, result)
-        drop_after = self._behaviour.drop_after
-        if drop_after and self._submits % drop_after == 0:
+        if behaviour.drop_after and self._submits % behaviour.drop_after == 0:
             session.abort("dropped by the simulator")
-        delay = self._behaviour.answer_delay
-        if delay:
+        delay = behaviour.answer_delay
+        if behaviour.unanswered and self._random.random() < behaviour.unanswered:
+            pass  # taken, without a word
+        elif delay:
             loop = asyncio.get_running_loop()
             loop.call_later(self._draw(delay), session.answer, submit, ids[0], result)
         else:
@@ -236,19 +280,16 @@ class Simulator:
         """What an accepted submit brings about later: receipts, perhaps a reply."""
         behaviour = self._behaviour
         self._last_source, self._last_destination = submit.source, submit.destinations[0]
-        items: list[Receipt | Text] = []
+        items: list[_Delivery] = []
         if behaviour.receipts and submit.report:
-            stamp = self._now_stamp()
-            items += [
-                Receipt(msg_id, self._stat(), submit.source, to, stamp, stamp)
-                for msg_id, to in zip(ids, submit.destinations)
-            ]
+            items += self._receipts(submit, ids)
         share = behaviour.inbound_share
         if share and self._random.random() < share:
             reply = split(behaviour.inbound_text, reference=self._submits)
             phone = submit.destinations[0]
             items += [
-                Text(phone, submit.source, part, reply.coding, reply.udh) for part in reply.payloads
+                _Delivery(Text(phone, submit.source, part, reply.coding, reply.udh))
+                for part in reply.payloads
             ]
         if not items:
             return
@@ -258,8 +299,20 @@ class Simulator:
         else:
             self._release(items)
 
-    def _release(self, items: Sequence[Receipt | Text]) -> None:
-        self._outbox.extend(map(_Delivery, items))
+    def _receipts(self, submit: Submitted, ids: Sequence[str]) -> list[_Delivery]:
+        behaviour, stamp = self._behaviour, self._now_stamp()
+        if behaviour.strange and self._random.random() < behaviour.strange:
+            ids = self._ids.of(submit)  # ids that no answer has had
+        made = [
+            _Delivery(Receipt(msg_id, self._stat(), submit.source, to, stamp, stamp))
+            for msg_id, to in zip(ids, submit.destinations)
+        ]
+        if behaviour.repeated and self._random.random() < behaviour.repeated:
+            made += [_Delivery(replace(each.item), sent=1) for each in made]
+        return made
+
+    def _release(self, deliveries: Sequence[_Delivery]) -> None:
+        self._outbox.extend(deliveries)
         self._pump()
 
     def _pump(self) -> None:
@@ -328,6 +381,24 @@ class Simulator:
         values |= {"text": decode(octets, item.coding), "id": own_id, "again": again}
         self.log.add("inbound", values)
 
+    def _begin_by_time(self) -> None:
+        """What the mood brings about by the clock."""
+        every = (
+            (self._behaviour.drop_every_s, self.drop_links),
+            (self._behaviour.inbound_every_s, self._inbound_by_time),
+        )
+        loop = asyncio.get_running_loop()
+        self._by_time = [loop.create_task(_repeat(s, act)) for s, act in every if s]
+
+    def _stop_by_time(self) -> None:
+        for task in self._by_time:
+            task.cancel()
+        self._by_time = []
+
+    def _abort_all(self, reason: str) -> None:
+        for session in list(self._connections):
+            session.abort(reason)
+
     def _inbound_by_time(self) -> None:
         text = self._behaviour.inbound_text
         self.send_inbound(self._last_destination, self._last_source, text)
@@ -363,7 +434,10 @@ async def _repeat(seconds: float, act: Callable[[], None]) -> None:
 
 
 async def run(options: SimulatorOptions, started: Callable[[Simulator], None]) -> None:
-    """Run a simulator until SIGTERM or Ctrl-C; `started` is told when it listens."""
+    """Run a simulator until SIGTERM or Ctrl-C; `started` is told when it listens.
+
+    Raises what ended its scenario, if it was a fault.
+    """
     simulator = Simulator(options)
     await simulator.start()
     ended = asyncio.Event()
@@ -379,8 +453,17 @@ async def run(options: SimulatorOptions, started: Callable[[Simulator], None]) -
         try:
             await asyncio.wait_for(ended.wait(), 1.0)
         except TimeoutError:
-            continue
+            if _failed(simulator.playing):
+                break
     await simulator.stop()
+    if simulator.playing is not None and _failed(simulator.playing):
+        await simulator.playing
+
+
+def _failed(task: asyncio.Task[None] | None) -> bool:
+    return (
+        task is not None and task.done() and not task.cancelled() and task.exception() is not None
+    )
 
 
 def main(options: SimulatorOptions, started: Callable[[Simulator], None]) -> None:

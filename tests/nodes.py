@@ -36,6 +36,7 @@ from adapter.commands.status import UnreachableError, fetch
 from adapter.config.model import Web
 from adapter.security.passwords import hash_password
 from connectors.behaviour import Behaviour, SimulatorOptions
+from connectors.scenario import Scenario, load, read
 from connectors.simulator import Simulator
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -140,7 +141,32 @@ class Carrier:
         return dict(extra)
 
     def behave(self, behaviour: Behaviour) -> None:
+        """Another mood, from now on."""
         self._loop.call_soon_threadsafe(self._simulator.behave, behaviour)
+
+    def play(self, scenario: Scenario | Path | str) -> None:
+        """A scenario, its file or its text, from its first step. `wait_for("step", n)` waits
+        until its n-th step has begun, `until(lambda: not carrier.playing)` until it is over."""
+        if not isinstance(scenario, Scenario):
+            scenario = load(scenario) if isinstance(scenario, Path) else read(scenario)
+        self._loop.call_soon_threadsafe(self._simulator.play, scenario)
+
+    @property
+    def playing(self) -> bool:
+        task = self._simulator.playing
+        return task is not None and not task.done()
+
+    def drop_links(self) -> None:
+        """Break every connection, without a word."""
+        self._loop.call_soon_threadsafe(self._simulator.drop_links)
+
+    def go_away(self) -> None:
+        """Break every connection and listen no more, until `come_back`."""
+        self._do(self._simulator.close_port())
+        self.drop_links()
+
+    def come_back(self) -> None:
+        self._do(self._simulator.open_port())
 
     def send_inbound(self, source: str, destination: str, text: str) -> None:
         self._loop.call_soon_threadsafe(self._simulator.send_inbound, source, destination, text)

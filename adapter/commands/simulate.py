@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from connectors.behaviour import (
-    Behaviour,
-    SimulatorOptions,
-    parse_delay,
-    parse_drop,
-    parse_fail,
-    parse_inbound,
-)
+from connectors.behaviour import SimulatorOptions, read_behaviour
+from connectors.scenario import load
 from connectors.sgip.settings import GatewaySettings
 
 
@@ -24,34 +18,30 @@ def options_from(
     port: int,
     account: str,
     password: str,
-    delay: str | None,
-    no_receipt: bool,
-    fail: Sequence[str],
-    throttle: float,
-    drop_link: str | None,
-    inbound: str | None,
     window: int,
     deliver_to: str | None,
     deliver_account: str | None,
     deliver_password: str | None,
+    script: Path | None,
     log: Path | None,
+    **mood: Any,
 ) -> SimulatorOptions:
-    """Raises ValueError, naming the word that cannot be read."""
-    behaviour = Behaviour(
-        receipts=not no_receipt,
-        failures=tuple(map(parse_fail, fail)),
-        throttle_per_s=throttle,
+    """`mood`: the options of connectors/behaviour.py, absent or empty where they were not given.
+
+    Raises ValueError, naming the word that cannot be read, and OSError for the script.
+    """
+    words = {name.replace("_", "-"): value or None for name, value in mood.items()}
+    options = SimulatorOptions(
+        protocol,
+        host,
+        port,
+        account,
+        password,
+        read_behaviour(words),
+        log,
+        window,
+        scenario=load(script) if script else None,
     )
-    if delay:
-        answer, receipt = parse_delay(delay)
-        behaviour = replace(behaviour, answer_delay=answer, receipt_delay=receipt)
-    if drop_link:
-        after, every_s = parse_drop(drop_link)
-        behaviour = replace(behaviour, drop_after=after, drop_every_s=every_s)
-    if inbound:
-        share, every_s = parse_inbound(inbound)
-        behaviour = replace(behaviour, inbound_share=share, inbound_every_s=every_s)
-    options = SimulatorOptions(protocol, host, port, account, password, behaviour, log, window)
     if protocol != "sgip":
         if deliver_to:
             raise ValueError(f"--deliver-to: a {protocol} carrier does not connect to its client")

@@ -13,7 +13,7 @@ from connectors.sgip.settings import GatewaySettings
 WORDS: dict[str, Any] = {
     "protocol": "cmpp", "host": "127.0.0.1", "port": 1, "account": "a", "password": "b",
     "delay": None, "no_receipt": False, "fail": (), "throttle": 0.0, "drop_link": None,
-    "inbound": None, "window": 32, "deliver_to": None, "deliver_account": None,
+    "inbound": None, "window": 32, "script": None, "deliver_to": None, "deliver_account": None,
     "deliver_password": None, "log": None,
 }  # fmt: skip
 
