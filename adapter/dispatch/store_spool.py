@@ -17,7 +17,7 @@ from adapter.domain.ids import IdMaker
 from adapter.domain.outcomes import Begin, Outcome, QueueKey, Received, Reported, Verdict
 from adapter.domain.states import State
 from adapter.domain.values import InboundNotice, Notice, Waiting
-from adapter.store import recording, spooling
+from adapter.store import inbound, recording, spooling
 from adapter.store.acceptance import Capacity
 from adapter.store.committer import Committer, Kind
 from adapter.store.settlement import EXPIRED_WAITING
@@ -48,7 +48,7 @@ class StoreSpool:
     """See `adapter.dispatch.spool.Spool`.
 
     `told` gets the notices of each commit, on a committer's thread. `owners` and `sources`
-    say whose an inbound text is (`adapter.store.recording.take_inbound`).
+    say whose an inbound text is (`adapter.store.inbound.take`).
     """
 
     def __init__(
@@ -143,7 +143,7 @@ class StoreSpool:
     def _run_receive(
         self, connection: Connection, works: Sequence[Sequence[Received]]
     ) -> list[list[InboundNotice]]:
-        notices = recording.take_inbound(
+        notices = inbound.take(
             connection, self._ids, _joined(works), self._owners, self._sources
         )
         return _first(notices, works)

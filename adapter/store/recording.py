@@ -1,4 +1,4 @@
-"""Recording what the carriers say: ends of attempts, receipts, inbound texts.
+"""Recording what the carriers say of our messages: ends of attempts, and receipts.
 
 Everything here runs on one committer, in batches, and may run twice over the same piece
 when a commit's answer was lost: each function acts only on rows that it still finds.
@@ -8,29 +8,19 @@ A notice is written in the transaction of the state that it tells of.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
 
 from adapter.domain.ids import IdMaker
-from adapter.domain.outcomes import Outcome, Received, Reported, Verdict
+from adapter.domain.outcomes import Outcome, Reported, Verdict
 from adapter.domain.states import State
-from adapter.domain.tally import INBOUND, NONE
-from adapter.domain.values import InboundNotice, Notice
+from adapter.domain.values import Notice
 from adapter.store import bulk
-from adapter.store.clock import from_ms, to_ms
-from adapter.store.endings import Counts, Known, Step, end, known_of, select_known
-from adapter.store.schema import (
-    attempt,
-    inbound,
-    message,
-    notification,
-    receipt,
-    segment,
-    spool,
-    submission,
-)
+from adapter.store.clock import to_ms
+from adapter.store.endings import Known, Step, end, known_of, select_known
+from adapter.store.schema import attempt, message, receipt, segment, spool
 from adapter.store.spooling import format_parts
 
 PARKED = "parked"
@@ -374,158 +364,3 @@ def derive(connection: Connection, messages: Sequence[int]) -> list[Step]:
         )
     )
     return _ended(connection, {row[0]: Known(*row) for row in rows})
-
-
-class _Answered(NamedTuple):
-    """The message that an inbound text answers."""
-
-    message_id: int
-    client: str
-    source: str | None
-    client_ref: str | None
-    pass_through: str | None
-    business: str
-
-
-def take_inbound(
-    connection: Connection,
-    ids: IdMaker,
-    texts: Sequence[Received],
-    owners: Mapping[str, str],
-    sources: Mapping[str, Sequence[str]],
-) -> list[InboundNotice]:
-    """Store inbound texts, each with the message that it answers; the notices written.
-
-    `owners` maps an extension's beginning to its client, `sources` a client to the
-    sources that keep inbound texts for it.
-    """
-    rows: list[bulk.Row] = []
-    notices: list[InboundNotice] = []
-    counts = Counts()
-    for made, each in zip(ids.take(len(texts)), texts, strict=True):
-        client = _owner(each.extension, owners)
-        answered = _answered(connection, each, client)
-        client = client or (answered.client if answered else None)
-        rows.append(
-            (
-                made,
-                each.channel,
-                each.mobile,
-                each.content,
-                each.access_number,
-                each.extension or None,
-                client,
-                answered.message_id if answered else None,
-                each.at,
-            )
-        )
-        counts.add(
-            each.at,
-            client or NONE,
-            answered.business if answered else NONE,
-            NONE,
-            each.channel,
-            NONE,
-            INBOUND,
-            1,
-        )
-        if client is not None:
-            notices += [
-                _inbound_notice(ids.next(), destination, made, each, answered)
-                for destination in _destinations(client, answered, sources)
-            ]
-    bulk.insert(connection, inbound, rows)
-    bulk.insert(
-        connection,
-        notification,
-        [
-            (
-                each.id,
-                each.destination,
-                each.message_id,
-                each.inbound_id,
-                None,
-                None,
-                None,
-                None,
-                None,
-            )
-            for each in notices
-        ],
-    )
-    counts.write(connection, ids)
-    return notices
-
-
-def _owner(extension: str, owners: Mapping[str, str]) -> str | None:
-    for length in range(len(extension), 0, -1):
-        if extension[:length] in owners:
-            return owners[extension[:length]]
-    return owners.get("")
-
-
-def _answered(connection: Connection, each: Received, client: str | None) -> _Answered | None:
-    """The newest message to that phone: of the extension's client if it has one, with the
-    very extension if there is one (protocols/cmpp.md B6)."""
-    statement = (
-        select(
-            message.c.id,
-            submission.c.client,
-            submission.c.source,
-            submission.c.client_ref,
-            submission.c.pass_through,
-            submission.c.business,
-            submission.c.extension,
-        )
-        .join(submission, submission.c.id == message.c.submission_id)
-        .where(message.c.mobile == each.mobile)
-        .order_by(message.c.id.desc())
-        .limit(20)
-    )
-    if client is not None:
-        statement = statement.where(submission.c.client == client)
-    rows = connection.execute(statement).all()
-    exact = [row for row in rows if row.extension and each.extension.endswith(row.extension)]
-    for row in exact or rows:
-        return _Answered(*row[:6])
-    return None
-
-
-def _destinations(
-    client: str, answered: _Answered | None, sources: Mapping[str, Sequence[str]]
-) -> list[str]:
-    """Home is the HIS table that the answered message came from, else every table of the
-    client, else the client itself."""
-    tables = sources.get(client, ())
-    if answered and answered.source:
-        return [f"source:{answered.source}"] if answered.source in tables else [f"client:{client}"]
-    if answered or not tables:
-        return [f"client:{client}"]
-    return [f"source:{name}" for name in tables]
-
-
-def _reference(answered: _Answered | None, destination: str) -> str:
-    """The answered message's reference, for whom it is one: the key of a table's row means
-    nothing in another table, nor a client's own reference there."""
-    if answered is None:
-        return ""
-    home = f"source:{answered.source}" if answered.source else f"client:{answered.client}"
-    return answered.client_ref or "" if destination == home else ""
-
-
-def _inbound_notice(
-    made: int, destination: str, inbound_id: int, each: Received, answered: _Answered | None
-) -> InboundNotice:
-    return InboundNotice(
-        id=made,
-        destination=destination,
-        inbound_id=inbound_id,
-        mobile=each.mobile,
-        content=each.content,
-        access_number=each.access_number,
-        extension=each.extension,
-        received_at=from_ms(each.at),
-        message_id=answered.message_id if answered else None,
-        client_ref=_reference(answered, destination),
-        pass_through=(answered.pass_through or "") if answered else "",
-    )

@@ -28,12 +28,12 @@ from adapter.intake.accounts import Accounts
 from adapter.intake.intake import Intake
 from adapter.intake.limits import Limits
 from adapter.security.passwords import PasswordChecker, hash_password
+from adapter.store import inbound
 from adapter.store.acceptance import Acceptance, Capacity
 from adapter.store.clock import to_ms
 from adapter.store.committer import Committer
 from adapter.store.desk import Desk
 from adapter.store.engine import open_engine
-from adapter.store.recording import take_inbound
 from adapter.store.schema import metadata
 
 PASSWORD = "S3cret-of-the-HIS"
@@ -132,7 +132,7 @@ class Node:
         """A text from a phone arrives for the client `his`."""
         text = Received("all", mobile, content, "10690000", "01", to_ms(datetime.now(UTC)))
         with self.engine.begin() as connection:
-            take_inbound(connection, self.ids, [text], {"01": "his"}, {})
+            inbound.take(connection, self.ids, [text], {"01": "his"}, {})
 
     def call(self, operation: str, header: str = CREDENTIALS, soap: str = SOAP11) -> Answer:
         """Post an operation, given as XML, in an envelope with credentials."""

@@ -15,7 +15,8 @@ from adapter.store.acceptance import Acceptance, Capacity
 from adapter.store.clock import to_ms
 from adapter.store.committer import Committer
 from adapter.store.engine import write_connection
-from adapter.store.recording import finish, receive, take_inbound
+from adapter.store.inbound import take
+from adapter.store.recording import finish, receive
 from adapter.store.settlement import settle_doubts
 from adapter.store.spooling import begin
 from adapter.store.withdrawal import withdraw
@@ -133,7 +134,7 @@ class Life:
         """A text from a phone."""
         text = Received(channel, mobile, "yes", "10690001", "", self.ms)
         with self._writing() as connection, connection.begin():
-            take_inbound(connection, self.ids, [text], {}, {})
+            take(connection, self.ids, [text], {}, {})
 
     def _writing(self) -> Connection:
         return write_connection(self.engine)

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, event, text
 
 from adapter.domain.outcomes import Begin, QueueKey, Received, Verdict
 from adapter.domain.states import DoubtRule
-from adapter.store import notices, recording, settlement, spooling
+from adapter.store import inbound, notices, recording, settlement, spooling
 from adapter.store.engine import open_engine
 from adapter.store.migrate import upgrade
 from adapter.store.withdrawal import withdraw_by_key
@@ -63,7 +63,7 @@ def test_no_statement_reads_a_whole_table(plans: tuple[Engine, list[str]], analy
             recording.finish(connection, IDS, [outcome(waiting[0], Verdict.DOUBT)])
             recording.receive(connection, IDS, [reported(each) for each in going])
             phone = Received("main", going[0].message.mobile, "yes", "1", "", 9_000)
-            recording.take_inbound(connection, IDS, [phone], {}, {})
+            inbound.take(connection, IDS, [phone], {}, {})
             withdraw_by_key(connection, IDS, "his", str(start + 30))
             settlement.settle_doubts(connection, IDS, 5_000, lambda _c, _l: DoubtRule.WAIT)
             settlement.expire_waiting(connection, IDS, 5_000, 0)

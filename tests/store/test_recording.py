@@ -9,11 +9,11 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Engine, select
 
-from adapter.domain.outcomes import Begin, Outcome, Received, Reported, Verdict
+from adapter.domain.outcomes import Begin, Outcome, Reported, Verdict
 from adapter.domain.states import State
-from adapter.domain.values import InboundNotice, Notice, Waiting
+from adapter.domain.values import Notice, Waiting
 from adapter.store import recording
-from adapter.store.schema import attempt, inbound, message, notification, receipt, segment, spool
+from adapter.store.schema import attempt, message, notification, receipt, segment, spool
 from adapter.store.spooling import begin
 from tests.store.making import IDS, Intake, count, outcome, pair, reported, writing
 
@@ -47,11 +47,6 @@ class Desk:
     def receive(self, *reports: Reported) -> list[Notice]:
         with writing(self.engine) as connection:
             return recording.receive(connection, IDS, reports)
-
-    def inbound(self, *texts: Received, **owners: str) -> list[InboundNotice]:
-        by_extension = {name.removeprefix("x"): client for name, client in owners.items()}
-        with writing(self.engine) as connection:
-            return recording.take_inbound(connection, IDS, texts, by_extension, {"his": ["a", "b"]})
 
     def states(self, waiting: Sequence[Waiting]) -> list[str]:
         with self.engine.connect() as connection:
@@ -231,43 +226,3 @@ def test_one_batch_of_everything(desk: Desk) -> None:
     assert desk.states(made) == ["DELIVERED", "REJECTED", "ACCEPTED"] * 20
     assert len(notices) == 40
     assert count(desk.engine, spool) == 20
-
-
-# Texts from phones.
-
-
-def text(mobile: str, extension: str = "", at: int = 9_000) -> Received:
-    return Received("main", mobile, "yes", "10690", extension, at)
-
-
-def test_an_inbound_text_finds_the_newest_message_to_its_number(desk: Desk) -> None:
-    desk.intake.accept(pair(mobile="13800000001", ref="old"))
-    desk.intake.accept(pair(mobile="13800000001", ref="new"))
-    (notice,) = desk.inbound(text("13800000001"))
-    assert (notice.destination, notice.client_ref) == ("client:his", "new")
-    assert desk.inbound(text("13900000009")) == []
-    assert count(desk.engine, inbound) == 2
-
-
-def test_an_inbound_texts_extension_says_whose_it_is(desk: Desk) -> None:
-    desk.intake.accept(pair(mobile="13800000001", ref="his", client="his", extension="01"))
-    desk.intake.accept(pair(mobile="13800000001", ref="exact", client="lis", extension="02"))
-    desk.intake.accept(pair(mobile="13800000001", ref="lis", client="lis", extension="03"))
-    (notice,) = desk.inbound(text("13800000001", "902"), x9="lis", x="his")
-    assert (notice.destination, notice.client_ref) == ("client:lis", "exact")
-    (notice,) = desk.inbound(text("13800000001", "5"), x9="lis", x="his")
-    assert notice.client_ref == "his"
-
-
-def test_an_inbound_text_goes_home_to_the_table_that_it_answers(desk: Desk) -> None:
-    desk.intake.accept(pair(mobile="13800000001", source="b"))
-    assert [each.destination for each in desk.inbound(text("13800000001"))] == ["source:b"]
-    everywhere = desk.inbound(text("13900000009", "1"), x1="his")
-    assert [each.destination for each in everywhere] == ["source:a", "source:b"]
-
-
-def test_a_reference_goes_only_to_whom_it_is_one(desk: Desk) -> None:
-    desk.intake.accept(pair(mobile="13800000001", source="keeps-no-texts", ref="7"))
-    (notice,) = desk.inbound(text("13800000001"))
-    assert (notice.destination, notice.client_ref) == ("client:his", "")
-    assert notice.message_id is not None
