@@ -1,0 +1,102 @@
+"""One request and its answer over HTTP, and what is certain when there is none.
+
+No redirect is followed, no proxy or certificate is taken from the environment, an answer longer
+than the limit is not read to its end, and a compressed one is not read at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import httpx
+
+from connectors.web.requests import Request
+from connectors.web.settings import WebSettings
+
+# It tells every address, where numbers and secrets may stand.
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+_UNSENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+)
+
+
+class Given(NamedTuple):
+    """An answer. Names of headers are in small letters."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class NotSentError(Exception):
+    """The request never reached the provider."""
+
+
+class LostError(Exception):
+    """The request may have reached the provider; its answer did not reach us."""
+
+
+class Transport:
+    """Connections to one provider, kept open between requests. Of one event loop."""
+
+    def __init__(self, settings: WebSettings, connections: int) -> None:
+        self._timeout_s = settings.response_timeout_s
+        self._most = settings.max_answer
+        context = ssl.create_default_context(cafile=settings.ca or None)
+        self._client = httpx.AsyncClient(
+            verify=context,
+            proxy=settings.proxy or None,
+            trust_env=False,
+            follow_redirects=False,
+            timeout=httpx.Timeout(
+                settings.response_timeout_s, connect=settings.connect_timeout_s, pool=None
+            ),
+            limits=httpx.Limits(
+                max_connections=connections,
+                max_keepalive_connections=connections,
+                keepalive_expiry=settings.keep_alive_s,
+            ),
+            headers={"Accept-Encoding": "identity", "User-Agent": "his-sms-adapter"},
+        )
+
+    async def exchange(self, request: Request) -> Given:
+        """Raises NotSentError and LostError."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._exchange(request)
+        except TimeoutError:
+            raise LostError(f"no answer in {self._timeout_s:g} s") from None
+        except _UNSENT as e:
+            raise NotSentError(f"no connection: {str(e) or type(e).__name__}") from None
+        except httpx.TimeoutException:
+            raise LostError(f"no answer in {self._timeout_s:g} s") from None
+        except httpx.HTTPError as e:
+            raise LostError(f"the connection was lost: {str(e) or type(e).__name__}") from None
+
+    async def _exchange(self, request: Request) -> Given:
+        async with self._client.stream(
+            request.method, request.url, headers=dict(request.headers), content=request.body
+        ) as response:
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            if headers.get("content-encoding", "identity") != "identity":
+                raise LostError("the answer is compressed, which nobody asked for")
+            body = bytearray()
+            async for piece in response.aiter_raw():
+                body += piece
+                if len(body) > self._most:
+                    raise LostError(f"the answer is longer than {self._most} octets")
+            return Given(response.status_code, headers, bytes(body))
+
+    async def close(self) -> None:
+        await self._client.aclose()
