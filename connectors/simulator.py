@@ -45,7 +45,8 @@ from connectors.scenario import Scenario, play
 from connectors.server import ServerSession, dial, serve
 from connectors.server_dialect import Entry, Receipt, Submitted, Text
 from connectors.settings import ServerSettings
-from connectors.text import decode, parse_udh, split
+from connectors.splitting import UCS2_ONLY, split
+from connectors.text import decode, parse_udh
 from connectors.values import Coding
 
 _SENDINGS = 3
@@ -195,7 +196,8 @@ class Simulator:
             items = [Text(source, destination, text.encode("gb18030"), Coding.GB, udh=False)]
         else:
             self._reference += 1
-            made = split(text, gsm=coding is Coding.ASCII, reference=self._reference)
+            codings = (coding,) if coding is not None else UCS2_ONLY
+            made = split(text, codings, reference=self._reference)
             items = [
                 Text(source, destination, part, made.coding, made.udh) for part in made.payloads
             ]

@@ -6,27 +6,78 @@
 | ASCII | 159 | 134 | 133 |
 | Latin-1 | 140 | 134 | 133 |
 | UCS-2 | 70 units | 67 | 66 |
-| GBK | 140 octets and 70 characters | 134 octets and 67 characters | 133 and 66 |
+| GB18030 | 140 octets and 70 units | 134 octets and 67 units | 133 and 66 |
 
-`connectors.text.split` is the quick way for what Chinese carriers take: UCS-2, or safe ASCII.
+A unit is 16 bits of UTF-16: a character above U+FFFF counts two. A character is never cut: not
+a surrogate pair, not the four octets of GB18030, not an escape and what it escapes. So a segment
+may carry a little less than it has room for. A lone surrogate, which no UTF-16 can carry, goes
+as "?" in UCS-2.
+
+ASCII carries only what the GSM basic alphabet has too: many gateways garble the rest.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from connectors import gsm
-from connectors.text import PAYLOAD_LIMIT, UDH_SIZE, Split, cut_pairs, ucs2, with_udh
+from connectors.text import build_udh
 from connectors.values import Coding
 
-_GSM_SINGLE, _ASCII_SINGLE = 160, 159
+PAYLOAD_LIMIT = 140
+UDH_SIZE = 6
+MAX_SEGMENTS = 255
+UCS2_ONLY = (Coding.UCS2,)
+_UNITS = PAYLOAD_LIMIT // 2
+_UNITS_OF_A_PART = (PAYLOAD_LIMIT - UDH_SIZE) // 2
+_GSM_SINGLE = 160
 _GSM_UDH_ROOM = 159
 """Unpacked, a header of 6 octets leaves 153 septets of the 160, one of 7 leaves 152."""
+_ASCII_SINGLE = 159
+"""The specification wants less than 160 octets for format 0."""
+# Outside the GSM basic alphabet, hence risky in format 0: [ ] { } \ ^ ~ | and the backtick.
+_SAFE_ASCII = re.compile(r"[\n\r -Z_a-z]*")
 
 
-def split_as(
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What a text costs."""
+
+    coding: Coding
+    segments: int
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A text as payloads; each begins with a user data header when `udh`."""
+
+    coding: Coding
+    payloads: list[bytes]
+    udh: bool
+
+
+def measure(text: str, codings: Sequence[Coding] = UCS2_ONLY) -> Measure:
+    """What `split` makes of it, more quickly.
+
+    Raises ValueError when no coding carries the text; not when there are too many segments.
+    """
+    best: Measure | None = None
+    for coding in codings:
+        segments = _count(text, coding)
+        if segments and (best is None or segments < best.segments):
+            best = Measure(coding, segments)
+            if segments == 1:
+                break
+    if best is None:
+        raise ValueError("none of the codings carries the text")
+    return best
+
+
+def split(
     text: str,
-    codings: Sequence[Coding],
+    codings: Sequence[Coding] = UCS2_ONLY,
     *,
     reference: int = 0,
     wide: bool = False,
@@ -34,9 +85,9 @@ def split_as(
 ) -> Split:
     """`text` in the coding that needs the fewest segments; the first among equals.
 
-    `wide` takes 16 bits of `reference`. `whole` makes one payload of any length, for a carrier
-    that splits by itself. Raises ValueError when no coding carries the text, or more than 255
-    segments would be needed.
+    `reference` joins the segments: its low 8 bits, or 16 with `wide`. `whole` makes one payload
+    of any length, for a carrier that splits by itself. Raises ValueError when no coding carries
+    the text, or more than 255 segments would be needed.
     """
     header = UDH_SIZE + wide
     best: tuple[Coding, list[bytes]] | None = None
@@ -47,6 +98,8 @@ def split_as(
         pieces = [octets] if whole else _pieces(text, octets, coding, header)
         if best is None or len(pieces) < len(best[1]):
             best = coding, pieces
+            if len(pieces) == 1:
+                break
     if best is None:
         raise ValueError("none of the codings carries the text")
     coding, pieces = best
@@ -61,6 +114,8 @@ def encode(text: str, coding: Coding) -> bytes | None:
         return ucs2(text)
     if coding is Coding.GSM:
         return gsm.encode(text)
+    if coding is Coding.ASCII:
+        return text.encode("ascii") if _SAFE_ASCII.fullmatch(text) else None
     codec = _CODECS.get(coding)
     if codec is None:
         return None
@@ -70,7 +125,34 @@ def encode(text: str, coding: Coding) -> bytes | None:
         return None
 
 
-_CODECS = {Coding.ASCII: "ascii", Coding.LATIN1: "latin-1", Coding.GB: "gbk"}
+_CODECS = {Coding.LATIN1: "latin-1", Coding.GB: "gb18030"}
+
+
+def ucs2(text: str) -> bytes:
+    """UTF-16 without a byte order mark; what it cannot carry becomes "?"."""
+    return text.encode("utf-16-be", "replace")
+
+
+def with_udh(pieces: list[bytes], reference: int, *, wide: bool = False) -> list[bytes]:
+    """The pieces with their headers. Raises ValueError for more than 255."""
+    total = len(pieces)
+    if total > MAX_SEGMENTS:
+        raise ValueError(f"{total} segments; a header can count {MAX_SEGMENTS}")
+    return [build_udh(reference, total, k, wide=wide) + piece for k, piece in enumerate(pieces, 1)]
+
+
+def _count(text: str, coding: Coding) -> int:
+    """Segments with a header of 6 octets; 0 when this coding cannot carry the text."""
+    if coding is Coding.UCS2 and _is_flat(text):
+        length = len(text)
+        return 1 if length <= _UNITS else -(-length // _UNITS_OF_A_PART)
+    octets = encode(text, coding)
+    return 0 if octets is None else len(_pieces(text, octets, coding, UDH_SIZE))
+
+
+def _is_flat(text: str) -> bool:
+    """Every character is one unit of UTF-16."""
+    return not text or max(text) <= "\uffff"
 
 
 def _pieces(text: str, octets: bytes, coding: Coding, header: int) -> list[bytes]:
@@ -81,10 +163,12 @@ def _pieces(text: str, octets: bytes, coding: Coding, header: int) -> list[bytes
     elif coding is Coding.ASCII:
         single, cut = _ASCII_SINGLE, _cut
     elif coding is Coding.UCS2:
-        single, cut = PAYLOAD_LIMIT, cut_pairs
+        single, cut = PAYLOAD_LIMIT, _cut_pairs
         room -= room % 2
     elif coding is Coding.GB:
-        return _gb_pieces(text, octets, room)
+        units = len(text) if _is_flat(text) else len(ucs2(text)) // 2
+        alone = len(octets) <= PAYLOAD_LIMIT and units <= _UNITS
+        return [octets] if alone else _cut_gb(text, room)
     else:
         single, cut = PAYLOAD_LIMIT, _cut
     return [octets] if len(octets) <= single else cut(octets, room)
@@ -94,9 +178,28 @@ def _cut(octets: bytes, size: int) -> list[bytes]:
     return [octets[at : at + size] for at in range(0, len(octets), size)]
 
 
-def _gb_pieces(text: str, octets: bytes, room: int) -> list[bytes]:
-    """By characters, because the SMSC makes UCS-2 of it."""
-    if len(octets) <= PAYLOAD_LIMIT and len(text) <= PAYLOAD_LIMIT // 2:
-        return [octets]
-    size = room // 2
-    return [text[at : at + size].encode("gbk") for at in range(0, len(text), size)]
+def _cut_pairs(octets: bytes, size: int) -> list[bytes]:
+    """Pieces of UTF-16 of at most `size` octets (even); a surrogate pair stays together."""
+    pieces = []
+    at = 0
+    while at < len(octets):
+        end = at + size
+        if end < len(octets) and octets[end - 2] & 0xFC == 0xD8:
+            end -= 2
+        pieces.append(octets[at:end])
+        at = end
+    return pieces
+
+
+def _cut_gb(text: str, size: int) -> list[bytes]:
+    """By characters, and no more of them than UCS-2 would take, which the SMSC makes of it."""
+    pieces = []
+    piece, units = b"", 0
+    for char in text:
+        octets, width = char.encode("gb18030"), 1 + (char > "\uffff")
+        if len(piece) + len(octets) > size or units + width > size // 2:
+            pieces.append(piece)
+            piece, units = b"", 0
+        piece += octets
+        units += width
+    return [*pieces, piece]

@@ -27,6 +27,7 @@ _WORDS: dict[str, Callable[[str], Any]] = {
     "lanes": Lane,
     "doors": Door,
     "networks": str,
+    "encodings": str,
     "channels": str,
 }
 

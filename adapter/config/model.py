@@ -101,8 +101,8 @@ class Channel:
     """An account at a carrier. `version` is the protocol's ("3.0", "2.0").
 
     `rate` is segments a second over all links together, `window` unanswered submits
-    on one link. `gsm` lets GSM 7-bit texts go out as 8-bit characters (160/153 a
-    segment) where the contract allows; otherwise every text goes as UCS-2 (70/67).
+    on one link. `encodings`: what texts may go out in (connectors.codings.WORDS); the one
+    that needs the fewest segments is taken, the first of them among equals.
     """
 
     name: str
@@ -117,7 +117,7 @@ class Channel:
     links: int = 1
     window: int = 16
     rate: float = 100.0
-    gsm: bool = False
+    encodings: Sequence[str] = ("ucs2",)
     heartbeat_s: float = 60.0
     heartbeat_tries: int = 3
     response_timeout_s: float = 60.0

@@ -21,6 +21,7 @@ from adapter.config.references import Hidden
 from adapter.config.scalars import collapsed, seconds
 from adapter.domain.states import Carrier, Door, Lane
 from adapter.security.passwords import is_hash
+from connectors.codings import COMPLETE, NUMBERS, WORDS, words_of
 
 SENDER_DIGITS = 20
 """Access number and extension together: what a carrier takes as the sender."""
@@ -195,6 +196,7 @@ def _channels(tree: _Tree) -> None:
                 tree.fault(child, "", f"<{etree.QName(child).localname}> is for {of} alone")
             _login(tree, child, protocol)
         _parts_of_a_channel(tree, channel, protocol)
+        _encodings(tree, channel, protocol)
 
 
 def _login(tree: _Tree, element: etree._Element, protocol: str) -> None:
@@ -206,6 +208,18 @@ def _login(tree: _Tree, element: etree._Element, protocol: str) -> None:
     most = SECRET_OCTETS.get(protocol)
     if most is not None and len(tree.get(element, "password").encode()) > most:
         tree.fault(element, "password", f"password: {protocol} takes at most {most} characters")
+
+
+def _encodings(tree: _Tree, channel: etree._Element, protocol: str) -> None:
+    words = tree.get(channel, "encodings", "ucs2").split()
+    known = words_of(protocol) if protocol in NUMBERS else tuple(WORDS)
+    for word in words:
+        if word in WORDS and word not in known:
+            message = f"encodings: {protocol} has no {word}; it has {', '.join(known)}"
+            tree.fault(channel, "encodings", message)
+    if words and not COMPLETE.intersection(words):
+        message = "encodings: not every text can be written so: add ucs2 or gb18030"
+        tree.fault(channel, "encodings", message)
 
 
 def _parts_of_a_channel(tree: _Tree, channel: etree._Element, protocol: str) -> None:

@@ -25,6 +25,7 @@ import structlog
 from adapter.config.model import Channel as ChannelConfig
 from adapter.config.model import LanePolicy
 from adapter.dispatch import arrivals
+from adapter.dispatch.cutting import Cutter
 from adapter.dispatch.flight import UNSENT, Flight
 from adapter.dispatch.lanes import Lanes
 from adapter.dispatch.recorder import Recorder
@@ -36,7 +37,6 @@ from adapter.domain.errors import StoreUnavailable
 from adapter.domain.outcomes import Begin, Outcome, Verdict
 from adapter.domain.states import Lane
 from adapter.domain.values import Waiting
-from connectors import text
 from connectors.pace import TokenBucket
 from connectors.values import Answer, Inbound, Report, Submit
 
@@ -99,6 +99,7 @@ class Channel:
         self._clock = clock
         self._changed = changed
         self._pace = TokenBucket(config.rate)
+        self._cutter = Cutter(config)
         self._timings = Timings(config.name, watch)
         self._told: dict[str, str] = {}
         self._work = asyncio.Event()
@@ -171,6 +172,7 @@ class Channel:
 
     async def _send(self, pulled: Sequence[Waiting]) -> None:
         alive, expired = _by_expiry(pulled, self._clock())
+        alive = [self._cutter.sized(each) for each in alive]
         try:
             if expired:
                 await self._spool.expire([each.message.id for each in expired])
@@ -238,10 +240,9 @@ class Channel:
                 link.submit_many(share)
 
     def _prepare(self, waiting: Waiting, now: int) -> list[Submit]:
-        split = self._split(waiting)
+        split = self._cutter.split(waiting)
         total = len(split.payloads)
-        whole = not waiting.parts or total != waiting.message.segments
-        numbers = range(1, total + 1) if whole else waiting.parts
+        numbers = waiting.parts or range(1, total + 1)
         policy = self._policies[waiting.submission.lane]
         flight = Flight(waiting, self.name, policy, set(numbers), sent_at=now)
         source = self._source(waiting)
@@ -274,16 +275,6 @@ class Channel:
                 remaining=waiting.parts,
             )
         )
-
-    def _split(self, waiting: Waiting) -> text.Split:
-        """The segments, as many as intake counted: it counts in 8-bit characters only where
-        every channel of the carrier takes them."""
-        reference = _reference(waiting.message.id)
-        if self.config.gsm:
-            split = text.split(waiting.content, gsm=True, reference=reference)
-            if len(split.payloads) == waiting.message.segments:
-                return split
-        return text.split(waiting.content, reference=reference)
 
     def _source(self, waiting: Waiting) -> str:
         """Access number, the client's extension, the message's own."""
@@ -353,8 +344,3 @@ def _by_expiry(messages: Sequence[Waiting], now: int) -> tuple[list[Waiting], li
 
 def _segments(waiting: Waiting) -> int:
     return len(waiting.parts) or waiting.message.segments
-
-
-def _reference(message_id: int) -> int:
-    """What joins the segments on the phone: the same whenever a part is sent again."""
-    return (message_id ^ message_id >> 22) & 0xFF

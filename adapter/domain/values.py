@@ -134,7 +134,8 @@ class Waiting:
     """A spooled message in the dispatcher's hands: the right to send it once.
 
     `tries` counts attempts so far; `in_doubt` marks one that may have been sent before;
-    `parts` are the segment numbers still to send, empty for all.
+    `parts` are the segment numbers still to send, empty for all. `recounted`: it takes other
+    segments than the store says, which is to be recorded with the attempt.
     """
 
     message: Message
@@ -142,6 +143,7 @@ class Waiting:
     tries: int = 0
     in_doubt: bool = False
     parts: tuple[int, ...] = ()
+    recounted: bool = False
 
     @property
     def content(self) -> str:
@@ -187,3 +189,7 @@ class InboundNotice:
     message_id: int | None
     client_ref: str
     pass_through: str = ""
+
+
+Home = Notice | InboundNotice
+"""What goes home."""

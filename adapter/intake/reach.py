@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from adapter.config.model import Channel, Config
 from adapter.domain.states import Carrier
+from connectors.codings import named
+from connectors.values import Coding
 
 MOST_SENDER_DIGITS = 20
 """A GSM sender address holds no more (protocols/cmpp.md B6)."""
@@ -15,10 +17,10 @@ MOST_SENDER_DIGITS = 20
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """`gsm`: every channel takes GSM texts as 8-bit characters, so that the count holds
-    whichever sends. `room`: digits left for extensions after the longest access number."""
+    """`codings`: what each of the channels takes, without repeats. `room`: digits left for
+    extensions after the longest access number."""
 
-    gsm: bool
+    codings: tuple[tuple[Coding, ...], ...]
     room: int
 
 
@@ -34,7 +36,7 @@ def reaches(config: Config) -> Mapping[Carrier, Reach]:
         routed[route.carrier] += [channels[name] for name in route.channels if name in channels]
     return {
         carrier: Reach(
-            gsm=all(channel.gsm for channel in own),
+            codings=tuple(dict.fromkeys(named(channel.encodings) for channel in own)),
             room=MOST_SENDER_DIGITS - max(len(channel.access_number) for channel in own),
         )
         for carrier, own in routed.items()

@@ -94,7 +94,7 @@ class Recipients:
             mobile=mobile,
             carrier=carrier,
             content=None if text == wording.common else text,
-            segments=texts.segments(text, reach.gsm),
+            segments=texts.segments(text, reach.codings),
         )
 
 

@@ -141,6 +141,17 @@ def begin(connection: Connection, begins: Sequence[Begin]) -> set[int]:
             if each.waiting.message.id in owned
         ],
     )
+    bulk.update(
+        connection,
+        message,
+        ("id",),
+        ("segments",),
+        [
+            (each.waiting.message.id, each.waiting.message.segments)
+            for each in begins
+            if each.waiting.recounted and each.waiting.message.id in owned
+        ],
+    )
     rest = [each for each in begins if each.waiting.message.id not in owned]
     return owned | _begun_before(connection, rest)
 

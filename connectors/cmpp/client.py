@@ -27,6 +27,7 @@ from connectors.cmpp.pdus import (
 )
 from connectors.cmpp.pdus import Submit as SubmitPDU
 from connectors.cmpp.report import decode_report, report_stat
+from connectors.codings import wire_number
 from connectors.dialect import (
     Delivered,
     Event,
@@ -99,7 +100,7 @@ class CmppClient:
                 service_id=self._service,
                 fee_user_type=self._settings.fee_user_type,
                 tp_udhi=1 if submit.udh else 0,
-                msg_fmt=submit.coding,
+                msg_fmt=wire_number("cmpp", submit.coding),
                 msg_src=self._account,
                 fee_type=self._fee_type,
                 fee_code=self._fee_code,

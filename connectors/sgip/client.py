@@ -7,6 +7,7 @@ them here, too, and they are taken.
 from __future__ import annotations
 
 from connectors import codes
+from connectors.codings import wire_number
 from connectors.dialect import Event, LoggedIn, LoginRefused, SubmitAnswered
 from connectors.settings import LinkSettings
 from connectors.sgip.incoming import incoming
@@ -73,7 +74,7 @@ class SgipClient:
                 priority=self._own.priority,
                 report_flag=_REPORT if submit.report else _NO_REPORT,
                 tp_udhi=1 if submit.udh else 0,
-                message_coding=submit.coding,
+                message_coding=wire_number("sgip", submit.coding),
                 message_content=submit.payload,
             )
         )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from connectors import codes
 from connectors.clock import timestamp
+from connectors.codings import wire_number
 from connectors.dialect import (
     Delivered,
     Event,
@@ -107,7 +108,7 @@ class SmgpClient:
                 fee_type=fee_type,
                 fee_code=fee_code,
                 fixed_fee=fixed_fee,
-                msg_format=submit.coding,
+                msg_format=wire_number("smgp", submit.coding),
                 src_term_id=_ascii(submit.source),
                 dest_term_id=(_ascii(submit.destination),),
                 msg_content=submit.payload,

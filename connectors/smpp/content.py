@@ -63,7 +63,7 @@ def text_of(
     alphabet: Alphabet,
     read: Callable[[bytes, int], str] = decode,
 ) -> str:
-    """Never raises. Binary contents give an empty text. `read` takes what has CMPP's codings."""
+    """Never raises. Binary contents give their hex digits. `read` takes what has CMPP's codings."""
     if data_coding in _DEFAULT:
         coding = _ALPHABETS[alphabet]
         return read(octets, coding)
@@ -72,7 +72,7 @@ def text_of(
     codec = _CODECS.get(data_coding)
     if codec is not None:
         return octets.decode(codec, "replace")
-    return "" if data_coding == 2 else read(octets, data_coding)
+    return octets.hex() if data_coding == 2 else read(octets, data_coding)
 
 
 def _ia5(octets: bytes) -> str:

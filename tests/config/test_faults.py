@@ -15,6 +15,11 @@ from tests.config.conftest import HEAD, Write
 
 HASH = hash_password("secret")
 CONNECTION = '<connection host="10.0.0.1" port="7890" account="900001" password="p"/>'
+ROUTED = (
+    '<channels>{}</channels><routes><route carrier="mobile" channels="m1"/>'
+    '<route carrier="unicom" channels="m1"/><route carrier="telecom" channels="m1"/>'
+    '<route carrier="broadnet" channels="m1"/></routes>'
+)
 
 
 def channel(connection: str = CONNECTION, enabled: str = "true") -> str:
@@ -99,6 +104,15 @@ CASES = [
         '2: version="9": must be one of 1.2, 1.3, 2.0, 3.0, 3.4',
         "2: warning: no route for mobile, unicom, telecom, broadnet*",
         '2: window="5000": must be a whole number from 1 to 1000',
+    ),
+    (
+        ROUTED.format(channel().replace("cmpp", 'cmpp" encodings="ucs2 utf8')),
+        '2: encodings="ucs2 utf8": must be one or several of ascii, gsm7, latin1, gb18030 and ucs2',
+    ),
+    (
+        ROUTED.format(channel().replace("cmpp", 'cmpp" encodings="gsm7 ascii')),
+        "2: encodings: cmpp has no gsm7; it has ascii, gb18030, ucs2",
+        "2: encodings: not every text can be written so: add ucs2 or gb18030",
     ),
     # Schema: what is missing.
     (

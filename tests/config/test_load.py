@@ -23,7 +23,7 @@ EVERYTHING = f"""
 <web host="0.0.0.0" port="81" public-url="https://sms.example" threads="4" max-body="64kB"/>
 <channels>
   <channel name="m1" protocol="cmpp" version="2.0" access-number="1069" service-id="S"
-           gsm="true" enabled="false">
+           encodings="ascii ucs2" enabled="false">
     <connection host="h" port="7890" account="901" password=" two  words " links="2" window="8"
         rate="0.5" heartbeat="30s" heartbeat-tries="2" response-timeout="45s"
         connect-timeout="500ms" reconnect-min="2s" reconnect-max="5min"/>
@@ -96,7 +96,7 @@ def test_everything_written_arrives(write: Write, tmp_path: Path) -> None:
                 links=2,
                 window=8,
                 rate=0.5,
-                gsm=True,
+                encodings=("ascii", "ucs2"),
                 heartbeat_s=30.0,
                 heartbeat_tries=2,
                 response_timeout_s=45.0,

@@ -14,7 +14,7 @@ from connectors.cmpp.pdus import CODECS, Connect, ConnectResp, SubmitResp
 from connectors.cmpp.pdus import Submit as SubmitPDU
 from connectors.link import Link
 from connectors.simulator import Simulator
-from connectors.text import split
+from connectors.splitting import split
 from connectors.values import Action, Coding, Submit
 from tests.connectors.recorder import PATIENCE_S, Recorder, carrier, eventually, run, settings, text
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connectors import gsm
-from connectors.splitting import split_as
+from connectors.codings import NUMBERS, WORDS, named, wire_number, words_of
+from connectors.errors import EncodeError
+from connectors.splitting import Measure, measure, split
 from connectors.text import decode, parse_udh
 from connectors.values import Coding
 
@@ -16,7 +18,7 @@ ALL = (Coding.GSM, Coding.ASCII, Coding.LATIN1, Coding.GB, Coding.UCS2)
 
 def joined(text: str, *codings: Coding, wide: bool = False) -> tuple[str, int]:
     """What the phone shows, and the number of segments."""
-    made = split_as(text, codings, reference=0x1234, wide=wide)
+    made = split(text, codings, reference=0x1234, wide=wide)
     out = []
     for number, payload in enumerate(made.payloads, 1):
         udh, octets = parse_udh(payload) if made.udh else (None, payload)
@@ -38,6 +40,7 @@ def joined(text: str, *codings: Coding, wide: bool = False) -> tuple[str, int]:
         (Coding.UCS2, "😀", 35, 33, 33),
         (Coding.GB, "中", 70, 67, 66),
         (Coding.GB, "a", 70, 67, 66),
+        (Coding.GB, "𠮷", 35, 33, 33),
     ],
 )
 def test_capacities(coding: Coding, char: str, single: int, part: int, wide_part: int) -> None:
@@ -56,36 +59,123 @@ def test_capacities(coding: Coding, char: str, single: int, part: int, wide_part
         ("{" * 100, (Coding.UCS2, Coding.GSM), Coding.UCS2),
         ("é" * 100, (Coding.UCS2, Coding.LATIN1), Coding.LATIN1),
         ("检查", (Coding.GSM, Coding.ASCII, Coding.LATIN1, Coding.GB), Coding.GB),
-        ("检查😀", (Coding.GB, Coding.UCS2), Coding.UCS2),
+        ("检查😀", (Coding.GB, Coding.UCS2), Coding.GB),
+        ("😀" * 35, (Coding.GB, Coding.UCS2), Coding.GB),
+        ("😀" * 36, (Coding.UCS2, Coding.GB), Coding.UCS2),
     ],
 )
 def test_the_cheapest_that_carries_the_text(
     text: str, codings: tuple[Coding, ...], chosen: Coding
 ) -> None:
-    assert split_as(text, codings).coding is chosen
+    assert split(text, codings).coding is chosen
 
 
 def test_a_text_that_nothing_carries() -> None:
     with pytest.raises(ValueError, match="none of the codings"):
-        split_as("检查", (Coding.GSM, Coding.BINARY))
+        split("检查", (Coding.GSM, Coding.BINARY))
 
 
 def test_whole() -> None:
-    made = split_as("检查" * 200, (Coding.UCS2,), whole=True)
+    made = split("检查" * 200, (Coding.UCS2,), whole=True)
     assert [len(payload) for payload in made.payloads] == [800]
     assert not made.udh
 
 
 def test_more_than_a_header_can_count() -> None:
     with pytest.raises(ValueError, match="256 segments"):
-        split_as("中" * 67 * 255 + "中", (Coding.UCS2,))
+        split("中" * 67 * 255 + "中", (Coding.UCS2,))
 
 
-@given(st.text(max_size=700), st.sets(st.sampled_from(ALL)), st.booleans())
-def test_texts_come_back_whole(text: str, codings: set[Coding], wide: bool) -> None:
+MIXED = st.text(max_size=700) | st.text(st.sampled_from("医院aZ,é\n{€😀𠮷䶮"), max_size=500)
+EMOJI = "😀"
+
+
+@given(MIXED, st.lists(st.sampled_from(ALL), unique=True), st.booleans())
+@example("医" * 66 + EMOJI + "医" * 10, [], False)
+@example("a" * 133 + EMOJI * 3 + "医" * 99, [Coding.GB], False)
+@example("{" * 77 + "€" * 77, [Coding.GSM], True)
+def test_texts_come_back_whole(text: str, codings: list[Coding], wide: bool) -> None:
     words = text.encode("utf-16-be", "replace").decode("utf-16-be")
     shown, _ = joined(words, *codings, Coding.UCS2, wide=wide)
     assert shown == words
+
+
+@given(MIXED, st.lists(st.sampled_from(ALL), unique=True))
+@example("医" * 66 + EMOJI + "医" * 10, [])
+def test_what_is_measured_is_what_is_made(text: str, codings: list[Coding]) -> None:
+    every = (*codings, Coding.UCS2)
+    made = split(text, every)
+    assert measure(text, every) == Measure(made.coding, len(made.payloads))
+    assert made.udh == (len(made.payloads) > 1)
+    limit = {Coding.GSM: 160, Coding.ASCII: 159}.get(made.coding, 140)
+    assert all(len(payload) <= limit for payload in made.payloads)
+    apart = [measure(text, (coding,)).segments for coding in every if carries(text, coding)]
+    assert len(made.payloads) == min(apart)
+
+
+def carries(text: str, coding: Coding) -> bool:
+    try:
+        return bool(measure(text, (coding,)))
+    except ValueError:
+        return False
+
+
+@given(MIXED, st.sampled_from((Coding.UCS2, Coding.GB)))
+def test_no_character_is_cut(text: str, coding: Coding) -> None:
+    """Each segment alone is good text in the strict reading of its coding."""
+    words = text.encode("utf-16-be", "replace").decode("utf-16-be")
+    made = split(words, (coding,))
+    codec = "utf-16-be" if coding is Coding.UCS2 else "gb18030"
+    for payload in made.payloads:
+        (parse_udh(payload)[1] if made.udh else payload).decode(codec)
+
+
+@pytest.mark.parametrize(
+    ("text", "codings", "expected"),
+    [
+        ("", (Coding.UCS2,), Measure(Coding.UCS2, 1)),
+        ("医" * 70, (Coding.UCS2,), Measure(Coding.UCS2, 1)),
+        ("医" * 71, (Coding.UCS2,), Measure(Coding.UCS2, 2)),
+        ("医" * 134, (Coding.UCS2,), Measure(Coding.UCS2, 2)),
+        ("医" * 135, (Coding.UCS2,), Measure(Coding.UCS2, 3)),
+        # 33 pairs are 66 units: the 67th place of each segment stays empty.
+        (EMOJI * 67, (Coding.UCS2,), Measure(Coding.UCS2, 3)),
+        ("a" * 159, (Coding.ASCII, Coding.UCS2), Measure(Coding.ASCII, 1)),
+        ("a" * 269, (Coding.ASCII, Coding.UCS2), Measure(Coding.ASCII, 3)),
+        ("a" * 71 + "医", (Coding.ASCII, Coding.UCS2), Measure(Coding.UCS2, 2)),
+        # Few units, but many octets: 33 of four octets each fill 132 of 134.
+        ("\U00020bb7" * 66, (Coding.GB,), Measure(Coding.GB, 2)),
+        ("ཀ" * 34, (Coding.GB, Coding.UCS2), Measure(Coding.GB, 1)),
+        ("ཀ" * 36, (Coding.GB, Coding.UCS2), Measure(Coding.UCS2, 1)),
+    ],
+)
+def test_borders(text: str, codings: tuple[Coding, ...], expected: Measure) -> None:
+    assert measure(text, codings) == expected
+    assert len(split(text, codings).payloads) == expected.segments
+
+
+@pytest.mark.parametrize("risky", list("[]{}\\^~|`\t\0"))
+def test_risky_characters_never_go_as_ascii(risky: str) -> None:
+    assert measure(f"code {risky}", (Coding.ASCII, Coding.UCS2)).coding is Coding.UCS2
+
+
+def test_a_lone_surrogate_goes_as_a_question_mark() -> None:
+    assert joined("医\ud83d院", Coding.UCS2) == ("医?院", 1)
+
+
+def test_the_reference_keeps_its_low_octet() -> None:
+    assert split("医" * 80, reference=0x1FF).payloads[0][:6] == bytes.fromhex("050003ff0201")
+
+
+def test_the_numbers_on_the_wire() -> None:
+    """protocols/cmpp.md B1, sgip.md 6, smgp.md 3, smpp.md 6."""
+    for protocol in ("cmpp", "sgip", "smgp"):
+        assert words_of(protocol) == ("ascii", "gb18030", "ucs2")
+        assert [wire_number(protocol, c) for c in named(words_of(protocol))] == [0, 15, 8]
+    assert [wire_number("smpp", coding) for coding in WORDS.values()] == [0, 0, 3, 15, 8]
+    assert all(numbers[Coding.BINARY] == 4 for numbers in NUMBERS.values())
+    with pytest.raises(EncodeError, match="cmpp has no"):
+        wire_number("cmpp", Coding.GSM)
 
 
 @given(st.text(alphabet="@£$abc{}[]~^|\\€ÄñΔ\r\n", max_size=400), st.integers(2, 160))

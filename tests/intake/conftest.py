@@ -40,7 +40,7 @@ def channel(name: str, access_number: str = "10690001", **settings: Any) -> Chan
 CONFIG = Config(
     path=Path("adapter.xml"),
     channels=(
-        channel("cm", gsm=True),
+        channel("cm", encodings=("ascii", "ucs2")),
         channel("cu"),
         channel("ct", "1069000123456789"),
         channel("off", enabled=False),

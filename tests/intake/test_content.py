@@ -12,7 +12,9 @@ from adapter.config import model
 from adapter.domain.errors import Code, Refusal
 from adapter.domain.values import Entry, Request
 from adapter.intake.content import Template, Texts, Wording, templates
-from connectors.text import measure, split
+from connectors.codings import WORDS
+from connectors.splitting import split
+from connectors.values import Coding
 
 VISIT = Template(model.Template("visit", "${name}，请于${time}就诊，${name}"))
 
@@ -108,6 +110,10 @@ def test_line_breaks_tabs_and_emoji_are_well() -> None:
     assert texts("").finish("一\r\n\t二 😀") == "一\r\n\t二 😀"
 
 
+CHINESE = ((Coding.UCS2,),)
+ENGLISH = ((Coding.ASCII, Coding.UCS2),)
+
+
 @given(st.text())
 def test_a_finished_text_can_always_be_cut_and_stored(content: str) -> None:
     try:
@@ -122,10 +128,16 @@ def test_a_finished_text_can_always_be_cut_and_stored(content: str) -> None:
     assert "�" not in text
 
 
-@given(st.text(st.sampled_from("aé院😀[\n"), min_size=1, max_size=300), st.booleans())
-def test_segments_are_those_that_will_be_sent(content: str, gsm: bool) -> None:
-    counted = texts("", 255).segments(content, gsm)
-    assert counted == len(split(content, gsm=gsm).payloads)
+ENCODINGS = st.lists(st.sampled_from([*WORDS.values()]), unique=True)
+CHANNELS = st.lists(ENCODINGS.map(lambda own: (*own, Coding.UCS2)), min_size=1, max_size=4)
+
+
+@given(st.text(st.sampled_from("aé院😀[\n"), min_size=1, max_size=300), CHANNELS)
+def test_no_channel_needs_more_segments_than_are_promised(
+    content: str, channels: list[tuple[Coding, ...]]
+) -> None:
+    counted = texts("", 255).segments(content, tuple(channels))
+    assert counted == max(len(split(content, codings).payloads) for codings in channels)
 
 
 @pytest.mark.parametrize(
@@ -144,26 +156,26 @@ def test_segments_are_those_that_will_be_sent(content: str, gsm: bool) -> None:
     ],
 )
 def test_the_usual_capacities(content: str, gsm: bool, segments: int) -> None:
-    assert texts("").segments(content, gsm) == segments == measure(content, gsm=gsm).segments
+    assert texts("").segments(content, ENGLISH if gsm else CHINESE) == segments
 
 
 def test_the_signature_counts() -> None:
     made = texts()
-    assert made.segments(made.finish("院" * 64), False) == 1
-    assert made.segments(made.finish("院" * 65), False) == 2
+    assert made.segments(made.finish("院" * 64), CHINESE) == 1
+    assert made.segments(made.finish("院" * 65), CHINESE) == 2
 
 
 def test_beyond_the_clients_limit_a_text_is_too_long() -> None:
     made = texts("", 2)
-    assert made.segments("院" * 134, False) == 2
+    assert made.segments("院" * 134, CHINESE) == 2
     reason = (Code.TOO_LONG, "the content takes 3 segments, 2 are allowed")
-    assert refusal(lambda: made.segments("院" * 135, False)) == reason
-    assert refusal(lambda: made.segments("院" * 135, False)) == reason, "and remembered"
+    assert refusal(lambda: made.segments("院" * 135, CHINESE)) == reason
+    assert refusal(lambda: made.segments("院" * 135, CHINESE)) == reason, "and remembered"
 
 
 def test_no_limit_lets_more_through_than_a_header_can_count() -> None:
-    assert texts("", 1_000).segments("院" * 67 * 255, False) == 255
-    assert refusal(lambda: texts("", 1_000).segments("院" * 67 * 256, False))[0] is Code.TOO_LONG
+    assert texts("", 1_000).segments("院" * 67 * 255, CHINESE) == 255
+    assert refusal(lambda: texts("", 1_000).segments("院" * 67 * 256, CHINESE))[0] is Code.TOO_LONG
 
 
 class TestWording:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from adapter.domain.outcomes import Begin, QueueKey
 from adapter.domain.values import Waiting
 from adapter.store.clock import now_ms
+from adapter.store.schema import message
 from adapter.store.spooling import begin, read_due
 from tests.store.making import Intake, pair, writing
 
@@ -50,3 +52,19 @@ def test_what_left_the_spool_during_a_reading_hides_nothing(intake: Intake) -> N
     found, again = read_due(intake.engine, KEY, 3, now, set(ids(in_memory)))
     assert ids(found) == ids(made[5:8])
     assert again == now, "two more are due"
+
+
+def test_a_message_that_takes_other_segments_is_recorded_so(intake: Intake) -> None:
+    """The count goes with the attempt: one that is not ours to send changes nothing."""
+    ours, other, gone = intake.accept(pair(3))
+    with writing(intake.engine) as connection:
+        begin(connection, [Begin(gone, "a", 1)])
+        wider = [
+            replace(each, message=each.message._replace(segments=4), recounted=True)
+            for each in (ours, gone)
+        ]
+        begun = begin(connection, [Begin(each, "a", 2) for each in (*wider, other)])
+        assert begun == {ours.message.id, other.message.id}
+        rows = connection.execute(select(message.c.id, message.c.segments)).all()
+    counts = {row.id: row.segments for row in rows}
+    assert [counts[each.message.id] for each in (ours, other, gone)] == [4, 1, 1]

@@ -13,7 +13,7 @@ from connectors.link import Link
 from connectors.listener import DuplexLink, ListenerSettings
 from connectors.sgip.settings import GatewaySettings, SgipSettings
 from connectors.simulator import Simulator
-from connectors.text import split
+from connectors.splitting import split
 from connectors.values import Action, Coding, Submit
 from tests.connectors.recorder import Recorder, carrier, eventually, run, settings, text
 

@@ -12,7 +12,7 @@ from connectors.server import ServerSession
 from connectors.server_dialect import Submitted
 from connectors.smgp.pdus import Tag
 from connectors.smgp.settings import RECEIVE, SEND, SmgpSettings
-from connectors.text import split
+from connectors.splitting import split
 from connectors.tlv import value_of
 from connectors.values import Action, Coding, Submit
 from tests.connectors.recorder import Recorder, carrier, eventually, run, settings, text

@@ -48,8 +48,7 @@ from connectors.smpp.settings import (
     SmppOptions,
     SmppServerOptions,
 )
-from connectors.splitting import split_as
-from connectors.text import split
+from connectors.splitting import split
 from connectors.tlv import Tlv
 from connectors.values import Action, Coding, Submit
 from tests.connectors.recorder import (
@@ -94,7 +93,7 @@ async def standing(
 
 
 def parts(content: str, coding: Coding = Coding.UCS2, reference: int = 7) -> list[Submit]:
-    made = split_as(content, (coding,), reference=reference)
+    made = split(content, (coding,), reference=reference)
     total = len(made.payloads)
     return [
         Submit("1069", PHONE, payload, made.coding, made.udh, total, k, True, k)
@@ -227,7 +226,7 @@ def test_a_long_text_whole_in_message_payload() -> None:
             simulator,
         ):
             for token, content in enumerate((words, words[:71], words[:70])):
-                made = split_as(content, (Coding.UCS2,), whole=True)
+                made = split(content, (Coding.UCS2,), whole=True)
                 link.submit(
                     Submit("1069", PHONE, made.payloads[0], made.coding, False, 1, 1, True, token)
                 )
@@ -245,8 +244,8 @@ def test_the_default_alphabet(alphabet: Alphabet) -> None:
         words = "Dr @Wang_1: $5"
         both = SmppOptions(alphabet=alphabet), SmppServerOptions(alphabet=alphabet)
         async with standing(*both) as (link, handler, simulator):
-            ascii_made = split(words, gsm=True)
-            gsm_made = split_as(words + "é", (Coding.GSM,))
+            ascii_made = split(words, (Coding.ASCII, Coding.UCS2))
+            gsm_made = split(words + "é", (Coding.GSM,))
             for made in (ascii_made, gsm_made):
                 link.submit(
                     Submit("1069", PHONE, made.payloads[0], made.coding, made.udh, 1, 1, True, 1)

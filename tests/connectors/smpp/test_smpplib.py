@@ -11,7 +11,7 @@ import pytest
 
 from connectors.smpp.receipt import RECEIPT
 from connectors.smpp.settings import LongTexts, SmppOptions
-from connectors.splitting import split_as
+from connectors.splitting import split
 from connectors.values import Coding, Submit
 from tests.connectors.recorder import ACCOUNT, PASSWORD, PATIENCE_S, Recorder, run
 from tests.connectors.smpp.test_link import PHONE, link_to, smsc
@@ -161,7 +161,7 @@ def test_smpplib_as_server(long_texts: LongTexts) -> None:
         await handler.until(lambda: link.is_up)
         whole = long_texts is LongTexts.PAYLOAD
         words = "检查报告已出，请到门诊楼三层自助机打印。" * 8
-        made = split_as(words, (Coding.UCS2,), reference=9, whole=whole)
+        made = split(words, (Coding.UCS2,), reference=9, whole=whole)
         total = len(made.payloads)
         link.submit_many([
             Submit("1069", PHONE, payload, made.coding, made.udh, total, k, True, k)

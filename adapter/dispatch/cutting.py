@@ -1,0 +1,67 @@
+"""How a channel cuts texts: in the cheapest of its codings, and what that costs.
+
+Intake counted for the channel that needs most; one that needs less, or a configuration that
+was changed since, leads to another count. `sized` tells it before the wire, so that it is
+recorded with the attempt: what is stored is what goes out.
+
+A message of which a part is out already is cut the same way again wherever that can be, so that
+its other parts go on from there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from adapter.config.model import Channel
+from adapter.domain.values import Waiting
+from connectors.codings import named
+from connectors import splitting
+from connectors.splitting import Split, measure
+from connectors.values import Coding
+
+
+class Cutter:
+    """One for each channel."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._codings = named(channel.encodings)
+
+    def sized(self, waiting: Waiting) -> Waiting:
+        """The message with the segments that it takes here; all of them, if it takes other
+        ones than before. Unchanged where no coding carries the text: `split` will say so."""
+        try:
+            segments = measure(waiting.content, self._fitting(waiting)).segments
+        except ValueError:
+            return waiting
+        if segments == waiting.message.segments:
+            return waiting
+        message = waiting.message._replace(segments=segments)
+        return replace(waiting, message=message, parts=(), recounted=True)
+
+    def split(self, waiting: Waiting) -> Split:
+        """The segments of a `sized` message. Raises ValueError for more than 255, or none."""
+        reference = _reference(waiting.message.id)
+        return splitting.split(waiting.content, self._fitting(waiting), reference=reference)
+
+    def _fitting(self, waiting: Waiting) -> tuple[Coding, ...]:
+        """All codings; of a message that is partly out those that cut it as before, if any."""
+        if not waiting.parts or len(self._codings) == 1:
+            return self._codings
+        same = tuple(
+            coding
+            for coding in self._codings
+            if _count(waiting.content, coding) == waiting.message.segments
+        )
+        return same or self._codings
+
+
+def _count(text: str, coding: Coding) -> int:
+    try:
+        return measure(text, (coding,)).segments
+    except ValueError:
+        return 0
+
+
+def _reference(message_id: int) -> int:
+    """What joins the segments on the phone: the same whenever a part is sent again."""
+    return (message_id ^ message_id >> 22) & 0xFF

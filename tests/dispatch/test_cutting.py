@@ -1,0 +1,75 @@
+"""How a channel cuts: what intake counted, what goes out, and what is told of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapter.config.model import Channel
+from adapter.dispatch.cutting import Cutter
+from adapter.domain.values import Waiting
+from adapter.intake.content import Texts
+from connectors.codings import COMPLETE, WORDS, named
+from connectors.values import Coding
+from tests.dispatch.memory_spool import waiting
+
+CONTENTS = st.text(st.sampled_from("aé院😀[\n"), min_size=1, max_size=300)
+ENCODINGS = st.lists(st.sampled_from(list(WORDS)), unique=True).filter(COMPLETE.intersection)
+
+
+def cutter(*encodings: str) -> Cutter:
+    return Cutter(Channel("a", "smpp", "3.4", "", 0, "", "", "1069", encodings=encodings))
+
+
+def holding(content: str, segments: int, parts: tuple[int, ...] = ()) -> Waiting:
+    made = waiting()
+    message = made.message._replace(content=content, segments=segments)
+    return replace(made, message=message, parts=parts)
+
+
+@given(CONTENTS, st.lists(ENCODINGS, min_size=1, max_size=3))
+def test_no_channel_sends_more_than_was_promised(content: str, channels: list[list[str]]) -> None:
+    """Whichever of the channels that intake knew sends: at most so many segments, and where
+    there are fewer, that is what will be stored."""
+    promised = Texts("", 255).segments(content, tuple(named(words) for words in channels))
+    for words in channels:
+        own = cutter(*words)
+        sized = own.sized(holding(content, promised))
+        sent = len(own.split(sized).payloads)
+        assert sent == sized.message.segments <= promised
+        assert sized.recounted == (sent != promised)
+
+
+@given(CONTENTS, ENCODINGS, ENCODINGS, st.integers(1, 6))
+def test_what_is_stored_is_what_goes_out(
+    content: str, before: list[str], now: list[str], part: int
+) -> None:
+    """Also after another channel, or another configuration, sent a part of it."""
+    first = cutter(*before).sized(holding(content, 1))
+    part = min(part, first.message.segments)
+    left = replace(first, parts=(part,), recounted=False)
+    own = cutter(*now)
+    again = own.sized(left)
+    split = own.split(again)
+    assert len(split.payloads) == again.message.segments
+    assert again.recounted == (again.message.segments != first.message.segments)
+    assert again.parts == (() if again.recounted else (part,))
+
+
+def test_a_message_partly_out_is_cut_as_before_where_that_can_be() -> None:
+    own = cutter("gsm7", "ucs2")
+    text = "a" * 160
+    assert own.split(own.sized(holding(text, 3))).coding is Coding.GSM
+    again = own.sized(holding(text, 3, parts=(2, 3)))
+    assert (again.message.segments, again.parts, again.recounted) == (3, (2, 3), False)
+    assert own.split(again).coding is Coding.UCS2
+
+
+def test_a_text_that_nothing_carries_is_found_at_the_split() -> None:
+    own = cutter("gsm7")
+    made = own.sized(holding("院", 1))
+    with pytest.raises(ValueError, match="none of the codings"):
+        own.split(made)
