@@ -193,7 +193,10 @@ def _password_hash() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """A configuration for one node: a source `his` where `his` is given, and a client `web`."""
+    """A configuration for one node: a source `his` where `his` is given, and a client `web`.
+
+    `connection`: further attributes of the channel's connection, as XML.
+    """
 
     folder: Path
     store: str
@@ -205,6 +208,7 @@ class Setup:
     rate: float = 5_000
     policies: str = ""
     lane: str = "normal"
+    connection: str = ""
 
     @property
     def windows(self) -> int:
@@ -228,7 +232,8 @@ class Setup:
     <channel name="main" protocol="cmpp" version="3.0" access-number="{ACCESS_NUMBER}">
       <connection host="{HOST}" port="{self.carrier_port}" account="{ACCOUNT}"
                   password="{SECRET}" links="{self.links}" window="{self.window}"
-                  rate="{self.rate:g}" reconnect-min="50ms" reconnect-max="500ms"/>
+                  rate="{self.rate:g}" reconnect-min="50ms" reconnect-max="500ms"
+                  {self.connection}/>
     </channel>
   </channels>
   <routes>
@@ -294,6 +299,11 @@ class Node:
         """Ask it to stop, as a service manager does; its exit status."""
         assert self._process is not None
         ask_to_stop(self._process)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Until it has ended; its exit status."""
+        assert self._process is not None
         return self._process.wait(PATIENCE_S)
 
     def status(self) -> Mapping[str, Any]:

@@ -1,0 +1,56 @@
+"""Houses to break things in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.behaviour import Behaviour
+from dbpoll.ddl import ddl
+from tests.dbpoll.conftest import His
+from tests.faults.house import House
+from tests.node.conftest import his
+from tests.nodes import Carrier, Node, Setup
+
+__all__ = ["his"]
+
+Build = Callable[..., House]
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Iterator[Build]:
+    """Builds a house and starts its node; what is not given is a good carrier, an SQLite store
+    and no HIS."""
+    with ExitStack() as stack:
+
+        def make(
+            behaviour: Behaviour | None = None,
+            *,
+            store: str = "",
+            his: His | None = None,
+            **setup: Any,
+        ) -> House:
+            log = tmp_path / "carrier.jsonl"
+            carrier = stack.enter_context(Carrier(behaviour, log=log))
+            url = store or f"sqlite:///{tmp_path / 'store.db'}"
+            wanted = Setup(tmp_path, url, carrier.port, his.url if his else "", **setup)
+            node = stack.enter_context(Node(wanted.write(), wanted.web_port))
+            node.start()
+            return House(carrier, wanted, node, his)
+
+        yield make
+
+
+@pytest.fixture
+def sqlite_his(tmp_path: Path) -> Iterator[His]:
+    """The hospital's tables in a file."""
+    database = His(f"sqlite:///{tmp_path / 'his.db'}")
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+    database.script(ddl("sqlite"))
+    yield database
+    database.engine.dispose()
