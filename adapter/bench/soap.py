@@ -64,13 +64,14 @@ class Soap:
             fetched = _RECEIPT.findall(reply)
             if not fetched:
                 return len(self.home)
+            # Kept before it is acknowledged: the acknowledgement's own answer may be lost.
+            self.home.update(map(int, fetched))
             cursor = _CURSOR.search(reply)
             if cursor is None:
                 raise RuntimeError("no cursor in the answer")
             self._fetcher.post(
                 f"<AckReceipts><request><cursor>{cursor[1].decode()}</cursor></request></AckReceipts>"
             )
-            self.home.update(map(int, fetched))
 
     def close(self) -> None:
         self._fetcher.close()
