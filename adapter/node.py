@@ -1,9 +1,16 @@
 """A node: builds the parts, starts and stops them in order. Nothing else knows all of them.
 
-Started from the ground up, so that nothing is offered before it can be done; stopped from
-the top down, so that nothing is taken that would not be finished:
+Started from the ground up, so that nothing is offered before it can be done:
 
     store, committers > notifier > dispatcher and links > sources > web services > jobs
+
+Stopped from the top down, so that nothing is taken that would not be finished. A source stops
+in two steps, because it is a door above and a home below: it claims no more rows when the
+other doors close, and gives up its database when the notifier has brought home the batch in
+hand. A part that does not end in its time is named in the log and left behind.
+
+A node whose store was taken over by another one (`adapter.store.ownership`) stops sending
+before anything else, and `run` raises.
 
 Threads: the event loop (links, dispatcher) runs in the main thread; each committer,
 courier, source, job and web worker in its own.
@@ -29,6 +36,7 @@ from adapter.dispatch.dispatcher import Dispatcher
 from adapter.dispatch.settler import Settler
 from adapter.dispatch.store_spool import StoreSpool
 from adapter.domain.ids import IdMaker
+from adapter.domain.values import Home
 from adapter.doors.health import HealthDoor, here
 from adapter.doors.service import Exchange
 from adapter.doors.soap import SoapDoor
@@ -43,7 +51,6 @@ from adapter.jobs.scheduler import Scheduler
 from adapter.jobs.upkeep import Upkeep
 from adapter.links import open_links
 from adapter.metrics import Metrics
-from adapter.notify.courier import Home
 from adapter.notify.notifier import Notifier
 from adapter.notify.wording import describe
 from adapter.security.passwords import PasswordChecker
@@ -56,7 +63,7 @@ from adapter.store.committer import Committer
 from adapter.store.counted import count_commits
 from adapter.store.desk import Desk
 from adapter.store.engine import open_engine
-from adapter.store.ownership import Ownership
+from adapter.store.ownership import Ownership, StoreOwnedError
 from connectors.loop import fastest_loop
 
 log = structlog.get_logger(__name__)
@@ -80,9 +87,10 @@ class Node:
         self._zone = ZoneInfo(config.node.timezone)
         self._stopping = asyncio.Event()
         self._engine = open_engine(config.store.url)
-        self._ownership = Ownership(self._engine)
+        self._ownership = Ownership(self._engine, config.node.name)
         self._ownership.acquire()
         migrate.upgrade(self._engine)
+        self._ownership.claim()
         count_commits(self._engine, self.metrics.tally)
         self._build_core()
         self._build_services()
@@ -92,7 +100,7 @@ class Node:
         config, engine = self.config, self._engine
         self._ids = IdMaker(config.node.id, _greatest_id(engine))
         self._capacity = Capacity(config.store.capacity, spooling.count_waiting(engine))
-        self._committers = _committers(engine, self.metrics)
+        self._committers = _committers(engine, self.metrics, self._ownership)
         accepting, starting, recording = self._committers
         self._spool = StoreSpool(
             engine,
@@ -191,7 +199,11 @@ class Node:
         return serve(site(soap, pages), web)
 
     async def run(self, started: Callable[[], None] = lambda: None) -> None:
-        """Serve until a signal comes or `stop` is called; then stop without loss."""
+        """Serve until a signal comes or `stop` is called; then stop without loss.
+
+        Raises StoreOwnedError when another node took the store meanwhile."""
+        loop = asyncio.get_running_loop()
+        self._ownership.watch(lambda: loop.call_soon_threadsafe(self.stop))
         for committer in dict.fromkeys(self._committers):
             committer.start()
         try:
@@ -202,13 +214,15 @@ class Node:
         finally:
             await self._stop()
             log.info("node.stopped", node=self.config.node.name)
+        if self._ownership.lost:
+            raise StoreOwnedError(self._ownership.lost)
 
     def stop(self) -> None:
         """Ask the node to stop. On the event loop, or from a signal handler."""
         self._stopping.set()
 
     async def _start(self) -> None:
-        self._settler.recover()
+        await asyncio.to_thread(self._settler.recover)
         self._notifier.start()
         await self._dispatcher.start()
         self._sources.start()
@@ -217,10 +231,12 @@ class Node:
 
     async def _stop(self) -> None:
         log.info("node.stopping")
+        if self._ownership.lost:
+            await self._dispatcher.stop(wait_s=0.0)
         # Each of these waits for threads of its own; the loop goes on for the links.
-        for stop in (self._scheduler.stop, self.web.stop):
-            await asyncio.to_thread(stop)
-        await self._dispatcher.stop()
+        doors = (self._scheduler.stop, self.web.stop, self._sources.claim_no_more)
+        await asyncio.gather(*map(asyncio.to_thread, doors))
+        await self._dispatcher.stop(self.config.policies.stop_wait_s)
         await asyncio.to_thread(self._notifier.stop)
         await asyncio.to_thread(self._sources.stop)
         for committer in dict.fromkeys(self._committers):
@@ -255,16 +271,19 @@ async def _until_signal(node: Node) -> None:
     await node.run()
 
 
-def _committers(engine: Engine, metrics: Metrics) -> tuple[Committer, Committer, Committer]:
+def _committers(
+    engine: Engine, metrics: Metrics, ownership: Ownership
+) -> tuple[Committer, Committer, Committer]:
     """For accepting, for starting attempts, for recording: on SQLite, which has one writer,
     the same one."""
+
+    def made(name: str) -> Committer:
+        return Committer(engine, name, watch=metrics.store(name), guard=ownership.check)
+
     if engine.dialect.name == "sqlite":
-        only = Committer(engine, "store", watch=metrics.store("store"))
+        only = made("store")
         return only, only, only
-    accepting, starting, recording = (
-        Committer(engine, name, watch=metrics.store(name)) for name in ("accept", "start", "record")
-    )
-    return accepting, starting, recording
+    return made("accept"), made("start"), made("record")
 
 
 def _greatest_id(engine: Engine) -> int:

@@ -14,8 +14,10 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
 from zoneinfo import ZoneInfo
+
+import structlog
 
 from adapter.config.model import Config
 from adapter.config.model import Source as Configured
@@ -24,7 +26,7 @@ from adapter.domain.errors import Code, Refusal
 from adapter.domain.ports import DeskPort, IntakePort, MessageView
 from adapter.domain.states import FINAL, Door, Lane, State
 from adapter.domain.status import SourceStatus
-from adapter.domain.values import Entry, InboundNotice, Notice, Reply, Request
+from adapter.domain.values import Entry, Home, InboundNotice, Notice, Reply, Request
 from dbpoll.source import Source
 from dbpoll.values import (
     InboundRow,
@@ -36,7 +38,7 @@ from dbpoll.values import (
     Taken,
 )
 
-Home = Notice | InboundNotice
+log = structlog.get_logger(__name__)
 
 _SEPARATORS = re.compile(r"[,;，；、\r\n]")
 _PAIRS = re.compile(r"[;；]")
@@ -96,31 +98,28 @@ class Sources:
         for bound in self._bound.values():
             bound.source.start()
 
+    def claim_no_more(self) -> None:
+        """Leave new rows alone; what was claimed is handed in, and notices go on to be written."""
+        for bound in self._bound.values():
+            bound.source.claim_no_more()
+
     def stop(self, timeout_s: float = 10.0) -> None:
         """Stop polling; answers that are known are written. Call it after the notifier's stop."""
-        for bound in self._bound.values():
-            bound.source.stop(timeout_s)
-
-    def wake(self) -> None:
-        """Look for new rows now."""
-        for bound in self._bound.values():
-            bound.source.wake()
+        if not self._bound:
+            return
+        with ThreadPoolExecutor(len(self._bound)) as threads:
+            stops = {
+                name: threads.submit(bound.source.stop, timeout_s)
+                for name, bound in self._bound.items()
+            }
+        for name, stopped in stops.items():
+            if not stopped.result():
+                log.error("sources.left", source=name, after_s=timeout_s)
 
     def homes(self) -> dict[str, Callable[[Sequence[Home]], None]]:
-        """What delivers to each destination."""
-        return {f"source:{name}": partial(self.write_back, name) for name in self._bound}
-
-    def deliver(self, destination: str, notices: Sequence[Home]) -> None:
-        """Write notices into the tables of the destination `source:NAME`; may be repeated.
-
-        Raises what the database raises, or dbpoll's Locked, when not everything was written;
-        KeyError for a source that is not configured.
-        """
-        self.write_back(destination.removeprefix("source:"), notices)
-
-    def write_back(self, name: str, notices: Sequence[Home]) -> None:
-        """The same by the source's name."""
-        self._bound[name].write_back(notices)
+        """What writes notices into the tables of each destination; may be repeated. It raises
+        what the database raises, or dbpoll's Locked, when not everything was written."""
+        return {f"source:{name}": bound.write_back for name, bound in self._bound.items()}
 
     def status(self) -> list[SourceStatus]:
         """How each does; what waits to be written back is the notifier's to know."""

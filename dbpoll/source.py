@@ -86,6 +86,7 @@ class Source:
         self._claim_line = Line(self._engine, self._relax)
         self._write_line = Line(self._engine)
         self._stopping = threading.Event()
+        self._full = threading.Event()
         self._woken = threading.Event()
         self._offered: queue.Queue[list[Row]] = queue.Queue(maxsize=1)
         # Guards the write line: two writers of one table would meet each other's locks.
@@ -116,12 +117,17 @@ class Source:
         for thread in self._threads:
             thread.start()
 
+    def claim_no_more(self) -> None:
+        """Claim no more rows. Those claimed are handed in; writing goes on until `stop`."""
+        self._full.set()
+        self._woken.set()
+
     def stop(self, timeout_s: float = 10.0) -> bool:
         """Stop claiming, write the answers that are known, end. False if a thread still hangs
         in a call outside Python; it is a daemon and keeps nothing from exiting."""
         ends = time.monotonic() + timeout_s
         self._stopping.set()
-        self._woken.set()
+        self.claim_no_more()
         with suppress(queue.Full):
             # For a hander that waits for a batch.
             self._offered.put_nowait([])
@@ -182,7 +188,7 @@ class Source:
     def _claim_forever(self) -> None:
         idle = Pace(self._settings.poll_min_s, self._settings.poll_max_s)
         trouble = Pace(self._settings.retry_min_s, self._settings.retry_max_s, jitter=True)
-        while not self._stopping.is_set():
+        while not self._full.is_set():
             self._woken.clear()
             try:
                 delay = self._claim_once(idle)
@@ -195,7 +201,7 @@ class Source:
             else:
                 self._all_well("claim")
                 trouble.reset()
-            if delay and not self._stopping.is_set():
+            if delay and not self._full.is_set():
                 self._woken.wait(delay)
         self._claim_line.close()
 

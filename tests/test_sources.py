@@ -188,7 +188,7 @@ def test_withdrawn_messages_are_told(his: His, build: Callable[..., House]) -> N
     notices = [each for each in house.told if each.destination == "source:outbound"]
     assert len(notices) == 3
     for _ in range(2):
-        house.sources.deliver("source:outbound", notices)
+        house.sources.homes()["source:outbound"](notices)
     assert his.count("STATUS = 6") == 2
     assert his.ask("SELECT STATE, COUNT(*) FROM SMS_RECEIPT GROUP BY STATE") == [("CANCELLED", 3)]
 
@@ -360,7 +360,7 @@ def test_submitted_is_not_reported_where_it_is_not_wanted(
     submitted = Notice(
         1, "source:outbound", 5, 9, "1", "", "1", State.SUBMITTED, "", "", 1, "c", AT, None
     )
-    house.sources.deliver("source:outbound", [submitted])
+    house.sources.homes()["source:outbound"]([submitted])
     assert his.count("STATUS = 1") == 1
 
 

@@ -7,8 +7,8 @@ loop. Other threads talk to it through `arrived` and `look_again` only.
        spool ──>   ^                     │ answers, receipts, inbound texts
          └─────────┴────── recorder <────┘
 
-On a stop it takes nothing more, waits until the windows are answered (or `stop_wait_s`
-have passed; what is open then comes up in doubt at the next start), and records it all.
+On a stop it takes nothing more, waits until the windows are answered (or `wait_s` have
+passed; what is open then comes up in doubt at the next start), and records it all.
 """
 
 from __future__ import annotations
@@ -55,7 +55,6 @@ class Dispatcher:
         clock: Callable[[], int],
         watch: Watch | None = None,
     ) -> None:
-        self._policies = policies
         self._loop: asyncio.AbstractEventLoop | None = None
         self.lanes = Lanes(spool, clock, self._wake, active=policies.active)
         self.recorder = Recorder(spool, self._recorded)
@@ -97,9 +96,8 @@ class Dispatcher:
             self._tasks.append(self._loop.create_task(channel.run(), name=channel.name))
         self._tasks.append(self._loop.create_task(self._tick(), name="dispatcher-tick"))
 
-    async def stop(self) -> None:
-        """Finish the windows, keep the rest."""
-        wait_s = self._policies.stop_wait_s
+    async def stop(self, wait_s: float) -> None:
+        """Finish the windows, keep the rest. May be repeated."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait_s
         channels = self.channels.values()
@@ -108,7 +106,10 @@ class Dispatcher:
             await asyncio.wait(stopping, timeout=wait_s)
         left = max(0.0, deadline - loop.time())
         links = [link for channel in channels for link in channel.links]
-        await asyncio.gather(*(link.stop(left) for link in links))
+        ends = await asyncio.gather(*(link.stop(left) for link in links), return_exceptions=True)
+        for link, end in zip(links, ends, strict=True):
+            if isinstance(end, Exception):
+                log.error("dispatcher.link", link=link.name, error=type(end).__name__)
         for task in (*self._tasks, *stopping):
             task.cancel()
         self._tasks.clear()
@@ -119,10 +120,6 @@ class Dispatcher:
     def arrived(self, accepted: list[Waiting]) -> None:
         """Messages were accepted. Called from any thread, after the commit."""
         self._soon(self.lanes.add, accepted)
-
-    def is_alive(self, message: int) -> bool:
-        """Whether the outcome of a recorded attempt will still be told. From any thread."""
-        return self.recorder.is_alive(message)
 
     def look_again(self, keys: Iterable[QueueKey], due_at: int) -> None:
         """Messages of these queues are back in the spool. Called from any thread."""

@@ -29,11 +29,9 @@ from itertools import islice
 import structlog
 
 from adapter.domain.states import FINAL
-from adapter.domain.values import InboundNotice, Notice
+from adapter.domain.values import Home, InboundNotice
 
 log = structlog.get_logger(__name__)
-
-Home = Notice | InboundNotice
 
 LINGER_S = 0.2
 """A notice may wait this long for company, and for a newer state of its message."""
@@ -80,18 +78,25 @@ class Courier:
         self._read_at = 0.0
         self._stopping = False
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._work, name=f"courier-{destination}")
+        # A daemon: a driver's call that never returns must not keep the process.
+        self._thread = threading.Thread(
+            target=self._work, name=f"courier-{destination}", daemon=True
+        )
 
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
+    def ask_to_stop(self) -> None:
         """Deliver nothing more than the batch in hand. The store keeps the rest."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
+
+    def join(self, wait_s: float) -> bool:
+        """Wait until it has stopped; False when it hangs in a delivery."""
         if self._thread.ident is not None:
-            self._thread.join()
+            self._thread.join(wait_s)
+        return not self._thread.is_alive()
 
     @property
     def waiting(self) -> int:

@@ -5,19 +5,23 @@ Destinations without a courier (clients that fetch) are served by the store alon
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
 
+import structlog
 from sqlalchemy import Connection, Engine
 
 from adapter.domain.states import State
-from adapter.domain.values import InboundNotice
-from adapter.notify.courier import Courier, Home
+from adapter.domain.values import Home, InboundNotice
+from adapter.notify.courier import Courier
 from adapter.store import notices
 from adapter.store.committer import Committer, Kind
+
+log = structlog.get_logger(__name__)
 
 Deliver = Callable[[Sequence[Home]], None]
 
@@ -63,9 +67,15 @@ class Notifier:
         for courier in self.couriers.values():
             courier.start()
 
-    def stop(self) -> None:
+    def stop(self, wait_s: float = 10.0) -> None:
+        """Let each courier bring home what it has in hand. One that takes longer is left: what
+        it delivers is delivered again after the next start."""
         for courier in self.couriers.values():
-            courier.stop()
+            courier.ask_to_stop()
+        deadline = time.monotonic() + wait_s
+        for courier in self.couriers.values():
+            if not courier.join(max(0.0, deadline - time.monotonic())):
+                log.error("notifier.left", destination=courier.destination, after_s=wait_s)
 
     def tell(self, committed: Sequence[Home]) -> None:
         """Notices that were just committed. Called from any thread."""

@@ -10,6 +10,7 @@ Promises
     A piece that the database refuses (a bug, an impossible value) fails alone: the
     transaction is rolled back and its pieces are run one by one. A transaction that lost
     against another one (a deadlock) is run again.
+    When the store was lost to another node (`guard` raises), every piece fails at once.
     When the database is away, pieces of an impatient kind fail at once with
     StoreUnavailable (a caller is waiting for its answer); pieces of a patient kind stay, in
     order, until the database is back. Functions of patient kinds may therefore run twice
@@ -77,12 +78,20 @@ class _Piece:
 
 
 class Committer:
-    """One thread, one connection, one transaction at a time."""
+    """One thread, one connection, one transaction at a time. `guard` looks first in each
+    whether the store is still ours; it raises StoreUnavailable when it is not."""
 
     def __init__(
-        self, engine: Engine, name: str, *, most: int = 256, watch: Watch | None = None
+        self,
+        engine: Engine,
+        name: str,
+        *,
+        most: int = 256,
+        watch: Watch | None = None,
+        guard: Callable[[Connection], None] = lambda _connection: None,
     ) -> None:
         self._engine = engine
+        self._guard = guard
         self._most = most
         self._watch = watch
         self._pieces: list[_Piece] = []
@@ -111,7 +120,9 @@ class Committer:
             if self._stopping:
                 future.set_exception(StoreUnavailable("the node is stopping"))
                 return future
-            self._pieces.append(_Piece(kind, work, future, time.monotonic() + kind.linger_s))
+            # While the store is away new work of the patient kind is no reason to ask it again.
+            linger_s = _RETRY_S if self._away and kind.patient else kind.linger_s
+            self._pieces.append(_Piece(kind, work, future, time.monotonic() + linger_s))
             self._changed.notify()
         return future
 
@@ -124,7 +135,7 @@ class Committer:
         fault = self._try(pieces)
         if fault is None:
             return
-        if len(pieces) == 1 or is_away(fault):
+        if len(pieces) == 1 or is_away(fault) or isinstance(fault, StoreUnavailable):
             self._give_up(pieces, fault)
             return
         for place, piece in enumerate(pieces):
@@ -160,7 +171,8 @@ class Committer:
             while True:
                 if self._pieces:
                     wait = min(piece.ready_at for piece in self._pieces) - time.monotonic()
-                    if wait <= 0 or self._stopping or len(self._pieces) >= self._most:
+                    full = len(self._pieces) >= self._most and not self._away
+                    if wait <= 0 or self._stopping or full:
                         taken = self._pieces[: self._most]
                         del self._pieces[: self._most]
                         return taken
@@ -179,6 +191,7 @@ class Committer:
             groups[piece.kind].append(piece)
         with connection.begin():
             counted.forget(connection)
+            self._guard(connection)
             for kind in sorted(groups, key=lambda each: each.rank):
                 group = groups[kind]
                 results = kind.run(connection, [piece.work for piece in group])

@@ -226,3 +226,12 @@ statistics_day = Table(
     *[Column(name, String(64), primary_key=True) for name in _COUNTED],
     *_sums(),
 )
+
+# One row: the node that works on the store. See `adapter.store.ownership`.
+ownership = Table(
+    "ownership",
+    metadata,
+    Column("epoch", BigInteger, primary_key=True, autoincrement=False),
+    Column("node", String(64), nullable=False),
+    Column("since", BigInteger, nullable=False),
+)

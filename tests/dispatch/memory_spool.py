@@ -231,9 +231,9 @@ POLICIES = Policies(
     lanes={
         lane: LanePolicy(lane, DoubtRule.RESEND, 10.0, tries=4, backoff_min_s=2, backoff_max_s=60)
         for lane in Lane
-    },
-    stop_wait_s=20,
+    }
 )
+STOP_S = 20.0
 
 
 class House:
@@ -257,7 +257,7 @@ class House:
             )
             for name in names
         ]
-        policies = Policies(POLICIES.lanes, active=active, stop_wait_s=POLICIES.stop_wait_s)
+        policies = Policies(POLICIES.lanes, active=active)
 
         def open_links(config: ChannelConfig, handler: Handler) -> Sequence[Line]:
             made = [Line(handler, number + 1, window) for number in range(links)]

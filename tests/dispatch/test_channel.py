@@ -14,7 +14,7 @@ from adapter.domain.states import Lane
 from connectors import text
 from connectors.pace import TokenBucket
 from connectors.values import Answer, Submit
-from tests.dispatch.memory_spool import BUSY, OK, REFUSED, House, waiting
+from tests.dispatch.memory_spool import BUSY, OK, REFUSED, STOP_S, House, waiting
 from tests.dispatch.virtual import VirtualLoop, run
 
 
@@ -49,7 +49,7 @@ def test_the_rate_is_kept_and_used(rate: float, segments: int) -> None:
         # A tenth of a second's worth may go at once; a long message goes as a whole.
         assert most_in_a_second(times) <= rate + max(1.0, rate / 10) + segments
         assert times[-1] - times[0] <= 10.5
-        await house.dispatcher.stop()
+        await house.dispatcher.stop(STOP_S)
 
     run(test())
 
@@ -69,7 +69,7 @@ def test_the_window_is_never_exceeded(segments: int) -> None:
         assert {line.most_open for line in lines} == {7}
         # On the wire, and answered but not recorded yet.
         assert most <= 2 * 3 * 7 + segments - 1
-        await house.dispatcher.stop()
+        await house.dispatcher.stop(STOP_S)
 
     run(test())
 
@@ -88,7 +88,7 @@ def test_the_parts_of_a_long_message_go_in_order_over_one_link() -> None:
             its = parts[each.message.mobile]
             assert len({link for link, _ in its}) == 1
             assert [submit.number for _, submit in its] == list(range(1, each.message.segments + 1))
-        await house.dispatcher.stop()
+        await house.dispatcher.stop(STOP_S)
 
     run(test())
 
@@ -108,7 +108,7 @@ def test_a_part_sent_again_keeps_what_joins_it_on_the_phone() -> None:
         await house.until_ended(1)
         assert seen == {1: 1, 2: 2, 3: 1}
         assert len({submit.payload[:5] for _, submit in house.sent}) == 1
-        await house.dispatcher.stop()
+        await house.dispatcher.stop(STOP_S)
 
     run(test())
 
@@ -127,7 +127,7 @@ def test_a_message_refused_for_now_is_tried_as_often_as_the_lane_says() -> None:
         for gap, whole in zip(gaps, (2, 4, 8), strict=True):
             # The queue is looked at every tenth of a second.
             assert whole / 2 <= gap <= whole + 0.2
-        await house.dispatcher.stop()
+        await house.dispatcher.stop(STOP_S)
 
     run(test())
 
@@ -141,7 +141,7 @@ def test_a_refusal_for_good_ends_it_at_once() -> None:
         await house.until_ended(1)
         assert house.spool.ended(Verdict.REJECTED) == [its.message.id]
         assert len(house.sent) == 1
-        await house.dispatcher.stop()
+        await house.dispatcher.stop(STOP_S)
 
     run(test())
 
@@ -166,7 +166,7 @@ def test_the_next_channel_serves_while_the_first_is_down() -> None:
         assert await send(10) == [0, 0, 10]
         a.rise()
         assert await send(10) == [10, 0, 0]
-        await house.dispatcher.stop()
+        await house.dispatcher.stop(STOP_S)
 
     run(test())
 
@@ -185,7 +185,7 @@ def test_while_all_channels_are_down_everything_waits_untouched() -> None:
         lines[1].rise()
         await house.until_ended(300)
         assert house.spool.begun == dict.fromkeys((each.message.id for each in accepted), 1)
-        await house.dispatcher.stop()
+        await house.dispatcher.stop(STOP_S)
 
     run(test())
 
@@ -203,7 +203,7 @@ def test_what_a_fallen_link_had_on_the_wire_is_in_doubt_and_the_rest_is_not() ->
         assert {each.verdict for each in house.spool.finished} == {Verdict.DOUBT}
         assert house.spool.finished[-1].remaining == (1, 2, 3, 4, 5)
         assert house.spool.finished[-1].due_at >= 10_000
-        await house.dispatcher.stop()
+        await house.dispatcher.stop(STOP_S)
 
     run(test())
 
@@ -220,7 +220,7 @@ def test_what_expired_while_it_waited_is_not_sent() -> None:
         await house.until_ended(5)
         assert house.spool.begun.keys() == {each.message.id for each in fresh}
         assert len(house.spool.expired) == 5
-        await house.dispatcher.stop()
+        await house.dispatcher.stop(STOP_S)
 
     run(test())
 
@@ -244,7 +244,7 @@ def test_what_is_cancelled_after_it_was_handed_out_is_not_sent() -> None:
             accepted[3].message.mobile,
             accepted[7].message.mobile,
         }
-        await house.dispatcher.stop()
+        await house.dispatcher.stop(STOP_S)
 
     run(test())
 
@@ -261,7 +261,7 @@ def test_while_the_store_is_away_nothing_is_sent_and_then_everything_once() -> N
         await house.until_ended(100)
         counts = Counter(submit.destination for _, submit in house.sent)
         assert counts == dict.fromkeys((each.message.mobile for each in accepted), 1)
-        await house.dispatcher.stop()
+        await house.dispatcher.stop(STOP_S)
 
     run(test())
 
@@ -276,7 +276,7 @@ def test_a_begin_whose_answer_was_lost_is_asked_again_and_sent_once() -> None:
         assert house.spool.begun == {its.message.id: 1}
         assert len(house.sent) == 1
         assert not house.spool.attempts
-        await house.dispatcher.stop()
+        await house.dispatcher.stop(STOP_S)
 
     run(test())
 
@@ -292,7 +292,7 @@ def test_what_expires_while_the_store_is_away_is_not_sent_when_it_is_back() -> N
         await house.until(lambda: house.spool.expired)
         assert house.spool.expired == [code.message.id]
         assert house.sent == []
-        await house.dispatcher.stop()
+        await house.dispatcher.stop(STOP_S)
 
     run(test())
 
@@ -315,7 +315,7 @@ def test_a_text_that_cannot_be_sent_does_not_stop_the_channel(
         await house.until_ended(2)
         assert house.spool.ended(Verdict.REJECTED) == [broken.message.id]
         assert house.spool.ended(Verdict.SUBMITTED) == [good.message.id]
-        await house.dispatcher.stop()
+        await house.dispatcher.stop(STOP_S)
 
     run(test())
 
@@ -327,7 +327,7 @@ def test_a_stop_waits_for_the_answers_and_keeps_the_rest() -> None:
         await house.dispatcher.start()
         house.accept(*(waiting() for _ in range(50)))
         await house.until(lambda: len(house.line.sent) == 8)
-        await house.dispatcher.stop()
+        await house.dispatcher.stop(STOP_S)
         assert len(house.spool.ended(Verdict.SUBMITTED)) == 8
         assert len(house.spool.rows) == 42
         assert not house.spool.attempts
@@ -350,7 +350,7 @@ def test_a_stop_while_attempts_are_being_recorded_sends_them() -> None:
         house.spool.begin = slow  # type: ignore[method-assign]
         house.accept(*(waiting() for _ in range(50)))
         await begun.wait()
-        await house.dispatcher.stop()
+        await house.dispatcher.stop(STOP_S)
         assert len(house.sent) == len(house.spool.ended(Verdict.SUBMITTED)) == 8
         assert not house.spool.attempts
 
@@ -365,7 +365,7 @@ def test_a_stop_gives_up_on_a_carrier_that_never_answers() -> None:
         house.accept(*(waiting() for _ in range(50)))
         await house.until(lambda: len(house.line.sent) == 8)
         began = asyncio.get_running_loop().time()
-        await house.dispatcher.stop()
+        await house.dispatcher.stop(STOP_S)
         assert asyncio.get_running_loop().time() - began <= 25
         assert len(house.spool.ended(Verdict.DOUBT)) == 8
 
@@ -382,7 +382,7 @@ def test_a_stop_while_the_store_is_away_ends_in_time() -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
         began = loop.time()
-        await house.dispatcher.stop()
+        await house.dispatcher.stop(STOP_S)
         assert loop.time() - began <= 25
         assert len(house.spool.rows) == 50
 
@@ -395,13 +395,13 @@ def test_attempts_are_alive_until_their_end_is_recorded() -> None:
         house.line.delay_s = 3.0
         await house.dispatcher.start()
         (its,) = house.accept(waiting())
-        alive = partial(house.dispatcher.is_alive, its.message.id)
+        alive = partial(house.dispatcher.recorder.is_alive, its.message.id)
         assert not alive()
         await house.until(lambda: house.spool.attempts)
         while house.spool.attempts:
             assert alive()
             await asyncio.sleep(0.001)
         await house.until(lambda: not alive())
-        await house.dispatcher.stop()
+        await house.dispatcher.stop(STOP_S)
 
     run(test())

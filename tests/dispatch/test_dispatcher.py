@@ -30,6 +30,7 @@ from connectors.simulator import Simulator
 from tests.store.making import IDS, Intake, count, pair
 
 PATIENCE_S = 30.0
+STOP_S = 10.0
 LANES = {
     lane: LanePolicy(lane, DoubtRule.RESEND, 1.0, backoff_min_s=0.05, backoff_max_s=0.2)
     for lane in Lane
@@ -115,13 +116,13 @@ async def house(
             {},
         )
         routes = [Route(carrier, [config.name for config in configs]) for carrier in Carrier]
-        policies = Policies(LANES, active=active, stop_wait_s=10)
+        policies = Policies(LANES, active=active)
         dispatcher = Dispatcher(spool, configs, routes, {}, policies, open_links, now_ms)
         await dispatcher.start()
         its = House(engine, intake, dispatcher, carriers)
         await its.until(lambda: all(channel.is_up for channel in dispatcher.channels.values()))
         yield its
-        await dispatcher.stop()
+        await dispatcher.stop(STOP_S)
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from adapter.store.engine import open_engine, write_connection
+from adapter.store.ownership import claim
 from tests.nodes import HOST, PATIENCE_S, Carrier, Node, Setup, free_port
 
 
@@ -59,3 +61,17 @@ def test_a_node_whose_carrier_is_away_stops_in_time(tmp_path: Path) -> None:
         node = Node(its.write(), its.web_port).start()
     with node:
         assert node.stop() == 0
+
+
+@pytest.mark.slow
+def test_a_node_whose_store_was_taken_over_says_so_and_ends(tmp_path: Path) -> None:
+    with Carrier() as carrier:
+        its = setup(tmp_path, carrier.port)
+        with Node(its.write(), its.web_port).start() as node:
+            engine = open_engine(its.store)
+            with write_connection(engine) as connection, connection.begin():
+                claim(connection, "standby")
+            engine.dispose()
+            assert node.wait() == 1
+            assert "node standby" in node.last_words()
+            assert "Traceback" not in node.last_words()

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from adapter.domain.states import State
-from adapter.domain.values import InboundNotice, Notice
+from adapter.domain.values import Home, InboundNotice, Notice
 from adapter.notify import courier as module
-from adapter.notify.courier import Courier, Home, newest
+from adapter.notify.courier import Courier, newest
 from tests.nodes import until
 
 READY = 10**6
+WAIT_S = 20.0
 
 
 @pytest.fixture(autouse=True)
@@ -118,7 +119,8 @@ def build(home: House) -> Iterator[Callable[..., Courier]]:
 
     yield build
     for courier in made:
-        courier.stop()
+        courier.ask_to_stop()
+        assert courier.join(WAIT_S)
 
 
 def ready(home: House, courier: Courier) -> None:
@@ -260,7 +262,8 @@ def test_a_stop_does_not_wait_for_a_destination_that_is_away(
     home.keep(notice(1))
     courier = build()
     home.wait(lambda: home.tried)
-    courier.stop()
+    courier.ask_to_stop()
+    assert courier.join(WAIT_S)
     assert list(home.kept) == [1]
     # The next start brings it.
     home.down = False

@@ -12,8 +12,7 @@ import pytest
 from sqlalchemy import Engine
 
 from adapter.domain.states import State
-from adapter.domain.values import Notice
-from adapter.notify.courier import Home
+from adapter.domain.values import Home, Notice
 from adapter.notify.notifier import Notifier
 from adapter.notify.wording import describe
 from adapter.store.committer import Committer
