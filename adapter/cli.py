@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -335,6 +336,85 @@ def report(
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     except (SQLAlchemyError, OSError) as error:
+        raise click.ClickException(str(getattr(error, "orig", None) or error)) from error
+
+
+@main.command("backup")
+@click.option("--config", "file", type=FILE, default=Path("adapter.xml"), show_default=True)
+@click.option("--to", "folder", type=DIRECTORY, help="as in <jobs><backup to=...>, if left out")
+@click.option("--keep", type=click.IntRange(1), help="delete all but the newest so many")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object")
+def backup_(file: Path, folder: Path | None, keep: int | None, as_json: bool) -> None:
+    """Back up the store and the configuration, encrypted, while the node works.
+
+    Example: sms-adapter backup --config adapter.xml --to /mnt/backup/sms --keep 14
+    """
+    from rich.console import Console
+
+    from adapter.commands.backup import run_backup
+
+    config = _load(file)
+    with _told():
+        run_backup(config, folder, keep, Console(), as_json=as_json)
+
+
+@main.command("restore")
+@click.argument("backup", type=FILE)
+@click.option("--config", "file", type=FILE, default=Path("adapter.xml"), show_default=True)
+@click.option("--replace", is_flag=True, help="delete what the store holds")
+@click.option("--nothing-since", is_flag=True,
+              help="no node sent anything after this backup: a move, not an accident")  # fmt: skip
+@click.option("--check", "check_only", is_flag=True, help="verify it and change nothing")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object")
+def restore_(
+    backup: Path, file: Path, replace: bool, nothing_since: bool, check_only: bool, as_json: bool
+) -> None:
+    """Verify a backup, load it into the store, and say what is in doubt.
+
+    Example: sms-adapter restore /mnt/backup/sms/node-1-20260301T021500123Z.smsbackup
+    """
+    from rich.console import Console
+
+    from adapter.commands.restore import check_backup, run_restore
+
+    config = _load(file)
+    with _told():
+        if check_only:
+            check_backup(config, backup, Console(), as_json=as_json)
+        else:
+            run_restore(config, backup, Console(), replace=replace,
+                        nothing_since=nothing_since, as_json=as_json)  # fmt: skip
+
+
+@main.command("unpack")
+@click.argument("backup", type=FILE)
+@click.option("--key-file", type=FILE, required=True, help="the key it was made with")
+@click.option("--to", "folder", type=DIRECTORY, required=True)
+def unpack(backup: Path, key_file: Path, folder: Path) -> None:
+    """Write the configuration files that a backup holds.
+
+    Example: sms-adapter unpack node-1.smsbackup --key-file adapter.key --to /etc/sms-adapter
+    """
+    from rich.console import Console
+
+    from adapter.commands.restore import write_configuration
+
+    with _told():
+        write_configuration(backup, key_file, folder, Console())
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What goes wrong with a backup, in one line and with exit status 1."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from adapter.backup.faults import BackupError
+    from adapter.store.migrate import SchemaTooNewError
+    from adapter.store.ownership import StoreOwnedError
+
+    try:
+        yield
+    except (BackupError, SchemaTooNewError, StoreOwnedError, SQLAlchemyError, OSError) as error:
         raise click.ClickException(str(getattr(error, "orig", None) or error)) from error
 
 

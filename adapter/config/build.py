@@ -50,7 +50,7 @@ def build(root: etree._Element, path: Path) -> model.Config:
             for e in _all(root, "templates", "template")
         ),
         policies=_policies(root),
-        jobs=_section(root, "jobs", model.Jobs),
+        jobs=_jobs(root, folder),
         security=_with_path(_section(root, "security", model.Security), "key_file", folder),
         logging=_with_path(_section(root, "logging", model.Logging), "file", folder),
     )
@@ -151,6 +151,14 @@ def _section(root: etree._Element, name: str, cls: type[_T]) -> _T:
 
 def _read(element: etree._Element, cls: type[_T], **more: Any) -> _T:
     return cls(**{**_given(element, cls), **more})
+
+def _jobs(root: etree._Element, folder: Path) -> model.Jobs:
+    element = _only(root, "jobs")
+    if element is None:
+        return model.Jobs()
+    planned = _child(element, "backup", model.Backup)
+    return _read(element, model.Jobs, backup=planned and _with_path(planned, "to", folder))
+
 
 
 def _given(element: etree._Element, cls: type[Any]) -> dict[str, Any]:

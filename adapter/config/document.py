@@ -57,6 +57,11 @@ class Document:
         self._includes = 0
         self.root = self._read(path, (), Place(path, 1))
 
+    @property
+    def files(self) -> list[Path]:
+        """The files that were read, the main one first."""
+        return list(dict.fromkeys(place.file for place in self._places.values()))
+
     def fault(
         self,
         element: etree._Element,

@@ -238,6 +238,15 @@ class Logging:
 @dataclass(frozen=True, slots=True)
 class Security:
     """`key_file` opens `{enc:...}` secrets."""
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A backup into the folder `to` every so often, of which the newest `keep` are kept."""
+
+    to: str
+    every_s: float = 86_400.0
+    keep: int = 14
+
+
 
     key_file: str = ""
 
@@ -245,6 +254,7 @@ class Security:
 @dataclass(frozen=True, slots=True)
 class Config:
     """A whole configuration, checked. Relative paths were resolved against `path`'s folder."""
+    backup: Backup | None = None
 
     path: Path
     node: Node = field(default_factory=Node)

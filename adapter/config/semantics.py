@@ -428,3 +428,11 @@ RULES: tuple[Callable[[_Tree], None], ...] = (
     _templates,
     _ordered,
 )
+def _backup(tree: _Tree) -> None:
+    for backup in tree.all("jobs/backup"):
+        if tree.complete and not any(tree.get(each, "key-file") for each in tree.all("security")):
+            message = '<backup>: backups are encrypted: name a key in <security key-file="..."/>'
+            tree.fault(backup, "", message)
+
+
+    _backup,

@@ -46,7 +46,12 @@ def newest() -> str:
 def current(engine: Engine) -> str | None:
     """The revision a database has; None where it is empty."""
     with engine.connect() as connection:
-        return _revision(connection)
+        return revision_of(connection)
+
+
+def is_known(revision: str) -> bool:
+    """Whether a database of this revision can be brought to `newest()`."""
+    return revision in _known()
 
 
 def upgrade(engine: Engine) -> tuple[str | None, str]:
@@ -58,12 +63,22 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
     target = newest()
     with write_connection(engine) as connection, connection.begin():
         _lock(connection)
-        before = _revision(connection)
+        before = revision_of(connection)
         if before is not None and before not in _known():
             raise SchemaTooNewError(before, target)
         if before != target:
-            command.upgrade(_config(connection), target)
+            raise_to(connection, target)
     return before, target
+
+
+def raise_to(connection: Connection, revision: str) -> None:
+    """Bring a database to a revision, in the transaction that is open.
+
+    Raises SchemaTooNewError, having changed nothing, for a revision of a newer program.
+    """
+    if revision not in _known():
+        raise SchemaTooNewError(revision, newest())
+    command.upgrade(_config(connection), revision)
 
 
 def _lock(connection: Connection) -> None:
@@ -73,7 +88,8 @@ def _lock(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
 
 
-def _revision(connection: Connection) -> str | None:
+def revision_of(connection: Connection) -> str | None:
+    """The revision a database has; None where it is empty."""
     context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
     return context.get_current_revision()
 

@@ -74,6 +74,10 @@ CASES = [
         '2: stop-wait="20": must be a whole number with its unit, such as 500ms, 30s, 5min,'
         " 24h or 7d",
     ),
+    (
+        '<jobs><backup to="b"/></jobs>',
+        '2: <backup>: backups are encrypted: name a key in <security key-file="..."/>',
+    ),
     ('<logging format="xml"/>', '2: format="xml": must be one of json, text'),
     (
         '<clients><client account="a" doors="soap fax"/></clients>',

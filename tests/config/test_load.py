@@ -13,6 +13,7 @@ from adapter.config.load import load
 from adapter.domain.client import Client
 from adapter.domain.states import Carrier, Door, DoubtRule, Lane
 from adapter.security.passwords import hash_password
+from adapter.security.secrets import new_key, write_key
 from tests.config.conftest import Write
 
 HASH = hash_password("secret")
@@ -229,11 +230,19 @@ def test_this_test_writes_every_field_differently_from_its_default(write: Write)
         for each in dataclasses.fields(part):
             if part is one and each.name in of_one_protocol:
                 continue
-            if each.default is not dataclasses.MISSING and each.name != "security":
+            # Backups need a key: see the test below.
+            if each.default is not dataclasses.MISSING and each.name not in ("security", "backup"):
                 assert getattr(part, each.name) != each.default, each.name
 
 
 def test_an_empty_configuration_is_all_defaults(write: Write, tmp_path: Path) -> None:
+def test_backups_are_planned(write: Write, tmp_path: Path) -> None:
+    write_key(tmp_path / "a.key", new_key())
+    planned = '<security key-file="a.key"/><jobs><backup to="b" every="15min" keep="3"/></jobs>'
+    config = load(write(planned), {})
+    assert config.jobs == model.Jobs(backup=model.Backup((tmp_path / "b").as_posix(), 900.0, 3))
+
+
     config = load(write(""), {})
     store = model.Store(f"sqlite:///{(tmp_path / 'var/adapter.db').as_posix()}")
     assert config == model.Config(path=tmp_path / "adapter.xml", store=store)

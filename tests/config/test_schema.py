@@ -37,7 +37,8 @@ PAIRS: list[tuple[tuple[str, ...], type[Any], set[str], set[str]]] = [
     (("Template",), model.Template, set(), {"text"}),
     (("LanePolicy",), model.LanePolicy, {"name"}, {"lane"}),
     (("Policies",), model.Policies, set(), {"lanes"}),
-    (("Jobs",), model.Jobs, set(), set()),
+    (("Jobs",), model.Jobs, set(), {"backup"}),
+    (("Backup",), model.Backup, set(), set()),
     (("Security",), model.Security, set(), set()),
     (("Logging",), model.Logging, set(), set()),
 ]
