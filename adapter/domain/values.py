@@ -129,13 +129,19 @@ class Message(NamedTuple):
     segments: int
 
 
+WHOLE = 0
+"""The number of a part that is the whole text, for the carrier to split."""
+
+
 @dataclass(slots=True)
 class Waiting:
     """A spooled message in the dispatcher's hands: the right to send it once.
 
     `tries` counts attempts so far; `in_doubt` marks one that may have been sent before;
-    `parts` are the segment numbers still to send, empty for all. `recounted`: it takes other
-    segments than the store says, which is to be recorded with the attempt.
+    `parts` are the segment numbers still to send, empty for all, WHOLE alone where the carrier
+    splits. `recounted`: it takes other
+    segments than the store says, which is to be recorded with the attempt. `unsent` of the
+    tries never reached the wire; the channels to `avoid` have asked for another one.
     """
 
     message: Message
@@ -144,6 +150,8 @@ class Waiting:
     in_doubt: bool = False
     parts: tuple[int, ...] = ()
     recounted: bool = False
+    unsent: int = 0
+    avoid: tuple[str, ...] = ()
 
     @property
     def content(self) -> str:

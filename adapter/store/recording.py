@@ -16,12 +16,12 @@ from sqlalchemy import Connection, select
 from adapter.domain.ids import IdMaker
 from adapter.domain.outcomes import Outcome, Reported, Verdict
 from adapter.domain.states import State
-from adapter.domain.values import Notice
+from adapter.domain.values import WHOLE, Notice
 from adapter.store import bulk
 from adapter.store.clock import to_ms
 from adapter.store.endings import Known, Step, end, known_of, select_known
 from adapter.store.schema import attempt, message, receipt, segment, spool
-from adapter.store.spooling import format_parts
+from adapter.store.spooling import format_avoid, format_parts
 
 PARKED = "parked"
 REPEATED = "repeated"
@@ -163,6 +163,8 @@ def _again(each: Outcome) -> bulk.Row:
         waiting.tries + 1,
         waiting.in_doubt,
         format_parts(each.remaining),
+        waiting.unsent + (not each.sent),
+        format_avoid(each.avoid),
     )
 
 
@@ -308,7 +310,8 @@ def _steps(connection: Connection, pairs: Sequence[tuple[_Found, Reported]]) -> 
 
 def _ended(connection: Connection, found: dict[int, Known]) -> list[Step]:
     """A message is delivered when every part is, in whichever attempt; it has failed when
-    every part has an end and one of them failed (protocols/cmpp.md A7)."""
+    every part has an end and one of them failed (protocols/cmpp.md A7). A part WHOLE stands
+    for all of them."""
     still_sending = {
         row[0]
         for table in (spool, attempt)
@@ -326,10 +329,12 @@ def _ended(connection: Connection, found: dict[int, Known]) -> list[Step]:
         by_message[row.message_id][row.number].append(row)
     steps = []
     for made, known in found.items():
-        ends = [_part_end(rows) for rows in by_message[made].values()]
+        parts = by_message[made]
+        whole = _whole(parts)
+        ends = [_part_end(rows) for rows in ([whole] if whole else parts.values())]
         if made in still_sending:
             continue
-        if len(ends) < known.segments or any(row is None for row in ends):
+        if (not whole and len(ends) < known.segments) or any(row is None for row in ends):
             continue
         worst = next((row for row in ends if row.state != State.DELIVERED), ends[-1])
         steps.append(
@@ -343,6 +348,16 @@ def _ended(connection: Connection, found: dict[int, Known]) -> list[Step]:
             )
         )
     return steps
+
+
+def _whole(parts: dict[int, list[Any]]) -> list[Any]:
+    """The rows of the whole text in one, taken out of `parts`; empty where later attempts went
+    out in several."""
+    whole = parts.pop(WHOLE, [])
+    if not whole or any(row.state == State.DELIVERED for row in whole):
+        return whole
+    last = max((rows[-1].attempt for rows in parts.values()), default=0)
+    return whole if whole[-1].attempt > last else []
 
 
 def _part_end(rows: Sequence[Any]) -> Any:

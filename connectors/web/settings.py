@@ -198,6 +198,7 @@ class WebSettings:
     refused_wait_s: float = 30.0
     keep_alive_s: float = 4.0
     max_answer: int = 1_000_000
+    long_texts: LongTexts = LongTexts.WHOLE
     ca: str = ""
     proxy: str = field(default="", repr=False)
     wsdl: str = ""

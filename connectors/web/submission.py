@@ -82,7 +82,7 @@ class Submitter:
             "text": decode(octets, submit.coding),
             "source": submit.source,
             "ref": self._reference(submit),
-            "part": str(submit.number),
+            "part": str(max(1, submit.number)),
             "parts": str(submit.total),
         }
 

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, select
 
 from adapter.domain.outcomes import Begin, Outcome, Reported, Verdict
 from adapter.domain.states import State
-from adapter.domain.values import Notice, Waiting
+from adapter.domain.values import WHOLE, Notice, Waiting
 from adapter.store import recording
 from adapter.store.schema import attempt, message, notification, receipt, segment, spool
 from adapter.store.spooling import begin
@@ -226,3 +226,25 @@ def test_one_batch_of_everything(desk: Desk) -> None:
     assert desk.states(made) == ["DELIVERED", "REJECTED", "ACCEPTED"] * 20
     assert len(notices) == 40
     assert count(desk.engine, spool) == 20
+
+
+@pytest.mark.parametrize("delivered", [True, False])
+def test_one_receipt_ends_a_long_text_that_went_out_whole(desk: Desk, delivered: bool) -> None:
+    (made,) = desk.sending(segments=3)
+    first = replace(made, parts=(WHOLE,))
+    desk.finish(outcome(first))
+    notices = desk.receive(reported(first, WHOLE, delivered=delivered))
+    state = "DELIVERED" if delivered else "UNDELIVERED"
+    assert told(notices) == [(made.message.id, state)]
+    assert [each.segments for each in notices] == [3]
+
+
+def test_a_whole_text_that_was_refused_and_went_out_in_parts(desk: Desk) -> None:
+    (made,) = desk.sending(segments=2)
+    first = replace(made, parts=(WHOLE,))
+    desk.finish(outcome(first, Verdict.RETRY, taken=[]))
+    second = replace(made, tries=1, parts=())
+    desk.begin(second)
+    desk.finish(outcome(second))
+    assert desk.receive(reported(second, 1)) == []
+    assert told(desk.receive(reported(second, 2))) == [(made.message.id, "DELIVERED")]
