@@ -33,6 +33,7 @@ from sqlalchemy import Engine, func, select
 from adapter import __version__
 from adapter.config.model import Config
 from adapter.dispatch.dispatcher import Dispatcher
+from adapter.dispatch.inbox import Inbox
 from adapter.dispatch.settler import Settler
 from adapter.dispatch.store_spool import StoreSpool
 from adapter.domain.ids import IdMaker
@@ -102,15 +103,22 @@ class Node:
         self._capacity = Capacity(config.store.capacity, spooling.count_waiting(engine))
         self._committers = _committers(engine, self.metrics, self._ownership)
         accepting, starting, recording = self._committers
+        self._inbox = Inbox(
+            recording,
+            self._ids,
+            _owners(config),
+            _inbound_sources(config),
+            config.policies.inbound_wait_s,
+            self._tell,
+        )
         self._spool = StoreSpool(
             engine,
             starting,
             recording,
             self._ids,
             self._capacity,
+            self._inbox,
             self._tell,
-            _owners(config),
-            _inbound_sources(config),
             self.metrics,
         )
         self._dispatcher = Dispatcher(
@@ -157,6 +165,7 @@ class Node:
             [
                 sweep.settle(self._settler.settle),
                 sweep.expire(self._settler.expire),
+                sweep.give_up(self._inbox.give_up),
                 Fold(engine, self._zone),
                 Retention(engine, config.jobs, self._zone),
                 Upkeep(engine),

@@ -209,11 +209,13 @@ def _lane_policies() -> Mapping[Lane, LanePolicy]:
 @dataclass(frozen=True, slots=True)
 class Policies:
     """`active`: waiting messages held in memory at most; `receipt_wait_s`: after this
-    long without a receipt a submitted message becomes UNKNOWN."""
+    long without a receipt a submitted message becomes UNKNOWN; `inbound_wait_s`: so long a
+    long text from a phone waits for its missing parts."""
 
     lanes: Mapping[Lane, LanePolicy] = field(default_factory=_lane_policies)
     active: int = 10_000
     receipt_wait_s: float = 72 * 3600.0
+    inbound_wait_s: float = 300.0
     stop_wait_s: float = 20.0
 
 

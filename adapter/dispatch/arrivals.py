@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 
-from adapter.domain.outcomes import Received, Reported
+from adapter.domain.outcomes import Part, Received, Reported
 from connectors.values import Answer, Inbound, Report
 
 ID_LENGTH = 64
@@ -17,6 +17,8 @@ CODE_LENGTH = 32
 NUMBER_LENGTH = 32
 EXTENSION_LENGTH = 20
 TIME_LENGTH = 20
+REPEAT_MS = 60_000
+"""A text without an id is a repetition of the same one that came a minute ago, two at most."""
 _DIGEST_LENGTH = 32
 _CUT = "\u2026"
 
@@ -49,14 +51,30 @@ def received(channel: str, access_number: str, item: Inbound, at: int) -> Receiv
     found, extension = "", ""
     if access_number:
         _, found, extension = item.destination.partition(access_number)
+    part = Part(item.reference, item.total, item.number) if item.total > 1 else None
     return Received(
         channel=channel,
         mobile=fitting(local_number(item.source), NUMBER_LENGTH),
-        content=storable(item.text),
+        content=storable(item.text) if part is None else item.text.replace("\0", ""),
         access_number=found or fitting(item.destination, NUMBER_LENGTH),
         extension=fitting(extension, EXTENSION_LENGTH),
         at=at,
+        keys=_keys(item, at),
+        part=part,
     )
+
+
+def _keys(item: Inbound, at: int) -> tuple[str, ...]:
+    """What is the same when the carrier sends a text again. Not the id alone: some gateways
+    give every text the same."""
+    part = f"{item.reference}/{item.total}/{item.number}"
+    told = "\0".join((item.id, item.source, item.destination, part, item.text))
+    octets = told.encode("utf-8", "surrogatepass") + item.payload
+    digest = hashlib.sha256(octets).hexdigest()[:_DIGEST_LENGTH]
+    if item.id:
+        return (digest,)
+    minute = at // REPEAT_MS
+    return f"{digest}@{minute}", f"{digest}@{minute - 1}"
 
 
 def local_number(number: str) -> str:

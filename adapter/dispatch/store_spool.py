@@ -13,11 +13,12 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
 
+from adapter.dispatch.inbox import Inbox
 from adapter.domain.ids import IdMaker
 from adapter.domain.outcomes import Begin, Outcome, QueueKey, Received, Reported, Verdict
 from adapter.domain.states import State
 from adapter.domain.values import InboundNotice, Notice, Waiting
-from adapter.store import inbound, recording, spooling
+from adapter.store import recording, spooling
 from adapter.store.acceptance import Capacity
 from adapter.store.committer import Committer, Kind
 from adapter.store.settlement import EXPIRED_WAITING
@@ -47,8 +48,7 @@ class _Told(NamedTuple):
 class StoreSpool:
     """See `adapter.dispatch.spool.Spool`.
 
-    `told` gets the notices of each commit, on a committer's thread. `owners` and `sources`
-    say whose an inbound text is (`adapter.store.inbound.take`).
+    `told` gets the notices of each commit.
     """
 
     def __init__(
@@ -58,9 +58,8 @@ class StoreSpool:
         recorder: Committer,
         ids: IdMaker,
         capacity: Capacity,
+        inbox: Inbox,
         told: Callable[[Sequence[Notice | InboundNotice]], None],
-        owners: Mapping[str, str],
-        sources: Mapping[str, Sequence[str]],
         watch: Watch | None = None,
     ) -> None:
         self._watch = watch
@@ -69,18 +68,14 @@ class StoreSpool:
         self._recorder = recorder
         self._ids = ids
         self._capacity = capacity
+        self._inbox = inbox
         self._told = told
-        self._owners = owners
-        self._sources = sources
         self._begin: Kind[Sequence[Begin], set[int]] = Kind("begin", 1, self._run_begin)
         self._expire: Kind[Sequence[int], tuple[int, list[Notice]]] = Kind(
             "expire", 2, self._run_expire
         )
         self._record: Kind[_Told, list[Notice]] = Kind(
             "record", 3, self._run_record, patient=True, linger_s=BATCH_LINGER_S
-        )
-        self._receive: Kind[Sequence[Received], list[InboundNotice]] = Kind(
-            "receive", 5, self._run_receive, linger_s=BATCH_LINGER_S
         )
 
     async def keys(self) -> Sequence[QueueKey]:
@@ -114,7 +109,7 @@ class StoreSpool:
                 self._watch.observe_receipt(channel, waits)
 
     async def receive(self, texts: Sequence[Received]) -> None:
-        notices = await self._commit(self._recorder, self._receive, texts)
+        notices = await asyncio.wrap_future(self._inbox.take(texts))
         self._told(notices)
 
     async def _commit(self, committer: Committer, kind: Kind[T, R], work: T) -> R:
@@ -139,14 +134,6 @@ class StoreSpool:
         outcomes = _joined([work.outcomes for work in works])
         reports = _joined([work.reports for work in works])
         return _first(recording.record(connection, self._ids, outcomes, reports), works)
-
-    def _run_receive(
-        self, connection: Connection, works: Sequence[Sequence[Received]]
-    ) -> list[list[InboundNotice]]:
-        notices = inbound.take(
-            connection, self._ids, _joined(works), self._owners, self._sources
-        )
-        return _first(notices, works)
 
 
 def _receipt_times(notices: Sequence[Notice]) -> Mapping[str, Sequence[float]]:

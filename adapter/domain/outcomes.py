@@ -52,7 +52,8 @@ class PartResult(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """The end of an attempt. `parts` were answered; `remaining` were not accepted."""
+    """The end of an attempt. `parts` were answered; `remaining` were not accepted. `sent`:
+    something of it reached the wire. `avoid`: channels that asked for another one."""
 
     waiting: Waiting
     channel: str
@@ -62,6 +63,8 @@ class Outcome(NamedTuple):
     code: str = ""
     due_at: int = 0
     remaining: tuple[int, ...] = ()
+    sent: bool = True
+    avoid: tuple[str, ...] = ()
 
 
 class Reported(NamedTuple):
@@ -77,9 +80,22 @@ class Reported(NamedTuple):
     at: int
 
 
+class Part(NamedTuple):
+    """Part `number` of the `total` of a long text, joined by `reference`."""
+
+    reference: int
+    total: int
+    number: int
+
+
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A text from a phone, numbers normalised, `extension` cut from the access number."""
+    """A text from a phone, or a `part` of one; numbers normalised, `extension` cut from the
+    access number. The content of a part may begin or end with half of a surrogate pair.
+
+    `keys` tell it from every other text of the channel: it is kept under the first, and is a
+    repetition where one of them is known. Without keys it is never taken for one.
+    """
 
     channel: str
     mobile: str
@@ -87,3 +103,5 @@ class Received:
     access_number: str
     extension: str
     at: int
+    keys: tuple[str, ...] = ()
+    part: Part | None = None

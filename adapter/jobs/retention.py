@@ -26,6 +26,9 @@ from adapter.store.statistics import day_of
 
 log = structlog.get_logger(__name__)
 
+ARRIVALS_DAYS = 14
+"""Carriers send again for three days what was not acknowledged; this also spans a holiday."""
+
 Forget = Callable[[Engine, datetime, int, int], Bite]
 
 
@@ -66,6 +69,7 @@ class Retention:
             ("notices", retention.forget_notices, notices),
             ("receipts", retention.forget_receipts, days),
             ("inbound", retention.forget_inbound, days),
+            ("arrivals", retention.forget_arrivals, min(ARRIVALS_DAYS, days)),
             ("messages", retention.forget_messages, days),
             ("submissions", retention.forget_submissions, days),
         ]

@@ -1,8 +1,9 @@
 """Sweep: repeats a small step until it finds nothing more to do.
 
 Why     What nobody answers has to be looked for: messages in doubt and silent ones
-        ("settle"), messages that expired while they waited ("expire"). The step itself
-        belongs to those who own the messages; this runs it, bounded.
+        ("settle"), messages that expired while they waited ("expire"), long texts from
+        phones whose missing parts do not come ("give-up"). The step itself belongs to those
+        who own the messages; this runs it, bounded.
 """
 
 from __future__ import annotations
@@ -46,3 +47,8 @@ def settle(step: Callable[[], int], every_s: float = 5.0) -> Sweep:
 def expire(step: Callable[[], int], every_s: float = 30.0) -> Sweep:
     """The job that ends messages that expired while they waited; it walks the whole spool."""
     return Sweep("expire", step, every_s)
+
+
+def give_up(step: Callable[[], int], every_s: float = 5.0) -> Sweep:
+    """The job that ends the wait for missing parts of long texts from phones."""
+    return Sweep("give-up", step, every_s)

@@ -11,10 +11,10 @@ from adapter.domain.ids import IdMaker
 from adapter.domain.outcomes import Received
 from adapter.domain.tally import INBOUND, NONE
 from adapter.domain.values import InboundNotice
-from adapter.store import bulk
+from adapter.store import bulk, joining
 from adapter.store.clock import from_ms
 from adapter.store.endings import Counts
-from adapter.store.schema import inbound, message, notification, submission
+from adapter.store.schema import arrival, inbound, message, notification, submission
 
 
 class _Answered(NamedTuple):
@@ -34,12 +34,67 @@ def take(
     texts: Sequence[Received],
     owners: Mapping[str, str],
     sources: Mapping[str, Sequence[str]],
+    overdue: int = 0,
 ) -> list[InboundNotice]:
-    """Store inbound texts, each with the message that it answers; the notices written.
+    """Store inbound texts, each with the message that it answers; the notices written. What
+    came before is left out, and parts of long texts wait for the rest (`joining.gather`, which
+    `overdue` is for).
 
     `owners` maps an extension's beginning to its client, `sources` a client to the
     sources that keep inbound texts for it.
     """
+    new = _remember(connection, ids, texts)
+    whole = [each for each in new if each.part is None]
+    parts = [(each, each.part) for each in new if each.part is not None]
+    whole += joining.gather(connection, ids, parts, overdue)
+    return _store(connection, ids, whole, owners, sources)
+
+
+def give_up(
+    connection: Connection,
+    ids: IdMaker,
+    overdue: int,
+    owners: Mapping[str, str],
+    sources: Mapping[str, Sequence[str]],
+    most: int = 200,
+) -> tuple[int, list[InboundNotice]]:
+    """Store long texts whose missing parts were waited for since before a moment, as far as
+    they came: how many, and the notices written."""
+    texts = joining.give_up(connection, overdue, most)
+    return len(texts), _store(connection, ids, texts, owners, sources)
+
+
+def _remember(connection: Connection, ids: IdMaker, texts: Sequence[Received]) -> list[Received]:
+    """Those that did not come before; from now on they did."""
+    keys = {key for each in texts for key in each.keys}
+    known: set[tuple[str, str]] = set()
+    if keys:
+        rows = connection.execute(
+            select(arrival.c.channel, arrival.c.arrival_key).where(
+                bulk.among(connection, arrival.c.arrival_key, keys)
+            )
+        )
+        known = {(channel, key) for channel, key in rows}
+    new: list[Received] = []
+    marks: list[bulk.Row] = []
+    for made, each in zip(ids.take(len(texts)), texts, strict=True):
+        if any((each.channel, key) in known for key in each.keys):
+            continue
+        new.append(each)
+        if each.keys:
+            known.add((each.channel, each.keys[0]))
+            marks.append((made, each.channel, each.keys[0]))
+    bulk.insert(connection, arrival, marks)
+    return new
+
+
+def _store(
+    connection: Connection,
+    ids: IdMaker,
+    texts: Sequence[Received],
+    owners: Mapping[str, str],
+    sources: Mapping[str, Sequence[str]],
+) -> list[InboundNotice]:
     rows: list[bulk.Row] = []
     notices: list[InboundNotice] = []
     counts = Counts()

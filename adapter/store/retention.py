@@ -21,6 +21,7 @@ from adapter.store import bulk
 from adapter.store.clock import to_ms
 from adapter.store.engine import write_connection
 from adapter.store.schema import (
+    arrival,
     inbound,
     message,
     notification,
@@ -80,6 +81,11 @@ def forget_submissions(engine: Engine, before: datetime, after: int, most: int) 
 def forget_inbound(engine: Engine, before: datetime, after: int, most: int) -> Bite:
     """Delete inbound texts that came before a moment."""
     return _forget(engine, inbound, before, after, most)
+
+
+def forget_arrivals(engine: Engine, before: datetime, after: int, most: int) -> Bite:
+    """Forget what came before a moment: should a carrier send it again, it is kept again."""
+    return _forget(engine, arrival, before, after, most)
 
 
 def forget_receipts(engine: Engine, before: datetime, after: int, most: int) -> Bite:

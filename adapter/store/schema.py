@@ -100,6 +100,10 @@ spool = Table(
     Column("tries", SmallInteger, nullable=False),
     Column("in_doubt", Boolean, nullable=False),
     Column("parts", String(200)),
+    # How many of the tries never reached the wire.
+    Column("unsent", Integer, nullable=False, server_default="0"),
+    # Channels whose carrier asked for another one.
+    Column("avoid", String(500)),
     # The dispatcher reads one client's share of a lane in the order it is due.
     Index("spool_queue", "carrier", "lane", "client", "due_at", "message_id"),
 )
@@ -115,6 +119,7 @@ attempt = Table(
     Column("started_at", BigInteger, nullable=False),
     Column("doubt_at", BigInteger),
     Column("settle_at", BigInteger),
+    Column("unsent", Integer, nullable=False, server_default="0"),
 )
 
 segment = Table(
@@ -167,6 +172,36 @@ inbound = Table(
     Column("message_id", BigInteger),
     Column("received_at", BigInteger, nullable=False),
     Index("inbound_mobile", "mobile", "id"),
+)
+
+# Parts of long texts from phones, until the last one comes or the wait for it is over.
+# `content` is a JSON string: half of a surrogate pair is no text for a database.
+inbound_part = Table(
+    "inbound_part",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("channel", String(64), nullable=False),
+    Column("mobile", String(32), nullable=False),
+    Column("access_number", String(32), nullable=False),
+    Column("extension", String(20)),
+    Column("reference", Integer, nullable=False),
+    Column("total", SmallInteger, nullable=False),
+    Column("number", SmallInteger, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    # A part looks for its companions.
+    Index("inbound_part_mobile", "mobile", "reference"),
+)
+
+# Texts and parts that came, by what a carrier repeats when our answer got lost.
+arrival = Table(
+    "arrival",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("channel", String(64), nullable=False),
+    Column("arrival_key", String(64), nullable=False),
+    # A text must never be kept twice, even by a commit that was believed lost.
+    Index("arrival_key", "arrival_key", "channel", unique=True),
 )
 
 notification = Table(

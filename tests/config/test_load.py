@@ -67,7 +67,7 @@ EVERYTHING = f"""
 <templates><template name="t">
   您好，${{name}}
 </template></templates>
-<policies active="200" receipt-wait="1d" stop-wait="5s">
+<policies active="200" receipt-wait="1d" inbound-wait="2min" stop-wait="5s">
   <lane name="bulk" doubt="resend" doubt-wait="1min" tries="3" backoff-min="3s" backoff-max="4s"/>
 </policies>
 <jobs keep-days="1" statistics-keep-days="2" notices-keep-days="3"/>
@@ -203,6 +203,7 @@ def test_everything_written_arrives(write: Write, tmp_path: Path) -> None:
             },
             active=200,
             receipt_wait_s=86_400.0,
+            inbound_wait_s=120.0,
             stop_wait_s=5.0,
         ),
         jobs=model.Jobs(1, 2, 3),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,8 +11,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Column
 
 from adapter.dispatch import arrivals
-from adapter.domain.outcomes import Received, Reported
-from adapter.store.schema import inbound, receipt, segment
+from adapter.domain.outcomes import Part, Received, Reported
+from adapter.store.schema import arrival, inbound, receipt, segment
 from connectors.values import Action, Answer, Inbound, Report
 
 ANY = st.text(st.characters(codec=None), max_size=200)  # lone surrogates and NUL, too
@@ -65,6 +66,8 @@ def test_every_field_of_a_text_fits(source: str, destination: str, content: str)
     for name in ("mobile", "access_number", "extension"):
         assert fits(getattr(made, name), inbound.c[name])
     assert fits(made.content, inbound.c.content)
+    for key in made.keys:
+        assert fits(key, arrival.c.arrival_key)
 
 
 @given(ANY_TEXT, ANY_TEXT, ANY_TEXT)
@@ -93,3 +96,43 @@ def test_an_overlong_id_is_the_same_in_answer_and_report() -> None:
 def test_an_answer_that_fits_is_not_copied() -> None:
     answer = Answer(True, "0a" * 10, "0", Action.NONE)
     assert arrivals.answered(answer) is answer
+
+
+def taken(item: Inbound, at: int = 1_000_000) -> Received:
+    return arrivals.received("main", "1069", item, at)
+
+
+def again(first: Inbound, second: Inbound, after_ms: int = 0) -> bool:
+    """Whether the second is a repetition of the first."""
+    return taken(first).keys[0] in taken(second, 1_000_000 + after_ms).keys
+
+
+def test_a_text_with_the_carriers_id_is_known_for_ever() -> None:
+    first = replace(text("1069"), id="0a", payload=b"1")
+    assert again(first, first, after_ms=10**9)
+    assert len(taken(first).keys) == 1
+    for second in (
+        replace(first, id="0b"),
+        replace(first, source="x"),
+        replace(first, destination="x"),
+        replace(first, text="x"),
+        replace(first, payload=b"2"),
+        replace(first, number=2),
+        replace(first, total=2),
+        replace(first, reference=2),
+    ):
+        assert not again(first, second)
+
+
+@pytest.mark.parametrize(
+    ("after_ms", "known"), [(0, True), (60_000, True), (120_000, False), (10**9, False)]
+)
+def test_a_text_without_an_id_is_known_for_a_minute(after_ms: int, known: bool) -> None:
+    assert again(text("1069"), text("1069"), after_ms) is known
+    assert not again(text("1069"), text("1069", "other"), after_ms)
+
+
+def test_a_part_keeps_the_half_of_a_pair() -> None:
+    made = taken(Inbound("1", "1069", "a\0\ud83d", 8, b"", 5, 3, 2))
+    assert (made.content, made.part) == ("a\ud83d", Part(5, 3, 2))
+    assert taken(text("1069", "a\ud83d")).part is None

@@ -18,6 +18,7 @@ from sqlalchemy.exc import OperationalError
 from adapter.config.model import Channel as ChannelConfig
 from adapter.config.model import LanePolicy, Policies, Route
 from adapter.dispatch.dispatcher import Dispatcher
+from adapter.dispatch.inbox import Inbox
 from adapter.dispatch.store_spool import StoreSpool
 from adapter.domain.states import Carrier, DoubtRule, Lane
 from adapter.links import open_links
@@ -111,9 +112,8 @@ async def house(
             intake.committer,
             IDS,
             intake.capacity,
+            Inbox(intake.committer, IDS, {}, {}, 300.0, lambda _: None),
             lambda _: None,
-            {},
-            {},
         )
         routes = [Route(carrier, [config.name for config in configs]) for carrier in Carrier]
         policies = Policies(LANES, active=active)

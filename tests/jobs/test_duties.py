@@ -12,13 +12,17 @@ import pytest
 from sqlalchemy import Engine, Table, func, select
 
 from adapter.config.model import Jobs
+from adapter.domain.ids import id_at
 from adapter.domain.outcomes import Verdict
 from adapter.domain.values import Waiting
 from adapter.jobs.fold import Fold
 from adapter.jobs.retention import Retention
 from adapter.jobs.upkeep import Upkeep
+from adapter.store import bulk
+from adapter.store.engine import write_connection
 from adapter.store.retention import forget_messages
 from adapter.store.schema import (
+    arrival,
     inbound,
     message,
     notification,
@@ -99,6 +103,15 @@ def test_what_is_young_stays(store: Engine, life: Life) -> None:
     life.inbound(sent[0].message.mobile)
     retention(store, NOW + timedelta(days=199)).run(threading.Event())
     assert (count(store, message), count(store, segment), count(store, inbound)) == (5, 5, 1)
+
+
+def test_what_came_is_remembered_for_a_fortnight(store: Engine) -> None:
+    with write_connection(store) as connection, connection.begin():
+        bulk.insert(connection, arrival, [(id_at(NOW), "main", "a"), (id_at(NOW) + 1, "b", "a")])
+    retention(store, NOW + timedelta(days=14)).run(threading.Event())
+    assert count(store, arrival) == 2
+    retention(store, NOW + timedelta(days=14, seconds=1)).run(threading.Event())
+    assert count(store, arrival) == 0
 
 
 def test_open_messages_are_never_touched(store: Engine, life: Life) -> None:
