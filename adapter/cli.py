@@ -57,13 +57,16 @@ def run(file: Path) -> None:
 
     Example: sms-adapter run /etc/sms-adapter/adapter.xml
     """
+    _run(_load(file))
+
+
+def _run(config: Config) -> None:
     from sqlalchemy.exc import SQLAlchemyError
 
     from adapter import logs, node
     from adapter.store.migrate import SchemaTooNewError
     from adapter.store.ownership import StoreOwnedError
 
-    config = _load(file)
     logs.configure(config.logging)
     try:
         node.run(config)
@@ -384,6 +387,39 @@ def restore_(
         else:
             run_restore(config, backup, Console(), replace=replace,
                         nothing_since=nothing_since, as_json=as_json)  # fmt: skip
+
+
+@main.command()
+@click.option("--config", "file", type=FILE, default=Path("adapter.xml"), show_default=True,
+              help="of the standby")  # fmt: skip
+@click.option("--from", "backups", type=click.Path(exists=True, path_type=Path),
+              help="shipped backups: their folder, or one of them")  # fmt: skip
+@click.option("--replace", is_flag=True, help="with --from: delete what the store holds")
+@click.option("--asynchronous", is_flag=True,
+              help="the replication was: what was due may have been sent")  # fmt: skip
+@click.option("--force", is_flag=True, help="though the primary still sends")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object")
+@click.option("--run", "then_run", is_flag=True, help="and run the node")
+def promote(
+    file: Path, backups: Path | None, replace: bool, asynchronous: bool, force: bool,
+    as_json: bool, then_run: bool,
+) -> None:  # fmt: skip
+    """Take over with a standby: a replicated PostgreSQL database, or shipped backups.
+
+    Example: sms-adapter promote --config standby.xml --run
+    """
+    from rich.console import Console
+
+    from adapter.commands.promote import run_promote
+
+    config = _load(file)
+    with _told():
+        run_promote(config, backups, Console(), replace=replace, lossless=not asynchronous,
+                    force=force, as_json=as_json)  # fmt: skip
+    if then_run:
+        _run(config)
+    elif not as_json:
+        click.echo(f"Now start the node: sms-adapter run {file}")
 
 
 @main.command("unpack")

@@ -31,6 +31,7 @@ import structlog
 from sqlalchemy import Engine, func, select
 
 from adapter import __version__
+from adapter.backup import mark
 from adapter.config.model import Config
 from adapter.dispatch.dispatcher import Dispatcher
 from adapter.dispatch.inbox import Inbox
@@ -46,6 +47,7 @@ from adapter.intake.accounts import Accounts
 from adapter.intake.intake import Intake
 from adapter.intake.limits import Limits
 from adapter.jobs import sweep
+from adapter.jobs.backup import Backup
 from adapter.jobs.fold import Fold
 from adapter.jobs.retention import Retention
 from adapter.jobs.scheduler import Scheduler
@@ -87,6 +89,7 @@ class Node:
         self._clients = {client.account: client for client in config.clients}
         self._zone = ZoneInfo(config.node.timezone)
         self._stopping = asyncio.Event()
+        mark.heed(config)
         self._engine = open_engine(config.store.url)
         self._ownership = Ownership(self._engine, config.node.name)
         self._ownership.acquire()
@@ -169,6 +172,7 @@ class Node:
                 Fold(engine, self._zone),
                 Retention(engine, config.jobs, self._zone),
                 Upkeep(engine),
+                *([Backup(config.path, config.jobs.backup)] if config.jobs.backup else []),
             ],
             self.metrics,
             self._zone,

@@ -13,7 +13,7 @@ on the way, the store is as it was.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,17 +70,23 @@ def verify(path: Path, key: bytes) -> Verified:
 
 
 def restore(
-    config: Config, path: Path, *, replace: bool = False, nothing_since: bool = False
+    config: Config,
+    path: Path,
+    *,
+    replace: bool = False,
+    nothing_since: bool = False,
+    check: Callable[[Manifest], None] = lambda _manifest: None,
 ) -> Restored:
     """Load an archive into the store of a configuration.
 
     `nothing_since`: no node worked on the store after the backup (it is being moved), so what
-    waits was not sent. Raises BackupError, having changed nothing, StoreOwnedError when a node
-    runs on the store, and what the driver raises.
+    waits was not sent. `check` may refuse the archive. Raises BackupError, having changed
+    nothing, StoreOwnedError when a node runs on the store, and what the driver raises.
     """
     started = time.monotonic()
     key = key_of(config)
     archive = verify(path, key)
+    check(archive.manifest)
     _check_clock(archive.manifest)
     engine = open_engine(config.store.url, pool_size=2)
     owner = Ownership(engine, config.node.name)
