@@ -22,6 +22,7 @@ connectors/scenario.py).
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -110,7 +111,8 @@ class SimulatorOptions:
     An empty `account` lets everyone in who knows the password. `window`: deliveries a link may
     leave unanswered; those unanswered for `response_timeout_s` are sent again. `client_port`:
     where the client listens for a connection that the carrier opens. `keep`: events readable
-    in the process. `own`: what the protocol alone knows, in its own class. `scenario`: played
+    in the process. `tls` is for the port, `call_tls` for the connection that the carrier opens
+    (`connectors.tls`). `own`: what the protocol alone knows, in its own class. `scenario`: played
     from the start, over `behaviour`.
     """
 
@@ -128,6 +130,8 @@ class SimulatorOptions:
     keep: int = 0
     client_host: str = "127.0.0.1"
     client_port: int = 0
+    tls: ssl.SSLContext | None = None
+    call_tls: ssl.SSLContext | None = None
     own: Any = None
     scenario: Scenario | None = None
 

@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from connectors import tls
 from connectors.backoff import Backoff
 from connectors.dialect import DialectFactory
 from connectors.protocols import CLIENTS
@@ -175,7 +176,11 @@ class Link:
         settings = self.settings
         session = self._session = Session(settings, self._dialect(settings), self)
         opening = loop.create_connection(
-            lambda: session, settings.host, settings.port, ssl=settings.tls
+            lambda: session,
+            settings.host,
+            settings.port,
+            ssl=settings.tls,
+            server_hostname=(settings.tls_name or settings.host) if settings.tls else None,
         )
         stopping = loop.create_task(self._stopping.wait())
         connecting = loop.create_task(opening)
@@ -201,7 +206,7 @@ class Link:
             limit = self.settings.connect_timeout_s
             return "stopped" if stopped else f"no connection in {limit:g} s"
         error = connecting.exception()
-        return f"no connection: {error}" if error is not None else ""
+        return f"no connection: {tls.fault(error)}" if error is not None else ""
 
     async def _pause(self, seconds: float) -> None:
         try:

@@ -265,6 +265,6 @@ async def dial(gate: Gate, host: str, port: int, settings: ServerSettings) -> Se
     if dialect is None:
         raise LookupError(f"{settings.protocol}: a server does not call its client")
     _, session = await asyncio.get_running_loop().create_connection(
-        lambda: ServerSession(gate, settings, dialect(settings)), host, port, ssl=settings.tls
+        lambda: ServerSession(gate, settings, dialect(settings)), host, port, ssl=settings.call_tls
     )
     return session

@@ -18,8 +18,9 @@ class LinkSettings:
     `refused_wait_s`, because repeated failures get an address locked. `account_padded`: hash
     an account shorter than its field with NUL padding (cmpp.md A5). `rest_s`: a link without
     traffic for so long takes leave, and binds again when there is something to send; 0 stays
-    bound. `own`: what the protocol
-    alone knows, in its own class; None for its defaults.
+    bound. `tls`: see `connectors.tls`; the server's certificate must name `tls_name`, or `host`
+    where that is empty. `own`: what the protocol alone knows, in its own class; None for its
+    defaults.
     """
 
     protocol: str
@@ -48,6 +49,7 @@ class LinkSettings:
     fee_type: str = "01"
     fee_code: str = "000000"
     tls: ssl.SSLContext | None = None
+    tls_name: str = ""
     own: Any = None
 
     def __post_init__(self) -> None:
@@ -63,8 +65,9 @@ class ServerSettings:
     """The server's side of a protocol. Times are seconds.
 
     `window`: deliveries a client may leave unanswered. `versions`: those that may log in,
-    empty for all that the protocol has. `own`: what the protocol alone knows, in its own
-    class; None for its defaults.
+    empty for all that the protocol has. `tls` is for connections that come in, `call_tls` for
+    those that the server opens. `own`: what the protocol alone knows, in its own class; None
+    for its defaults.
     """
 
     protocol: str = "cmpp"
@@ -75,4 +78,5 @@ class ServerSettings:
     login_timeout_s: float = 10.0
     versions: Sequence[str] = ()
     tls: ssl.SSLContext | None = None
+    call_tls: ssl.SSLContext | None = None
     own: Any = None

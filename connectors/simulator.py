@@ -79,6 +79,8 @@ class Simulator:
             window=options.window,
             heartbeat_s=options.heartbeat_s,
             response_timeout_s=options.response_timeout_s,
+            tls=options.tls,
+            call_tls=options.call_tls,
             own=options.own,
         )
         self._ids = self._protocol.ids(options.gateway, self._random.randrange(1 << 16))
