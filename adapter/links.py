@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Sequence
 
 from adapter.config.model import Channel, Listener, Smpp
@@ -12,6 +13,7 @@ from connectors.sgip.settings import SgipSettings
 from connectors.smgp.settings import BOTH, RECEIVE, SEND, SmgpSettings
 from connectors.smpp.ids import IdBook, IdForm
 from connectors.smpp.settings import Alphabet, Bind, LongTexts, SmppOptions
+from connectors.tls import client_context, server_context
 from connectors.values import Handler
 
 
@@ -75,6 +77,21 @@ def _listening(channel: Channel, listener: Listener) -> ListenerSettings:
         password=listener.password,
         name=f"{channel.name}-listener",
         peers=listener.networks,
+        tls=_server_tls(listener),
+    )
+
+
+def _server_tls(listener: Listener) -> ssl.SSLContext | None:
+    if not listener.tls_certificate:
+        return None
+    return server_context(listener.tls_certificate, listener.tls_key, listener.tls_ca)
+
+
+def _client_tls(channel: Channel) -> ssl.SSLContext | None:
+    if not channel.tls:
+        return None
+    return client_context(
+        channel.tls_ca, channel.tls_certificate, channel.tls_key, verify=channel.tls_verify
     )
 
 
@@ -96,5 +113,7 @@ def _settings(channel: Channel, number: int, book: IdBook) -> LinkSettings:
         connect_timeout_s=channel.connect_timeout_s,
         reconnect_min_s=channel.reconnect_min_s,
         reconnect_max_s=channel.reconnect_max_s,
+        tls=_client_tls(channel),
+        tls_name=channel.tls_name,
         own=_own(channel, number, book),
     )

@@ -40,7 +40,7 @@ def build(root: etree._Element, path: Path) -> model.Config:
         node=_section(root, "node", model.Node),
         store=_store(root, folder),
         web=_section(root, "web", model.Web),
-        channels=tuple(_channel(e) for e in _all(root, "channels", "channel")),
+        channels=tuple(_channel(e, folder) for e in _all(root, "channels", "channel")),
         routes=tuple(_read(e, model.Route) for e in _all(root, "routes", "route")),
         ported=tuple(_read(e, model.Ported) for e in _all(root, "routes", "ported")),
         clients=tuple(_client(e) for e in _all(root, "clients", "client")),
@@ -90,18 +90,26 @@ def _store(root: etree._Element, folder: Path) -> model.Store:
     return _read(element, model.Store, url=database_url(url, element.get("password", ""), folder))
 
 
-def _channel(element: etree._Element) -> model.Channel:
+def _channel(element: etree._Element, folder: Path) -> model.Channel:
     connection = element.find(f"{{{NAMESPACE}}}connection")
     assert connection is not None
-    return _read(
+    listener = _child(element, "listener", model.Listener)
+    channel = _read(
         element,
         model.Channel,
         **_given(connection, model.Channel),
         smgp=_child(element, "smgp", model.Smgp),
         sgip=_child(element, "sgip", model.Sgip),
         smpp=_child(element, "smpp", model.Smpp),
-        listener=_child(element, "listener", model.Listener),
+        listener=listener and _with_tls_paths(listener, folder),
     )
+    return _with_tls_paths(channel, folder)
+
+
+def _with_tls_paths(values: _T, folder: Path) -> _T:
+    for name in ("tls_ca", "tls_certificate", "tls_key"):
+        values = _with_path(values, name, folder)
+    return values
 
 
 def _child(parent: etree._Element, name: str, cls: type[_T]) -> _T | None:

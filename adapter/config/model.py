@@ -87,13 +87,19 @@ class Smpp:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Where a gateway connects to us, from which `networks` (empty: any), with what login."""
+    """Where a gateway connects to us, from which `networks` (empty: any), with what login.
+
+    With `tls_certificate` it comes by TLS, with `tls_ca` showing a certificate signed by that.
+    """
 
     port: int
     account: str
     password: str = field(repr=False)
     host: str = "0.0.0.0"  # noqa: S104 - the gateway comes from outside
     networks: Sequence[str] = ()
+    tls_certificate: str = ""
+    tls_key: str = ""
+    tls_ca: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +130,12 @@ class Channel:
     connect_timeout_s: float = 10.0
     reconnect_min_s: float = 1.0
     reconnect_max_s: float = 60.0
+    tls: bool = False
+    tls_ca: str = ""
+    tls_name: str = ""
+    tls_verify: bool = True
+    tls_certificate: str = ""
+    tls_key: str = ""
     enabled: bool = True
     smgp: Smgp | None = None
     sgip: Sgip | None = None

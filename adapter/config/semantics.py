@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import ssl
 import zoneinfo
 from collections.abc import Callable, Iterable, Iterator
 from importlib.util import find_spec
+from pathlib import Path
 
 from lxml import etree
 from sqlalchemy.engine import URL, make_url
@@ -21,7 +23,9 @@ from adapter.config.references import Hidden
 from adapter.config.scalars import collapsed, seconds
 from adapter.domain.states import Carrier, Door, Lane
 from adapter.security.passwords import is_hash
+from adapter.security.secrets import is_exposed
 from connectors.codings import COMPLETE, NUMBERS, WORDS, words_of
+from connectors.tls import client_context, fault
 
 SENDER_DIGITS = 20
 """Access number and extension together: what a carrier takes as the sender."""
@@ -85,6 +89,11 @@ class _Tree:
         if (element, attribute) in self._hidden.failed:
             return ""
         return collapsed(element.get(attribute, default))
+
+    def file(self, element: etree._Element, attribute: str) -> str:
+        """A file's path, found from the folder of the configuration; empty for none."""
+        name = self.get(element, attribute)
+        return str(self._document.path.resolve().parent / name) if name else ""
 
     def named(self, way: str, attribute: str = "name") -> dict[str, etree._Element]:
         """The first element of each name."""
@@ -195,6 +204,10 @@ def _channels(tree: _Tree) -> None:
             if protocol in VERSIONS and of != protocol:
                 tree.fault(child, "", f"<{etree.QName(child).localname}> is for {of} alone")
             _login(tree, child, protocol)
+            if etree.QName(child).localname == "connection":
+                _tls_of_connection(tree, child)
+            elif etree.QName(child).localname == "listener":
+                _tls_of_listener(tree, child)
         _parts_of_a_channel(tree, channel, protocol)
         _encodings(tree, channel, protocol)
 
@@ -208,6 +221,48 @@ def _login(tree: _Tree, element: etree._Element, protocol: str) -> None:
     most = SECRET_OCTETS.get(protocol)
     if most is not None and len(tree.get(element, "password").encode()) > most:
         tree.fault(element, "password", f"password: {protocol} takes at most {most} characters")
+
+
+def _tls_of_connection(tree: _Tree, connection: etree._Element) -> None:
+    if tree.get(connection, "tls") != "true":
+        for attribute in connection.attrib:
+            if str(attribute).startswith("tls-"):
+                message = f'{attribute} has no effect without tls="true"'
+                tree.fault(connection, str(attribute), message)
+        return
+    if tree.get(connection, "tls-verify") == "false":
+        message = "tls-verify: the gateway's certificate is not checked: anybody may pose as it"
+        tree.warn(connection, "tls-verify", message)
+    _tls_files(tree, connection)
+
+
+def _tls_of_listener(tree: _Tree, listener: etree._Element) -> None:
+    if tree.get(listener, "tls-ca") and not tree.get(listener, "tls-certificate"):
+        message = "tls-ca has no effect without tls-certificate"
+        tree.fault(listener, "tls-ca", message)
+    _tls_files(tree, listener)
+
+
+def _tls_files(tree: _Tree, element: etree._Element) -> None:
+    """Files that cannot be used, found before a connection needs them."""
+    ca, certificate, key = (
+        tree.file(element, name) for name in ("tls-ca", "tls-certificate", "tls-key")
+    )
+    if key and not certificate:
+        tree.fault(element, "tls-key", "tls-key has no effect without tls-certificate")
+        return
+    for attribute, files in (("tls-ca", (ca, "", "")), ("tls-certificate", ("", certificate, key))):
+        if not any(files):
+            continue
+        try:
+            client_context(*files)
+        except ssl.SSLError as error:
+            tree.fault(element, attribute, f"{attribute}: not usable: {fault(error)}")
+        except OSError as error:
+            tree.fault(element, attribute, f"{attribute}: cannot be read: {error.strerror}")
+    if key and Path(key).exists() and is_exposed(Path(key)):
+        message = f"tls-key: others than the owner may read {key}; cure: chmod 600"
+        tree.warn(element, "tls-key", message)
 
 
 def _encodings(tree: _Tree, channel: etree._Element, protocol: str) -> None:
