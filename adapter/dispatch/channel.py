@@ -156,13 +156,16 @@ class Channel:
         if not tokens:
             await asyncio.sleep(self._pace.wait_s())
             return True
-        pulled = self._lanes.pull(self._routes.served_by(self.name), tokens)
+        pulled = self._lanes.pull(self._serves, tokens)
         # A long message may use more than there was: the bucket goes into debt for it.
         self._pace.put_back(tokens - sum(map(_segments, pulled)))
         if not pulled:
             return False
         await self._send(pulled)
         return True
+
+    def _serves(self, carrier: str, avoid: tuple[str, ...]) -> bool:
+        return self._routes.choice(carrier, avoid) == self.name
 
     def _open_places(self) -> int:
         """How many more messages may be begun. On the wire, or answered and not recorded yet,
@@ -273,6 +276,8 @@ class Channel:
                 code=code,
                 due_at=now,
                 remaining=waiting.parts,
+                sent=False,
+                avoid=waiting.avoid,
             )
         )
 
@@ -329,7 +334,10 @@ class Channel:
         self.in_flight -= 1
         if not self.in_flight:
             self._idle.set()
-        self._recorder.outcome(flight.outcome(self._clock()))
+        elsewhere = flight.turned_away and self._routes.elsewhere(
+            flight.waiting.message.carrier.value, flight.avoid
+        )
+        self._recorder.outcome(flight.outcome(self._clock(), elsewhere=elsewhere))
 
 
 def _by_expiry(messages: Sequence[Waiting], now: int) -> tuple[list[Waiting], list[Waiting]]:

@@ -32,6 +32,8 @@ class Flight:
     refused_code: str = ""
     again_code: str = ""
     sent: bool = False
+    turned_away: bool = False
+    """The carrier asked for another channel."""
 
     def answered(self, number: int, answer: Answer) -> bool:
         """A segment was answered; whether the message has ended by that."""
@@ -46,6 +48,7 @@ class Flight:
             else:
                 self.again.append(number)
                 self.again_code = answer.code
+                self.turned_away |= answer.action is Action.OTHER_CHANNEL
         return not self.open
 
     def _answered_late(self, number: int, answer: Answer) -> bool:
@@ -68,9 +71,18 @@ class Flight:
             self.again_code = self.again_code or UNSENT
         return not self.open
 
-    def outcome(self, now: int) -> Outcome:
-        """How the ended message is to be recorded."""
-        verdict, due_at, code = self._verdict(now)
+    @property
+    def avoid(self) -> tuple[str, ...]:
+        """The channels that turned the message away, this one last if it did."""
+        before = self.waiting.avoid
+        if not self.turned_away:
+            return before
+        return (*(name for name in before if name != self.channel), self.channel)
+
+    def outcome(self, now: int, *, elsewhere: bool = False) -> Outcome:
+        """How the ended message is to be recorded. `elsewhere`: there is a channel for it that
+        has not turned it away."""
+        verdict, due_at, code = self._verdict(now, elsewhere=elsewhere)
         return Outcome(
             waiting=self.waiting,
             channel=self.channel,
@@ -80,10 +92,12 @@ class Flight:
             code=code,
             due_at=due_at,
             remaining=tuple(sorted((*self.lost, *self.again))),
+            sent=self.sent,
+            avoid=self.avoid,
         )
 
-    def _verdict(self, now: int) -> tuple[Verdict, int, str]:
-        tries = self.waiting.tries + 1
+    def _verdict(self, now: int, *, elsewhere: bool) -> tuple[Verdict, int, str]:
+        tries = self.waiting.tries - self.waiting.unsent + 1
         if self.refused_code:
             return Verdict.REJECTED, 0, self.refused_code
         if self.lost:
@@ -93,6 +107,9 @@ class Flight:
         if not self.sent:
             # Nothing reached the wire: no fault of the message, so nothing to wait for.
             return Verdict.RETRY, now, UNSENT
+        if self.turned_away and elsewhere and self.channel not in self.waiting.avoid:
+            # Each channel can turn it away once, so this ends by itself.
+            return Verdict.RETRY, now, self.again_code
         if tries >= self.policy.tries:
             return Verdict.REJECTED, 0, self.again_code
         return Verdict.RETRY, now + backoff_ms(self.policy, tries), self.again_code

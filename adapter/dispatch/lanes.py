@@ -1,9 +1,10 @@
 """The active queue: a bounded, ordered view of the spool (promises 6 and 7).
 
 There is a queue for each (carrier, lane, client). A higher lane goes first; inside a lane
-the clients take turns, message by message. What was just accepted is kept in memory while
-there is room; everything else stays on disk and is read, in the order it is due, when its
-queue runs low. So memory is bounded by `active`, and a backlog costs disk.
+the clients take turns, message by message. What some channels turned away goes beside the
+rest of its queue, so that neither holds up the other. What was just accepted is kept in memory
+while there is room; everything else stays on disk and is read, in the order it is due, when
+its queue runs low. So memory is bounded by `active`, and a backlog costs disk.
 
 A queue never waits for another one's reading.
 
@@ -16,8 +17,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cache
 
 import structlog
 
@@ -32,18 +34,33 @@ log = structlog.get_logger(__name__)
 READ_AGAIN_MS = 1_000
 
 
+Serves = Callable[[str, tuple[str, ...]], bool]
+"""Whether messages to a carrier, that avoid these channels, are wanted."""
+
+
 @dataclass(slots=True, eq=False)
 class _Queue:
     """`more`: the spool has due messages that are not here. `look_at`: when something there
-    becomes due. `here`: in `entries`, or handed out while their spool rows may still be there."""
+    becomes due. `held`: messages in its rows. `here`: these, or handed out while their spool
+    rows may still be there."""
 
     key: QueueKey
-    entries: deque[Waiting] = field(default_factory=deque)
+    held: int = 0
     here: set[int] = field(default_factory=set)
     more: bool = False
     look_at: int | None = None
     reading: bool = False
-    in_ring: bool = False
+    rows: dict[tuple[str, ...], _Row] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class _Row:
+    """Those of a queue that avoid the same channels. It is in its lane's ring, and among the
+    queue's rows, while it has entries."""
+
+    queue: _Queue
+    avoid: tuple[str, ...]
+    entries: deque[Waiting] = field(default_factory=deque)
 
 
 class Lanes:
@@ -64,7 +81,7 @@ class Lanes:
         self._active = active
         self._chunk = chunk
         self._queues: dict[tuple[str, str, str], _Queue] = {}
-        self._rings: dict[str, deque[_Queue]] = {lane.value: deque() for lane in Lane}
+        self._rings: dict[str, deque[_Row]] = {lane.value: deque() for lane in Lane}
         self._handed: dict[int, _Queue] = {}
         self._held = 0
         self._readings: set[asyncio.Task[None]] = set()
@@ -112,14 +129,15 @@ class Lanes:
         """A message of this queue was deferred to `due_at`."""
         self._look(self._queue(key), due_at)
 
-    def pull(self, carriers: Sequence[str], segments: int) -> list[Waiting]:
-        """The next messages for these carriers, of `segments` segments together (the last
-        one may pass that). Tell `settled` about each of them once `begin` has answered."""
+    def pull(self, serves: Serves, segments: int) -> list[Waiting]:
+        """The next messages that are wanted, of `segments` segments together (the last one may
+        pass that). Tell `settled` about each of them once `begin` has answered."""
         pulled: list[Waiting] = []
+        asked = cache(serves)
         for lane in Lane:
             if segments <= 0:
                 break
-            segments -= self._pull_lane(self._rings[lane.value], carriers, segments, pulled)
+            segments -= self._pull_lane(self._rings[lane.value], asked, segments, pulled)
         return pulled
 
     def settled(self, handed: Iterable[Waiting], *, back: bool = False) -> None:
@@ -151,40 +169,40 @@ class Lanes:
         return queue
 
     def _append(self, queue: _Queue, waiting: Waiting) -> None:
-        queue.entries.append(waiting)
+        row = queue.rows.get(waiting.avoid)
+        if row is None:
+            row = queue.rows[waiting.avoid] = _Row(queue, waiting.avoid)
+            self._rings[queue.key.lane].append(row)
+        row.entries.append(waiting)
         queue.here.add(waiting.message.id)
+        queue.held += 1
         self._held += 1
-        if not queue.in_ring:
-            queue.in_ring = True
-            self._rings[queue.key.lane].append(queue)
 
     def _pull_lane(
-        self,
-        ring: deque[_Queue],
-        carriers: Sequence[str],
-        segments: int,
-        pulled: list[Waiting],
+        self, ring: deque[_Row], serves: Serves, segments: int, pulled: list[Waiting]
     ) -> int:
         taken = skipped = 0
         while taken < segments and skipped < len(ring):
-            queue = ring[0]
-            if queue.key.carrier not in carriers:
+            row = ring[0]
+            queue = row.queue
+            if not serves(queue.key.carrier, row.avoid):
                 ring.rotate(-1)
                 skipped += 1
                 continue
             skipped = 0
-            waiting = queue.entries.popleft()
+            waiting = row.entries.popleft()
+            queue.held -= 1
             self._held -= 1
             self._handed[waiting.message.id] = queue
             pulled.append(waiting)
             taken += len(waiting.parts) or waiting.message.segments
-            if queue.entries:
+            if row.entries:
                 ring.rotate(-1)
             else:
                 ring.popleft()
-                queue.in_ring = False
+                del queue.rows[row.avoid]
             # Read on before it runs empty, so that the channel need not wait for the store.
-            if queue.more and len(queue.entries) < self._chunk // 2:
+            if queue.more and queue.held < self._chunk // 2:
                 self._read(queue)
         return taken
 
@@ -192,7 +210,7 @@ class Lanes:
         queue.look_at = at if queue.look_at is None else min(queue.look_at, at)
 
     def _read_if_empty(self, queue: _Queue) -> None:
-        if not queue.entries:
+        if not queue.held:
             self._read(queue)
 
     def _read(self, queue: _Queue) -> None:

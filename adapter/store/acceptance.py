@@ -303,7 +303,9 @@ def _add_rows(
                 None,
             )
         )
-        waiting.append((each.id, carrier, lane, its.client, due_at, expire_at, 0, False, None))
+        waiting.append(
+            (each.id, carrier, lane, its.client, due_at, expire_at, 0, False, None, 0, None)
+        )
         counts.add(
             accepted_at,
             its.client,

@@ -84,6 +84,7 @@ def settle_doubts(
             submission.c.expire_at,
             attempt.c.number,
             attempt.c.parts,
+            attempt.c.unsent,
             attempt.c.channel,
             attempt.c.started_at,
         )
@@ -98,11 +99,11 @@ def settle_doubts(
     steps: list[Step] = []
     for row in rows:
         known = Known(*row[:width])
-        lane, expire_at, number, parts, channel, started_at = row[width:]
+        lane, expire_at, number, parts, unsent, channel, started_at = row[width:]
         if rule(known.client, Lane(lane)) is DoubtRule.RESEND and expire_at > now:
             again.append(
                 (known.message_id, known.carrier, lane, known.client, now, expire_at, number, True,
-                 parts)
+                 parts, unsent, None)
             )  # fmt: skip
         else:
             steps.append(Step(known, State.UNKNOWN, NO_ANSWER, channel, started_at, now))

@@ -20,6 +20,8 @@ from adapter.store.clock import from_ms
 from adapter.store.reading import reading
 from adapter.store.schema import attempt, message, spool, submission
 
+AVOID_LENGTH = 500
+
 
 def queue_keys(engine: Engine) -> list[QueueKey]:
     """Every queue that has something waiting, due or not."""
@@ -49,6 +51,8 @@ def read_due(
             spool.c.tries,
             spool.c.in_doubt,
             spool.c.parts,
+            spool.c.unsent,
+            spool.c.avoid,
             message.c.ref,
             message.c.mobile,
             message.c.content,
@@ -74,12 +78,14 @@ def read_due(
 
 
 def _waiting(row: Sequence[Any], key: QueueKey, shared: dict[int, Submission]) -> Waiting:
-    made, tries, in_doubt, parts, ref, mobile, content, segments, *its = row
+    made, tries, in_doubt, parts, unsent, avoid, ref, mobile, content, segments, *its = row
     of = shared.get(its[0])
     if of is None:
         of = shared[its[0]] = submission_of(its)
     own = Message(made, of.id, ref or "", mobile, Carrier(key.carrier), content, segments)
-    return Waiting(own, of, tries, in_doubt, parse_parts(parts))
+    return Waiting(
+        own, of, tries, in_doubt, parse_parts(parts), unsent=unsent, avoid=parse_avoid(avoid)
+    )
 
 
 def submission_of(row: Sequence[Any]) -> Submission:
@@ -113,6 +119,18 @@ def format_parts(parts: Sequence[int]) -> str | None:
     return ",".join(map(str, parts)) or None
 
 
+def parse_avoid(text: str | None) -> tuple[str, ...]:
+    return tuple(text.split(",")) if text else ()
+
+
+def format_avoid(channels: Sequence[str]) -> str | None:
+    """The last ones that fit: whoever asked longest ago is asked again first."""
+    text = ",".join(channels)
+    while len(text) > AVOID_LENGTH:
+        _, _, text = text.partition(",")
+    return text or None
+
+
 def begin(connection: Connection, begins: Sequence[Begin]) -> set[int]:
     """Record attempts before the wire (promise 4); the messages that are ours to send.
 
@@ -136,6 +154,7 @@ def begin(connection: Connection, begins: Sequence[Begin]) -> set[int]:
                 each.at,
                 None,
                 None,
+                each.waiting.unsent,
             )
             for each in begins
             if each.waiting.message.id in owned

@@ -23,6 +23,7 @@ from tests.dispatch.virtual import clock
 _numbers = itertools.count(1)
 OK = Answer(True, "id", "0", Action.NONE)
 BUSY = Answer(False, "", "9", Action.RETRY)
+OTHER = Answer(False, "", "84", Action.OTHER_CHANNEL)
 REFUSED = Answer(False, "", "5", Action.PERMANENT)
 
 
@@ -138,7 +139,13 @@ class MemorySpool:
             self.finished.append(each)
             if each.verdict is Verdict.RETRY:
                 again = Waiting(
-                    its.message, its.submission, its.tries + 1, its.in_doubt, each.remaining
+                    its.message,
+                    its.submission,
+                    its.tries + 1,
+                    its.in_doubt,
+                    each.remaining,
+                    unsent=its.unsent + (not each.sent),
+                    avoid=each.avoid,
                 )
                 self.rows[its.message.id] = each.due_at, again
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -11,10 +12,11 @@ import pytest
 
 from adapter.domain.outcomes import Verdict
 from adapter.domain.states import Lane
-from connectors import text
+from connectors import splitting
 from connectors.pace import TokenBucket
+from connectors.splitting import Split
 from connectors.values import Answer, Submit
-from tests.dispatch.memory_spool import BUSY, OK, REFUSED, STOP_S, House, waiting
+from tests.dispatch.memory_spool import BUSY, OK, OTHER, REFUSED, STOP_S, House, waiting
 from tests.dispatch.virtual import VirtualLoop, run
 
 
@@ -171,6 +173,80 @@ def test_the_next_channel_serves_while_the_first_is_down() -> None:
     run(test())
 
 
+def test_who_is_turned_away_by_one_channel_goes_over_the_next() -> None:
+    async def test() -> None:
+        house = House(channels=3)
+        a, b, c = (house.lines[name][0] for name in "abc")
+        a.answer = b.answer = lambda _: OTHER
+        await house.dispatcher.start()
+        accepted = house.accept(*(waiting() for _ in range(10)))
+        await house.until_ended(10)
+        assert len(house.spool.ended(Verdict.SUBMITTED)) == 10
+        numbers = [each.message.mobile for each in accepted]
+        for line in (a, b, c):
+            assert sorted(submit.destination for _, submit in line.sent) == sorted(numbers)
+        # Nobody waits for the back-off of the lane.
+        assert c.sent[-1][0] < 1.0
+        await house.dispatcher.stop(STOP_S)
+
+    run(test())
+
+
+def test_where_there_is_no_other_channel_the_same_one_is_asked_again_later() -> None:
+    async def test() -> None:
+        house = House(channels=2)
+        a, b = (house.lines[name][0] for name in "ab")
+        a.answer = lambda _: OTHER
+        b.fall()
+        await house.dispatcher.start()
+        house.accept(waiting())
+        await house.until_ended(1)
+        assert [each.verdict for each in house.spool.finished] == [Verdict.RETRY] * 3 + [
+            Verdict.REJECTED
+        ]
+        assert [len(a.sent), len(b.sent)] == [4, 0]
+        await house.dispatcher.stop(STOP_S)
+
+    run(test())
+
+
+def test_a_restart_does_not_forget_who_was_turned_away() -> None:
+    async def test() -> None:
+        house = House(channels=2)
+        message = waiting()
+        message.avoid = ("a",)
+        house.spool.put(message)
+        await house.dispatcher.start()
+        await house.until_ended(1)
+        assert [len(house.lines[name][0].sent) for name in "ab"] == [0, 1]
+        await house.dispatcher.stop(STOP_S)
+
+    run(test())
+
+
+def test_a_link_that_falls_before_it_sends_uses_up_no_tries() -> None:
+    async def test() -> None:
+        house = House()
+        await house.dispatcher.start()
+        line = house.line
+        submit_many = line.submit_many
+
+        def fall_first(submits: Sequence[Submit]) -> None:
+            line.up = len(house.spool.finished) >= 50
+            submit_many(submits)
+            line.up = True
+
+        line.submit_many = fall_first  # type: ignore[method-assign]
+        line.answer = lambda _: BUSY
+        house.accept(waiting())
+        await house.until_ended(1)
+        assert len(line.sent) == 4
+        assert house.spool.ended(Verdict.REJECTED)
+        await house.dispatcher.stop(STOP_S)
+
+    run(test())
+
+
 def test_while_all_channels_are_down_everything_waits_untouched() -> None:
     async def test() -> None:
         house = House(channels=2)
@@ -300,17 +376,17 @@ def test_what_expires_while_the_store_is_away_is_not_sent_when_it_is_back() -> N
 def test_a_text_that_cannot_be_sent_does_not_stop_the_channel(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    split = text.split
+    split = splitting.split
 
-    def split_but_not_long_ones(content: str, **options: Any) -> text.Split:
+    def split_but_not_long_ones(content: str, *options: Any, **more: Any) -> Split:
         if content.startswith("长"):
             raise ValueError(content)
-        return split(content, **options)
+        return split(content, *options, **more)
 
     async def test() -> None:
         house = House()
         await house.dispatcher.start()
-        monkeypatch.setattr(text, "split", split_but_not_long_ones)
+        monkeypatch.setattr(splitting, "split", split_but_not_long_ones)
         broken, good = house.accept(waiting(segments=2), waiting())
         await house.until_ended(2)
         assert house.spool.ended(Verdict.REJECTED) == [broken.message.id]

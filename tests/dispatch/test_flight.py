@@ -125,3 +125,44 @@ def test_nothing_ends_twice(late: Fate) -> None:
     assert not tell(flight, 1, late)
     assert not tell(flight, 2, late)
     assert flight.outcome(NOW) == before
+
+
+OTHER = Answer(False, "", "84", Action.OTHER_CHANNEL)
+
+
+def turned_away(channel: str, avoid: tuple[str, ...], tries: int, *, elsewhere: bool) -> Outcome:
+    message = waiting()
+    message.tries, message.avoid = tries, avoid
+    flight = Flight(message, channel, POLICY, {1})
+    assert flight.answered(1, OTHER)
+    return flight.outcome(NOW, elsewhere=elsewhere)
+
+
+def test_who_is_turned_away_goes_elsewhere_at_once_however_often_it_was_tried() -> None:
+    outcome = turned_away("b", ("a",), POLICY.tries, elsewhere=True)
+    assert (outcome.verdict, outcome.due_at, outcome.avoid) == (Verdict.RETRY, NOW, ("a", "b"))
+
+
+@pytest.mark.parametrize(("avoid", "elsewhere"), [((), False), (("b",), True)])
+def test_who_has_nowhere_else_to_go_waits_and_ends_as_any_other(
+    avoid: tuple[str, ...], elsewhere: bool
+) -> None:
+    first = turned_away("b", avoid, 0, elsewhere=elsewhere)
+    assert first.verdict is Verdict.RETRY
+    assert first.due_at > NOW
+    assert first.avoid == ("b",)
+    last = turned_away("b", avoid, POLICY.tries - 1, elsewhere=elsewhere)
+    assert (last.verdict, last.code) == (Verdict.REJECTED, "84")
+
+
+def test_what_never_reached_the_wire_is_no_try() -> None:
+    message = waiting()
+    message.tries, message.unsent = 1_000, 1_000
+    flight = Flight(message, "main", POLICY, {1})
+    assert flight.gone(1, sent=False)
+    assert not flight.outcome(NOW).sent
+    message.tries = message.unsent + POLICY.tries - 2
+    flight = Flight(message, "main", POLICY, {1})
+    tell(flight, 1, Fate.BUSY)
+    outcome = flight.outcome(NOW)
+    assert (outcome.verdict, outcome.sent) == (Verdict.RETRY, True)

@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from adapter.dispatch.lanes import Lanes
+from adapter.dispatch.lanes import Lanes, Serves
 from adapter.domain.outcomes import Begin, Outcome, QueueKey, Verdict
 from adapter.domain.states import Carrier, Lane
 from adapter.domain.values import Waiting
@@ -17,6 +17,11 @@ from tests.dispatch.memory_spool import MemorySpool, key_of, waiting
 from tests.dispatch.virtual import clock, run
 
 EVERY = tuple(carrier.value for carrier in Carrier)
+
+
+def to(carriers: tuple[str, ...]) -> Serves:
+    """Messages to these, whatever they avoid."""
+    return lambda carrier, _avoid: carrier in carriers
 
 
 class Desk:
@@ -37,7 +42,7 @@ class Desk:
 
     async def send(self, segments: int = 10, carriers: tuple[str, ...] = EVERY) -> list[Waiting]:
         """Pull and begin; what may be sent."""
-        pulled = self.lanes.pull(carriers, segments)
+        pulled = self.lanes.pull(to(carriers), segments)
         owned = await self.spool.begin([Begin(each, "a", clock()) for each in pulled])
         self.lanes.settled(pulled)
         return [each for each in pulled if each.message.id in owned]
@@ -84,6 +89,23 @@ def test_only_the_carriers_asked_for() -> None:
         assert Counter(each.message.carrier for each in got) == {"unicom": 5, "telecom": 5}
         assert await desk.send(100, ()) == []
         assert len(await desk.send(100)) == 10
+
+    run(test())
+
+
+def test_what_was_turned_away_holds_up_nobody_and_is_read_from_the_spool() -> None:
+    async def test() -> None:
+        desk = Desk()
+        messages = [waiting() for _ in range(8)]
+        for each in messages[:4]:
+            each.avoid = ("a",)
+        desk.spool.put(*messages)
+        await desk.lanes.restore()
+        await asyncio.sleep(0.1)
+        assert desk.lanes.pull(lambda _, avoid: "a" not in avoid, 100) == messages[4:]
+        assert desk.lanes.held == 4
+        assert desk.lanes.pull(lambda _, avoid: avoid == ("a",), 100) == messages[:4]
+        assert desk.lanes.held == 0
 
     run(test())
 
@@ -179,9 +201,9 @@ def test_a_message_that_a_reading_found_before_the_news_came_is_here_once() -> N
         assert desk.lanes.held == 1
         desk.lanes.add([its])
         assert desk.lanes.held == 1
-        pulled = desk.lanes.pull(EVERY, 10)
+        pulled = desk.lanes.pull(to(EVERY), 10)
         desk.lanes.add([its])
-        assert desk.lanes.pull(EVERY, 10) == []
+        assert desk.lanes.pull(to(EVERY), 10) == []
         desk.lanes.settled(pulled)
 
     run(test())
@@ -191,7 +213,7 @@ def test_what_could_not_be_begun_waits_again() -> None:
     async def test() -> None:
         desk = Desk()
         accepted = desk.accept(*(waiting() for _ in range(5)))
-        pulled = desk.lanes.pull(EVERY, 3)
+        pulled = desk.lanes.pull(to(EVERY), 3)
         desk.lanes.settled(pulled, back=True)
         sent = await desk.send_all(5)
         assert {e.message.id for e in sent} == {e.message.id for e in accepted}
@@ -248,7 +270,7 @@ def test_nothing_is_handed_out_twice_or_forgotten_whatever_happens(seed: int) ->
             desk.lanes.add(fresh)
 
         async def pull() -> None:
-            pulled = desk.lanes.pull(EVERY, chance.randrange(1, 20))
+            pulled = desk.lanes.pull(to(EVERY), chance.randrange(1, 20))
             made = [each.message.id for each in pulled]
             assert len(set(made)) == len(made)
             assert not out.keys() & set(made), "handed out while it was sent"

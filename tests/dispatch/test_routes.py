@@ -1,23 +1,28 @@
-"""Which channel serves which carrier, for every combination of channels that are up."""
+"""Which channel takes a message, for every combination of channels that are up and avoided."""
 
 from __future__ import annotations
 
 import itertools
 
+import pytest
+
 from adapter.dispatch.routes import Routes
 
 CHANNELS = {"mobile": ("a", "b", "c"), "unicom": ("b", "a"), "telecom": ("c",)}
+EVERY = list(itertools.product((False, True), repeat=3))
 
 
-def test_a_carrier_is_served_by_its_first_choice_that_is_up() -> None:
-    for up in itertools.product((False, True), repeat=3):
+@pytest.mark.parametrize("carrier", CHANNELS)
+def test_the_first_that_is_up_and_not_avoided_else_the_first_that_is_up(carrier: str) -> None:
+    for up, avoided in itertools.product(EVERY, EVERY):
         is_up = dict(zip("abc", up, strict=True))
+        avoid = {name for name, so in zip("abc", avoided, strict=True) if so}
         routes = Routes(CHANNELS, is_up.__getitem__)
-        for carrier, ordered in CHANNELS.items():
-            first = next((name for name in ordered if is_up[name]), None)
-            serving = [n for n in "abc" if is_up[n] and carrier in routes.served_by(n)]
-            assert serving == ([first] if first else [])
+        there = [name for name in CHANNELS[carrier] if is_up[name]]
+        wanted = [name for name in there if name not in avoid]
+        assert routes.choice(carrier, avoid) == next(iter(wanted or there), None)
+        assert routes.elsewhere(carrier, avoid) == bool(wanted)
 
 
-def test_a_channel_in_no_route_serves_nobody() -> None:
-    assert Routes(CHANNELS, lambda _: True).served_by("d") == ()
+def test_a_carrier_without_a_route_has_no_channel() -> None:
+    assert Routes(CHANNELS, lambda _: True).choice("broadnet") is None
