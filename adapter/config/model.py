@@ -232,12 +232,22 @@ class Policies:
 
 
 @dataclass(frozen=True, slots=True)
+class Backup:
+    """A backup into the folder `to` every so often, of which the newest `keep` are kept."""
+
+    to: str
+    every_s: float = 86_400.0
+    keep: int = 14
+
+
+@dataclass(frozen=True, slots=True)
 class Jobs:
     """`keep_days` for messages, inbound texts and receipts (R-1.2.3 asks for six months)."""
 
     keep_days: int = 200
     statistics_keep_days: int = 1_100
     notices_keep_days: int = 30
+    backup: Backup | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,15 +262,6 @@ class Logging:
 @dataclass(frozen=True, slots=True)
 class Security:
     """`key_file` opens `{enc:...}` secrets."""
-@dataclass(frozen=True, slots=True)
-class Backup:
-    """A backup into the folder `to` every so often, of which the newest `keep` are kept."""
-
-    to: str
-    every_s: float = 86_400.0
-    keep: int = 14
-
-
 
     key_file: str = ""
 
@@ -268,7 +269,6 @@ class Backup:
 @dataclass(frozen=True, slots=True)
 class Config:
     """A whole configuration, checked. Relative paths were resolved against `path`'s folder."""
-    backup: Backup | None = None
 
     path: Path
     node: Node = field(default_factory=Node)
