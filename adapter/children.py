@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +26,7 @@ class Child:
     """A running command; what it prints goes to the end of `log`."""
 
     name: str
+    arguments: Sequence[str]
     log: Path
     process: subprocess.Popen[bytes]
 
@@ -44,6 +46,17 @@ class Children:
 
     def start(self, name: str, *arguments: str) -> Child:
         """`python -m adapter ARGUMENTS`. Raises OSError."""
+        child = self._spawn(name, arguments)
+        self._running.append(child)
+        return child
+
+    def revive(self, dead: Child) -> Child:
+        """The same command once more, in the place of one that ended. Raises OSError."""
+        child = self._spawn(dead.name, dead.arguments)
+        self._running[self._running.index(dead)] = child
+        return child
+
+    def _spawn(self, name: str, arguments: Sequence[str]) -> Child:
         log = self.folder / f"{name}.log"
         with log.open("ab") as output:
             process = subprocess.Popen(
@@ -54,9 +67,7 @@ class Children:
                 start_new_session=not WINDOWS,
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
             )
-        child = Child(name, log, process)
-        self._running.append(child)
-        return child
+        return Child(name, arguments, log, process)
 
     def kill(self, child: Child) -> None:
         """End one without warning: SIGKILL, on Windows TerminateProcess."""

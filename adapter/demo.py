@@ -5,6 +5,9 @@
 
 Everything lies in the folder of the store (`var/demo/`), logs too, and nothing listens beyond
 127.0.0.1. Folders and databases are made when they are missing and kept when they are there.
+
+A process that ends is started again, so that a visitor may kill the node, or a carrier, and watch
+what becomes of the messages. One that ends at the start, or too often, ends the demo.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import sqlite3
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -33,6 +37,8 @@ from adapter.files import published
 from dbpoll.ddl import ddl
 
 READY_WAIT_S = 60.0
+REVIVALS, WITHIN_S = 5, 60.0
+"""How often a process may end before the demo gives up."""
 PASSWORD = "his-demo"  # noqa: S105 - the contract's, for a node that only this machine reaches
 
 GUIDE = """\
@@ -47,9 +53,10 @@ The demo is running; Ctrl-C stops it.
 
 In another terminal, in this folder:
 
-  A HIS inserts a row:
+  A HIS inserts a row, here with a number of each carrier:
     {python} -m adapter.demo --sql "insert into SMS_OUTBOUND (MOBILE, CONTENT, BUSINESS) \
-values ('13800138000', 'Your appointment is at 14:30 tomorrow.', 'appointment')"
+values ('13800138000;13000130000;13300133000;19200192000', \
+'Your appointment is at 14:30 tomorrow.', 'appointment')"
 
   A system calls the SOAP service:
     curl -s -H "Content-Type: text/xml; charset=utf-8" --data-binary @{envelope} {web}/soap
@@ -57,7 +64,11 @@ values ('13800138000', 'Your appointment is at 14:30 tomorrow.', 'appointment')"
   What became of them, a second or two later (STATUS 3 is delivered):
     {python} -m adapter.demo --sql "select ID, STATUS, RESULT_CODE, MESSAGE_ID, DONE_AT \
 from SMS_OUTBOUND order by ID desc limit 10"
+    {python} -m adapter.demo --sql "select MOBILE, STATE, CARRIER_CODE, CHANNEL, DONE_AT \
+from SMS_RECEIPT order by rowid desc limit 10"
     {python} -m adapter status {config}
+
+  Kill the node, or a carrier, whenever you like: it is started again, and nothing is lost.
 """
 
 
@@ -82,8 +93,7 @@ def start(config: Config) -> None:
         wait_until_ready(config, children, node, asked)
         if not asked.is_set():
             click.echo(guide(config, folder))
-        while not asked.wait(0.5):
-            refuse_dead(children)
+        keep_alive(children, asked)
         click.echo("Stopping: the node first, then the carriers.")
         for name in children.stop():
             click.echo(f"{name} did not stop in time and was killed.", err=True)
@@ -173,6 +183,23 @@ def ready(host: str, port: int) -> bool:
         return False
     finally:
         connection.close()
+
+
+def keep_alive(children: Children, asked: threading.Event) -> None:
+    """Start again what ends, until a signal comes. Raises DemoError when it ends too often."""
+    revived: dict[str, deque[float]] = {}
+    while not asked.wait(0.2):
+        child = children.dead()
+        if child is None or asked.is_set():
+            continue
+        times = revived.setdefault(child.name, deque(maxlen=REVIVALS))
+        now = time.monotonic()
+        if len(times) == REVIVALS and now - times[0] < WITHIN_S:
+            refuse_dead(children)
+        times.append(now)
+        children.revive(child)
+        status = child.process.returncode
+        click.echo(f"{child.name} ended with status {status} ({shown(child.log)}): started again.")
 
 
 def refuse_dead(children: Children) -> None:

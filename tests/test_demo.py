@@ -9,10 +9,11 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ def configuration(tmp_path: Path) -> Path:
     folder.mkdir(parents=True)
     shipped = ROOT / "conf" / "demo"
     text = (shipped / "adapter.xml").read_text(encoding="utf-8")
-    for port in (8080, 17890):
+    for port in (8080, 17890, 18801, 18802, 18890, 12775):
         text = text.replace(str(port), str(free_port()))
     (folder / "adapter.xml").write_text(text, encoding="utf-8")
     (folder / "send.xml").write_bytes((shipped / "send.xml").read_bytes())
@@ -79,8 +80,16 @@ def running(configuration: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Po
         process.kill()
 
 
+NUMBERS = {
+    "mobile": "13800138000",
+    "unicom": "13000130000",
+    "telecom": "13300133000",
+    "broadnet": "19200192000",
+}
+
+
 @pytest.mark.slow
-def test_a_row_and_a_call_arrive_and_a_signal_stops_everything(
+def test_each_carrier_delivers_a_node_that_dies_comes_back_and_a_signal_stops_everything(
     running: tuple[subprocess.Popen[str], str], configuration: Path
 ) -> None:
     process, printed = running
@@ -90,16 +99,17 @@ def test_a_row_and_a_call_arrive_and_a_signal_stops_everything(
     assert f"{web}/soap?wsdl" in printed
     assert str(his) in printed or "var/demo/his.db" in printed
 
-    insert = "insert into SMS_OUTBOUND (MOBILE, CONTENT) values ('13800138000', 'hello')"
-    told = subprocess.run(
-        [sys.executable, "-m", "adapter.demo", "--config", str(configuration), "--sql", insert],
-        check=True,
-        capture_output=True,
-        encoding="utf-8",
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )
-    assert "1 row(s)" in told.stdout
+    insert(configuration, ";".join(NUMBERS.values()))
+    until(lambda: receipts(his) == NUMBERS, process)
     until(lambda: statuses(his) == [3], process)
+    for channel in config.channels:
+        seen = submits(his.parent / f"{demo.carrier_name(channel)}.jsonl")
+        assert [each["destination"][-11:] for each in seen] == [NUMBERS[channel.name]]
+        assert [each["text"] for each in seen] == ["【示范医院】hello"]
+
+    kill_node(configuration)
+    insert(configuration, NUMBERS["unicom"])
+    until(lambda: statuses(his) == [3, 3], process)
 
     call = urllib.request.Request(
         f"{web}/soap",
@@ -108,15 +118,50 @@ def test_a_row_and_a_call_arrive_and_a_signal_stops_everything(
     )
     with urllib.request.urlopen(call, timeout=GENEROUS_S) as answer:
         assert b":code>OK</" in answer.read()
-    channel = config.channels[0]
-    seen = his.parent / f"{demo.carrier_name(channel)}.jsonl"
-    until(lambda: len(submits(seen)) == 2, process)
-    assert {each["text"] for each in submits(seen)} > {"【示范医院】hello"}
+    mobile = config.channels[0]
+    until(
+        lambda: len(submits(his.parent / f"{demo.carrier_name(mobile)}.jsonl")) == 2,
+        process,
+    )
 
     process.send_signal(signal.SIGTERM)
     assert process.wait(GENEROUS_S) == 0
-    for port in (config.web.port, channel.port):
+    assert process.stdout is not None
+    assert "node ended with status" in process.stdout.read()
+    for port in (config.web.port, *(channel.port for channel in config.channels)):
         assert demo.free("127.0.0.1", port)
+
+
+def insert(configuration: Path, mobile: str) -> None:
+    statement = f"insert into SMS_OUTBOUND (MOBILE, CONTENT) values ('{mobile}', 'hello')"
+    told = subprocess.run(
+        [sys.executable, "-m", "adapter.demo", "--config", str(configuration), "--sql", statement],
+        check=True,
+        capture_output=True,
+        encoding="utf-8",
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert "1 row(s)" in told.stdout
+
+
+def kill_node(configuration: Path) -> None:
+    """Without warning; it is the process that has this configuration."""
+    if sys.platform != "linux":
+        pytest.skip("processes are found in /proc")
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+            if b"run" in words and str(configuration).encode() in words:
+                os.kill(int(folder.name), signal.SIGKILL)
+                return
+    pytest.fail("no node")
+
+
+def receipts(his: Path) -> dict[str, str]:
+    """The number that each channel brought a good receipt for."""
+    wanted = "SELECT CHANNEL, MOBILE FROM SMS_RECEIPT WHERE STATE = 'DELIVERED'"
+    with closing(sqlite3.connect(his)) as database:
+        return dict(database.execute(wanted).fetchall())
 
 
 def statuses(his: Path) -> list[int]:
@@ -152,6 +197,16 @@ def test_a_child_that_ended_is_told_with_its_last_words(tmp_path: Path) -> None:
         child.process.wait(GENEROUS_S)
         with pytest.raises(demo.DemoError, match=r"node ended with status [12](?s:.*)missing\.xml"):
             demo.refuse_dead(children)
+
+
+def test_what_ends_is_started_again_but_not_for_ever(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Children(tmp_path) as children:
+        children.start("node", "run", str(tmp_path / "missing.xml"))
+        with pytest.raises(demo.DemoError, match=r"node ended with status [12](?s:.*)missing\.xml"):
+            demo.keep_alive(children, threading.Event())
+    assert capsys.readouterr().out.count("started again") == demo.REVIVALS
 
 
 def test_a_statement_prints_its_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
