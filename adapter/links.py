@@ -14,11 +14,14 @@ from connectors.smgp.settings import BOTH, RECEIVE, SEND, SmgpSettings
 from connectors.smpp.ids import IdBook, IdForm
 from connectors.smpp.settings import Alphabet, Bind, LongTexts, SmppOptions
 from connectors.tls import client_context, server_context
-from connectors.values import Handler
+from connectors.values import Handler, Submit
+from connectors.web.link import WebLink
 
 
-def open_links(channel: Channel, handler: Handler) -> Sequence[Link]:
+def open_links(channel: Channel, handler: Handler) -> Sequence[Link | WebLink]:
     """The links of a channel, not yet started; the first one has the channel's listener."""
+    if channel.provider is not None:
+        return [WebLink(channel.provider, handler, _reference)]
     links: list[Link] = []
     book = IdBook()
     for number in range(1, channel.links + 1):
@@ -28,6 +31,13 @@ def open_links(channel: Channel, handler: Handler) -> Sequence[Link]:
         else:
             links.append(Link(settings, handler))
     return links
+
+
+def _reference(submit: Submit) -> str:
+    """The message's id: the same whenever the text is sent again, so that a provider can tell."""
+    flight, number = submit.token
+    made: int = flight.waiting.message.id
+    return str(made) if submit.total == 1 else f"{made}-{number}"
 
 
 def _own(

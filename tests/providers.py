@@ -52,6 +52,10 @@ class Given:
 Serve = Callable[[Asked], Given]
 
 
+def _not_found(_asked: Asked) -> Given:
+    return Given(404)
+
+
 class Provider:
     """Answers what it was told to; 404 for anything else. A context."""
 
@@ -140,7 +144,7 @@ class Provider:
         headers = {name.lower(): value for name, value in handler.headers.items()}
         body = handler.rfile.read(length)
         asked = Asked(handler.command, parts.path, parts.query, headers, body)
-        serve = self._serving.get(parts.path, lambda _asked: Given(404))
+        serve = self._serving.get(parts.path, _not_found)
         with self._changed:
             self._asked[parts.path].append(asked)
             self._changed.notify_all()

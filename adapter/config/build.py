@@ -18,6 +18,7 @@ from sqlalchemy.engine import make_url
 
 from adapter.config import model
 from adapter.config.document import NAMESPACE
+from adapter.config.provider import ProviderReader
 from adapter.config.scalars import collapsed, flag, octets, seconds
 from adapter.domain.client import Client
 from adapter.domain.states import Door, DoubtRule, Lane
@@ -29,7 +30,12 @@ _WORDS: dict[str, Callable[[str], Any]] = {
     "networks": str,
     "encodings": str,
     "channels": str,
+    "success_is": str,
+    "delivered": str,
+    "pending": str,
 }
+_SIZES = frozenset({"max_body", "max_answer"})
+_SECRETS = frozenset({"password", "secret", "key"})
 
 
 def build(root: etree._Element, path: Path) -> model.Config:
@@ -91,6 +97,9 @@ def _store(root: etree._Element, folder: Path) -> model.Store:
 
 
 def _channel(element: etree._Element, folder: Path) -> model.Channel:
+    provider = element.find(f"{{{NAMESPACE}}}provider")
+    if provider is not None:
+        return _provided(element, provider, folder)
     connection = element.find(f"{{{NAMESPACE}}}connection")
     assert connection is not None
     listener = _child(element, "listener", model.Listener)
@@ -104,6 +113,19 @@ def _channel(element: etree._Element, folder: Path) -> model.Channel:
         listener=listener and _with_tls_paths(listener, folder),
     )
     return _with_tls_paths(channel, folder)
+
+
+def _provided(element: etree._Element, provider: etree._Element, folder: Path) -> model.Channel:
+    """A channel over web services: its addresses and its account stand in `provider`."""
+    settings = provider_reader(folder).settings(provider, f"{_said(element, 'name')}-1")
+    nowhere = {"version": "", "host": "", "port": 0, "account": "", "password": ""}
+    given = {**_given(provider, model.Channel), **nowhere}
+    return _read(element, model.Channel, **given, provider=settings)
+
+
+def provider_reader(folder: Path) -> ProviderReader:
+    """Reads `<provider>`; relative paths start at `folder`."""
+    return ProviderReader(_given, folder)
 
 
 def _with_tls_paths(values: _T, folder: Path) -> _T:
@@ -152,14 +174,6 @@ def _policies(root: etree._Element) -> model.Policies:
     return model.Policies(lanes=MappingProxyType(lanes), **given)
 
 
-def _section(root: etree._Element, name: str, cls: type[_T]) -> _T:
-    element = _only(root, name)
-    return cls() if element is None else _read(element, cls)
-
-
-def _read(element: etree._Element, cls: type[_T], **more: Any) -> _T:
-    return cls(**{**_given(element, cls), **more})
-
 def _jobs(root: etree._Element, folder: Path) -> model.Jobs:
     element = _only(root, "jobs")
     if element is None:
@@ -167,6 +181,14 @@ def _jobs(root: etree._Element, folder: Path) -> model.Jobs:
     planned = _child(element, "backup", model.Backup)
     return _read(element, model.Jobs, backup=planned and _with_path(planned, "to", folder))
 
+
+def _section(root: etree._Element, name: str, cls: type[_T]) -> _T:
+    element = _only(root, name)
+    return cls() if element is None else _read(element, cls)
+
+
+def _read(element: etree._Element, cls: type[_T], **more: Any) -> _T:
+    return cls(**{**_given(element, cls), **more})
 
 
 def _given(element: etree._Element, cls: type[Any]) -> dict[str, Any]:
@@ -189,11 +211,11 @@ def _reader(name: str, hint: Any) -> tuple[str, str, Callable[[str], Any]]:
     if name in _WORDS:
         word = _WORDS[name]
         return attribute, name, lambda text: tuple(word(w) for w in text.split())
-    if name == "max_body":
+    if name in _SIZES:
         return attribute, name, lambda text: octets(collapsed(text))
     if name.endswith("_s"):
         return attribute[:-2], name, lambda text: hint(seconds(collapsed(text)))
-    if name == "password":
+    if name in _SECRETS:
         return attribute, name, str
     if hint is bool:
         return attribute, name, lambda text: flag(collapsed(text))

@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from adapter.domain.client import Client
 from adapter.domain.states import Carrier, DoubtRule, Lane
+from connectors.web.settings import LongTexts, WebSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,12 @@ class Channel:
     sgip: Sgip | None = None
     smpp: Smpp | None = None
     listener: Listener | None = None
+    provider: WebSettings | None = None
+
+    @property
+    def whole_texts(self) -> bool:
+        """Whether long texts are handed over in one, for the provider to split."""
+        return self.provider is not None and self.provider.long_texts is LongTexts.WHOLE
 
 
 @dataclass(frozen=True, slots=True)

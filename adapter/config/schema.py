@@ -151,7 +151,7 @@ def _allowed(simple: Any) -> str:
     """What a simple type allows."""
     item = simple.item_type if isinstance(simple, XsdList) else simple
     if item is not None and item.enumeration:
-        words = ", ".join(map(str, item.enumeration))
+        words = ", ".join(filter(None, map(str, item.enumeration)))
         if item is not simple:
             return f"some of {words}, separated by spaces"
         return words if len(item.enumeration) == 1 else f"one of {words}"

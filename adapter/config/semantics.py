@@ -18,7 +18,9 @@ from lxml import etree
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from adapter.config.build import provider_reader
 from adapter.config.document import NAMESPACE, Document
+from adapter.config.provider_rules import examine_provider
 from adapter.config.references import Hidden
 from adapter.config.scalars import collapsed, seconds
 from adapter.domain.states import Carrier, Door, Lane
@@ -41,6 +43,7 @@ SECRET_OCTETS = {"sgip": 16, "smgp": 15, "smpp": 64}
 """What a protocol has, and what fits into its login."""
 
 SMPP_SERVICE = 5
+WEB_PROTOCOLS = ("http", "soap")
 OF_PROTOCOL = {"smgp": "smgp", "sgip": "sgip", "smpp": "smpp", "listener": "sgip"}
 """Elements of a channel that one protocol alone has."""
 STORE_DATABASES = {"sqlite": "pysqlite", "postgresql": "psycopg"}
@@ -54,6 +57,7 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost", "0.0.0.0", "::"})  # noq
 _ORDERED = (
     ("channels/channel/connection", "reconnect-min", "reconnect-max", "1s", "60s"),
     ("sources/source", "poll-min", "poll-max", "100ms", "2s"),
+    ("channels/channel/provider", "reconnect-min", "reconnect-max", "1s", "60s"),
     ("policies/lane", "backoff-min", "backoff-max", "2s", "600s"),
 )
 
@@ -89,6 +93,11 @@ class _Tree:
         if (element, attribute) in self._hidden.failed:
             return ""
         return collapsed(element.get(attribute, default))
+
+    @property
+    def folder(self) -> Path:
+        """Where relative paths start."""
+        return self._document.path.resolve().parent
 
     def file(self, element: etree._Element, attribute: str) -> str:
         """A file's path, found from the folder of the configuration; empty for none."""
@@ -208,8 +217,34 @@ def _channels(tree: _Tree) -> None:
                 _tls_of_connection(tree, child)
             elif etree.QName(child).localname == "listener":
                 _tls_of_listener(tree, child)
+        _way_of_a_channel(tree, channel, protocol)
         _parts_of_a_channel(tree, channel, protocol)
         _encodings(tree, channel, protocol)
+
+
+def _way_of_a_channel(tree: _Tree, channel: etree._Element, protocol: str) -> None:
+    """A connection to a gateway, or requests to a provider."""
+    parts = {etree.QName(child).localname: child for child in channel.iterchildren()}
+    if protocol in VERSIONS:
+        if "version" not in channel.attrib:
+            message = f"<channel> lacks version: {protocol} has {', '.join(VERSIONS[protocol])}"
+            tree.fault(channel, "", message)
+        if "connection" not in parts:
+            message = "<channel> lacks <connection>: where the carrier's gateway is"
+            tree.fault(channel, "", message)
+        if "provider" in parts:
+            tree.fault(parts["provider"], "", "<provider> is for http and soap alone")
+    elif protocol in WEB_PROTOCOLS:
+        for name in sorted(parts.keys() - {"provider"}):
+            tree.fault(parts[name], "", f"<{name}> is not for {protocol}, which has <provider>")
+        if "provider" not in parts:
+            message = "<channel> lacks <provider>: the requests and answers of its web service"
+            tree.fault(channel, "", message)
+        elif protocol == "soap" and "wsdl" not in parts["provider"].attrib:
+            message = "<provider> lacks wsdl: the provider's WSDL, saved beside this file"
+            tree.fault(parts["provider"], "", message)
+        if "provider" in parts:
+            examine_provider(tree, parts["provider"], provider_reader(tree.folder))
 
 
 def _login(tree: _Tree, element: etree._Element, protocol: str) -> None:
@@ -471,6 +506,13 @@ def _ordered(tree: _Tree) -> None:
                 tree.fault(element, least, f"{least}={low!r} is longer than {most}={high!r}")
 
 
+def _backup(tree: _Tree) -> None:
+    for backup in tree.all("jobs/backup"):
+        if tree.complete and not any(tree.get(each, "key-file") for each in tree.all("security")):
+            message = '<backup>: backups are encrypted: name a key in <security key-file="..."/>'
+            tree.fault(backup, "", message)
+
+
 RULES: tuple[Callable[[_Tree], None], ...] = (
     _unique_names,
     _timezone,
@@ -482,12 +524,5 @@ RULES: tuple[Callable[[_Tree], None], ...] = (
     _sources,
     _templates,
     _ordered,
-)
-def _backup(tree: _Tree) -> None:
-    for backup in tree.all("jobs/backup"):
-        if tree.complete and not any(tree.get(each, "key-file") for each in tree.all("security")):
-            message = '<backup>: backups are encrypted: name a key in <security key-file="..."/>'
-            tree.fault(backup, "", message)
-
-
     _backup,
+)

@@ -4,6 +4,9 @@ Intake counted for the channel that needs most; one that needs less, or a config
 was changed since, leads to another count. `sized` tells it before the wire, so that it is
 recorded with the attempt: what is stored is what goes out.
 
+Where the carrier splits (channels over web services), a long text goes out as one part, WHOLE,
+and counts the segments that it would take.
+
 A message of which a part is out already is cut the same way again wherever that can be, so that
 its other parts go on from there.
 """
@@ -13,9 +16,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from adapter.config.model import Channel
-from adapter.domain.values import Waiting
-from connectors.codings import named
+from adapter.domain.values import WHOLE, Waiting
 from connectors import splitting
+from connectors.codings import named
 from connectors.splitting import Split, measure
 from connectors.values import Coding
 
@@ -25,6 +28,7 @@ class Cutter:
 
     def __init__(self, channel: Channel) -> None:
         self._codings = named(channel.encodings)
+        self._whole = channel.whole_texts
 
     def sized(self, waiting: Waiting) -> Waiting:
         """The message with the segments that it takes here; all of them, if it takes other
@@ -33,15 +37,24 @@ class Cutter:
             segments = measure(waiting.content, self._fitting(waiting)).segments
         except ValueError:
             return waiting
+        parts = self._parts(waiting, segments)
         if segments == waiting.message.segments:
-            return waiting
+            return waiting if parts == waiting.parts else replace(waiting, parts=parts)
         message = waiting.message._replace(segments=segments)
-        return replace(waiting, message=message, parts=(), recounted=True)
+        return replace(waiting, message=message, parts=parts, recounted=True)
 
     def split(self, waiting: Waiting) -> Split:
         """The segments of a `sized` message. Raises ValueError for more than 255, or none."""
+        if waiting.parts == (WHOLE,):
+            return Split(Coding.UCS2, [splitting.ucs2(waiting.content)], False)
         reference = _reference(waiting.message.id)
         return splitting.split(waiting.content, self._fitting(waiting), reference=reference)
+
+    def _parts(self, waiting: Waiting, segments: int) -> tuple[int, ...]:
+        if self._whole and segments > 1:
+            return (WHOLE,)
+        same = segments == waiting.message.segments and waiting.parts != (WHOLE,)
+        return waiting.parts if same else ()
 
     def _fitting(self, waiting: Waiting) -> tuple[Coding, ...]:
         """All codings; of a message that is partly out those that cut it as before, if any."""

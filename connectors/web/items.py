@@ -91,7 +91,7 @@ class ItemReader:
 
 def id_of(id_: str, mobile: str) -> str:
     """An id that stands for one recipient of several."""
-    return f"{id_[:_LONGEST_ID - 12]}:{mobile[-11:]}" if id_ else ""
+    return f"{id_[: _LONGEST_ID - 12]}:{mobile[-11:]}" if id_ else ""
 
 
 def _minute(text: str) -> str:

@@ -24,6 +24,7 @@ import logging
 import secrets
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,7 +34,7 @@ from connectors.web.answers import Verdict, retry_after_s
 from connectors.web.intake import Deliveries
 from connectors.web.ping import Ping
 from connectors.web.pull import Puller
-from connectors.web.push import Pushes
+from connectors.web.push import RECORDED_WITHIN_S, Pushed, Pushes, Reply
 from connectors.web.settings import Then, WebSettings
 from connectors.web.soap import SoapService
 from connectors.web.submission import Submitter
@@ -78,6 +79,7 @@ class WebLink:
         self.pushes = Pushes(settings, self._deliveries)
         self._pullers = [Puller(settings, pull, soap, self._deliveries) for pull in settings.pulls]
         self._transport: Transport | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: deque[Submit] = deque()
         self._requests: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
@@ -115,7 +117,7 @@ class WebLink:
         if self._tasks:
             return
         self._stopping.clear()
-        loop = asyncio.get_running_loop()
+        loop = self._loop = asyncio.get_running_loop()
         transport = self._transport = Transport(self.settings, self._slots + 2)
         self._tasks.append(loop.create_task(self._keep(transport), name=self.name))
         for puller in self._pullers:
@@ -152,6 +154,19 @@ class WebLink:
             return
         self._waiting.extend(submits)
         self._send()
+
+    def pushed(self, name: str, pushed: Pushed) -> Reply:
+        """What the provider pushed, from any thread but the loop's: blocks until it is durable,
+        at most a little longer than `push.RECORDED_WITHIN_S`."""
+        loop = self._loop
+        if loop is None or not self._tasks:
+            return Reply(503)
+        receiving = asyncio.run_coroutine_threadsafe(self.pushes.receive(name, pushed), loop)
+        try:
+            return receiving.result(2 * RECORDED_WITHIN_S)
+        except (TimeoutError, CancelledError):
+            receiving.cancel()
+            return Reply(503)
 
     def deliver(self, item: Any, ack: Callable[[], None]) -> None:
         """Tell the owner of a receipt or an inbound text."""

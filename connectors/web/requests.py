@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -50,6 +51,7 @@ class Requests:
         soap: SoapService | None,
         raw: Collection[str] = (),
     ) -> None:
+        _check(call)
         self._call = call
         self._soap = soap
         self._raw = raw
@@ -110,6 +112,25 @@ def template_of(what: str, text: str, known: Collection[str], escape: Escape) ->
         return Template(text, known, escape)
     except ValueError as e:
         raise ValueError(f"{what}: {e}") from None
+
+
+def _check(call: Call) -> None:
+    """What does not go together."""
+    _check_charset(call.charset)
+    in_form = call.format in (Format.FORM, Format.QUERY)
+    if call.fields and not call.operation and not in_form:
+        raise ValueError("format: fields need form or query")
+    if call.body and (call.operation or in_form):
+        raise ValueError("body: fields make up the request here, without a body")
+    if call.method == "GET" and (call.body or (call.fields and call.format is Format.FORM)):
+        raise ValueError("method: GET has no body; fields go into the address with format query")
+
+
+def _check_charset(charset: str) -> None:
+    try:
+        codecs.lookup(charset)
+    except LookupError:
+        raise ValueError(f"charset: {charset!r} is unknown") from None
 
 
 def _check_address(url: str) -> None:

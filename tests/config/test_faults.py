@@ -103,7 +103,7 @@ CASES = [
         '2: links="0": must be a whole number from 1 to 64',
         '2: name="m 1": must be a name of 1 to 32 letters, digits, *',
         '2: port="0": must be a whole number from 1 to 65535',
-        '2: protocol="smsp": must be one of cmpp, sgip, smgp, smpp',
+        '2: protocol="smsp": must be one of cmpp, sgip, smgp, smpp, http, soap',
         '2: rate="0": must be a number from 0.1 to 20000',
         '2: version="9": must be one of 1.2, 1.3, 2.0, 3.0, 3.4',
         "2: warning: no route for mobile, unicom, telecom, broadnet*",
@@ -125,7 +125,7 @@ CASES = [
     ),
     (
         f"<channels>{channel(connection='')}</channels>",
-        "2: <channel> lacks <connection>: Where the carrier is and how it is to be treated.",
+        "2: <channel> lacks <connection>: where the carrier's gateway is",
         "2: warning: no route*",
     ),
     (

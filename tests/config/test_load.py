@@ -226,7 +226,7 @@ def test_this_test_writes_every_field_differently_from_its_default(write: Write)
     one, telecom, unicom, world = config.channels
     parts += [one, telecom.smgp, unicom.sgip, unicom.listener, world.smpp]
     parts += [*config.clients, *config.sources]
-    of_one_protocol = {"smgp", "sgip", "smpp", "listener"}
+    of_one_protocol = {"smgp", "sgip", "smpp", "listener", "provider"}
     for part in parts:
         for each in dataclasses.fields(part):
             if part is one and each.name in of_one_protocol:
@@ -236,7 +236,6 @@ def test_this_test_writes_every_field_differently_from_its_default(write: Write)
                 assert getattr(part, each.name) != each.default, each.name
 
 
-def test_an_empty_configuration_is_all_defaults(write: Write, tmp_path: Path) -> None:
 def test_backups_are_planned(write: Write, tmp_path: Path) -> None:
     write_key(tmp_path / "a.key", new_key())
     planned = '<security key-file="a.key"/><jobs><backup to="b" every="15min" keep="3"/></jobs>'
@@ -244,6 +243,7 @@ def test_backups_are_planned(write: Write, tmp_path: Path) -> None:
     assert config.jobs == model.Jobs(backup=model.Backup((tmp_path / "b").as_posix(), 900.0, 3))
 
 
+def test_an_empty_configuration_is_all_defaults(write: Write, tmp_path: Path) -> None:
     config = load(write(""), {})
     store = model.Store(f"sqlite:///{(tmp_path / 'var/adapter.db').as_posix()}")
     assert config == model.Config(path=tmp_path / "adapter.xml", store=store)

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from adapter.config.model import Channel
 from adapter.dispatch.cutting import Cutter
-from adapter.domain.values import Waiting
+from adapter.domain.values import WHOLE, Waiting
 from adapter.intake.content import Texts
 from connectors.codings import COMPLETE, WORDS, named
 from connectors.values import Coding
+from connectors.web.settings import Call, Submission, WebSettings
 from tests.dispatch.memory_spool import waiting
 
 CONTENTS = st.text(st.sampled_from("aé院😀[\n"), min_size=1, max_size=300)
@@ -73,3 +74,18 @@ def test_a_text_that_nothing_carries_is_found_at_the_split() -> None:
     made = own.sized(holding("院", 1))
     with pytest.raises(ValueError, match="none of the codings"):
         own.split(made)
+
+
+def test_a_provider_that_splits_gets_a_long_text_whole_and_all_segments_count() -> None:
+    provider = WebSettings("a", Submission(Call("http://provider/")))
+    own = Cutter(Channel("a", "http", "", "", 0, "", "", "1069", provider=provider))
+    long = own.sized(holding("院" * 100, 2))
+    assert (long.parts, long.message.segments, long.recounted) == ((WHOLE,), 2, False)
+    split = own.split(long)
+    assert [each.decode("utf-16-be") for each in split.payloads] == ["院" * 100]
+    assert not split.udh
+    assert own.sized(holding("院", 1)).parts == ()
+    # Another channel takes it over, and cuts it.
+    again = cutter("ucs2").sized(long)
+    assert again.parts == ()
+    assert len(cutter("ucs2").split(again).payloads) == 2
