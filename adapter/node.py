@@ -31,7 +31,7 @@ import structlog
 from sqlalchemy import Engine, func, select
 
 from adapter import __version__
-from adapter.backup import mark
+from adapter.backup import fence
 from adapter.config.model import Config
 from adapter.dispatch.dispatcher import Dispatcher
 from adapter.dispatch.inbox import Inbox
@@ -89,7 +89,7 @@ class Node:
         self._clients = {client.account: client for client in config.clients}
         self._zone = ZoneInfo(config.node.timezone)
         self._stopping = asyncio.Event()
-        mark.heed(config)
+        fence.heed(config)
         self._engine = open_engine(config.store.url)
         self._ownership = Ownership(self._engine, config.node.name)
         self._ownership.acquire()

@@ -93,7 +93,14 @@ def _store(root: etree._Element, folder: Path) -> model.Store:
     if element is None:
         return model.Store(url=database_url(model.Store().url, "", folder))
     url = collapsed(element.get("url", model.Store().url))
-    return _read(element, model.Store, url=database_url(url, element.get("password", ""), folder))
+    password = element.get("password", "")
+    standby = _said(element, "standby")
+    return _read(
+        element,
+        model.Store,
+        url=database_url(url, password, folder),
+        standby=standby and database_url(standby, password, folder),
+    )
 
 
 def _channel(element: etree._Element, folder: Path) -> model.Channel:

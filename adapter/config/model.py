@@ -27,11 +27,12 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """`capacity`: waiting messages beyond which SPOOL_FULL is answered. `url` may hold a
-    password."""
+    """`capacity`: waiting messages beyond which SPOOL_FULL is answered. `standby`: the URL of
+    the replicated standby, if there is one. Both URLs may hold a password."""
 
     url: str = field(default="sqlite:///var/adapter.db", repr=False)
     capacity: int = 1_000_000
+    standby: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

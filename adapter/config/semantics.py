@@ -506,6 +506,18 @@ def _ordered(tree: _Tree) -> None:
                 tree.fault(element, least, f"{least}={low!r} is longer than {most}={high!r}")
 
 
+def _standby(tree: _Tree) -> None:
+    for store in tree.all("store"):
+        for attribute in ("standby", "url") if tree.get(store, "standby") else ():
+            try:
+                backend = make_url(tree.get(store, attribute)).get_backend_name()
+            except ArgumentError:
+                backend = ""
+            if backend != "postgresql":
+                message = f"{attribute} is no postgresql:// address: only those have a standby"
+                tree.fault(store, attribute, message)
+
+
 def _backup(tree: _Tree) -> None:
     for backup in tree.all("jobs/backup"):
         if tree.complete and not any(tree.get(each, "key-file") for each in tree.all("security")):
@@ -524,5 +536,6 @@ RULES: tuple[Callable[[_Tree], None], ...] = (
     _sources,
     _templates,
     _ordered,
+    _standby,
     _backup,
 )

@@ -78,6 +78,10 @@ CASES = [
         '<jobs><backup to="b"/></jobs>',
         '2: <backup>: backups are encrypted: name a key in <security key-file="..."/>',
     ),
+    (
+        '<store url="postgresql://u@h/d" standby="sqlite:///a.db"/>',
+        "2: standby is no postgresql:// address: only those have a standby",
+    ),
     ('<logging format="xml"/>', '2: format="xml": must be one of json, text'),
     (
         '<clients><client account="a" doors="soap fax"/></clients>',
