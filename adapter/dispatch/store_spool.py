@@ -22,7 +22,7 @@ from adapter.store import recording, spooling
 from adapter.store.acceptance import Capacity
 from adapter.store.committer import Committer, Kind
 from adapter.store.settlement import EXPIRED_WAITING
-from adapter.store.withdrawal import withdraw
+from adapter.store.withdrawal import Withdrawn, withdraw
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -71,8 +71,8 @@ class StoreSpool:
         self._inbox = inbox
         self._told = told
         self._begin: Kind[Sequence[Begin], set[int]] = Kind("begin", 1, self._run_begin)
-        self._expire: Kind[Sequence[int], tuple[int, list[Notice]]] = Kind(
-            "expire", 2, self._run_expire
+        self._withdraw: Kind[_Withdrawn, tuple[int, list[Notice]]] = Kind(
+            "withdraw", 2, self._run_withdraw
         )
         self._record: Kind[_Told, list[Notice]] = Kind(
             "record", 3, self._run_record, patient=True, linger_s=BATCH_LINGER_S
@@ -92,9 +92,9 @@ class StoreSpool:
         return owned
 
     async def expire(self, messages: Sequence[int]) -> None:
-        ended, notices = await self._commit(self._starter, self._expire, messages)
-        self._capacity.add(-ended)
-        self._told(notices)
+        gone = await self._commit(self._starter, self._expire, messages)
+        self._capacity.add(-gone.ended)
+        self._told(gone.notices)
 
     async def finish(self, outcomes: Sequence[Outcome]) -> None:
         notices = await self._commit(self._recorder, self._record, _Told(outcomes=outcomes))
@@ -125,7 +125,7 @@ class StoreSpool:
 
     def _run_expire(
         self, connection: Connection, works: Sequence[Sequence[int]]
-    ) -> list[tuple[int, list[Notice]]]:
+    ) -> list[Withdrawn]:
         return [
             withdraw(connection, self._ids, work, State.EXPIRED, EXPIRED_WAITING) for work in works
         ]

@@ -62,8 +62,3 @@ def id_at(moment: datetime) -> int:
     """The smallest id a node could have made at `moment` (aware)."""
     # Not by timestamp(): from 2038 on a float of seconds may fall a millisecond short.
     return max(0, (moment - _EPOCH) // timedelta(milliseconds=1)) << _TIME_SHIFT
-
-
-def moment_of(made: int) -> datetime:
-    """When an id was made, to the millisecond, in UTC."""
-    return datetime.fromtimestamp(((made >> _TIME_SHIFT) + EPOCH_MS) / 1000, UTC)

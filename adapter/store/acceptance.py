@@ -146,11 +146,9 @@ class Acceptance:
                 if number < len(work.replace) and work.replace[number] and its.business_key:
                     if (its.client, its.business_key) in fresh.business_keys:
                         fresh.write(connection)
-                    gone, told = withdraw_by_key(
-                        connection, self._ids, its.client, its.business_key
-                    )
-                    withdrawn += gone
-                    notices += told
+                    gone = withdraw_by_key(connection, self._ids, its.client, its.business_key)
+                    withdrawn += gone.ended
+                    notices += gone.notices
                 fresh.add(pair, key)
             answers.append(first)
         return _Done(answers, withdrawn, notices)

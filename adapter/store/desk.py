@@ -18,6 +18,7 @@ from adapter.store import bulk, notices
 from adapter.store.acceptance import Capacity, ref_key
 from adapter.store.clock import from_ms, maybe_from_ms, now_ms, to_ms
 from adapter.store.committer import Committer, Kind
+from adapter.store.endings import HOUR_MS
 from adapter.store.reading import reading
 from adapter.store.schema import (
     attempt,
@@ -28,7 +29,7 @@ from adapter.store.schema import (
     submission,
     tally,
 )
-from adapter.store.withdrawal import withdraw
+from adapter.store.withdrawal import Withdrawn, withdraw
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +38,6 @@ class _Cancel:
     submission_id: int | None
     message_ids: Sequence[int]
     business_key: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Cancelled:
-    messages: int
-    notices: list[Notice]
 
 
 class Desk:
@@ -63,7 +58,7 @@ class Desk:
         self._capacity = capacity
         self._describe = describe
         self._told = told
-        self._cancel_kind: Kind[_Cancel, _Cancelled] = Kind("cancel", 1, self._run_cancel)
+        self._cancel_kind: Kind[_Cancel, Withdrawn] = Kind("cancel", 1, self._run_cancel)
         self._acknowledge_kind: Kind[tuple[str, Sequence[int]], int] = Kind(
             "acknowledge", 9, self._run_acknowledge
         )
@@ -104,13 +99,13 @@ class Desk:
     ) -> int:
         work = _Cancel(client, submission_id, message_ids, business_key)
         done = self._committer.submit(self._cancel_kind, work).result()
-        self._capacity.add(-done.messages)
+        self._capacity.add(-done.ended)
         self._told(done.notices)
-        return done.messages
+        return done.unsent
 
     def accepted_since(self, client: str, moment: datetime) -> int:
         """How many messages were accepted since this moment (aware), a full hour."""
-        hour = to_ms(moment) // 3_600_000
+        hour = to_ms(moment) // HOUR_MS
         # One statement: a fold between two would count twice, or not at all.
         counted = union_all(
             *(
@@ -125,10 +120,10 @@ class Desk:
         with reading(self._engine) as connection:
             return int(connection.scalar(select(func.sum(counted.c.messages))) or 0)
 
-    def _run_cancel(self, connection: Connection, works: Sequence[_Cancel]) -> list[_Cancelled]:
+    def _run_cancel(self, connection: Connection, works: Sequence[_Cancel]) -> list[Withdrawn]:
         return [self._cancel_one(connection, work) for work in works]
 
-    def _cancel_one(self, connection: Connection, work: _Cancel) -> _Cancelled:
+    def _cancel_one(self, connection: Connection, work: _Cancel) -> Withdrawn:
         if work.business_key:
             chosen = submission.c.business_key == work.business_key
         elif work.submission_id is not None:
@@ -141,8 +136,7 @@ class Desk:
             .join(spool, spool.c.message_id == message.c.id)
             .where(submission.c.client == work.client, chosen)
         ).scalars()
-        steps, told = withdraw(connection, self._ids, list(waiting), State.CANCELLED)
-        return _Cancelled(steps, told)
+        return withdraw(connection, self._ids, list(waiting), State.CANCELLED)
 
     def _run_acknowledge(
         self, connection: Connection, works: Sequence[tuple[str, Sequence[int]]]

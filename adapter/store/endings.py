@@ -24,6 +24,9 @@ from adapter.store.schema import message, notification, submission, tally
 
 HOUR_MS = 3_600_000
 
+NO_ANSWER = "NO_ANSWER"
+"""The code of a message that was given to the line once and never answered."""
+
 
 class Known(NamedTuple):
     """What an ending must know of a message and its submission."""

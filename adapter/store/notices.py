@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, select
 
 from adapter.domain.states import State
 from adapter.domain.values import InboundNotice, Notice
 from adapter.store import bulk
 from adapter.store.clock import from_ms, maybe_from_ms
-from adapter.store.reading import reading
 from adapter.store.schema import inbound, message, notification, submission
 
 
@@ -97,12 +96,6 @@ def _inbound_notice(destination: str, row: Any) -> InboundNotice:
         client_ref=row.client_ref or "",
         pass_through=row.pass_through or "",
     )
-
-
-def destinations(engine: Engine) -> list[str]:
-    """Everybody for whom something waits."""
-    with reading(engine) as connection:
-        return list(connection.execute(select(notification.c.destination).distinct()).scalars())
 
 
 def forget(connection: Connection, arrived: Sequence[int]) -> int:

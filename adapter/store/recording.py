@@ -19,7 +19,7 @@ from adapter.domain.states import State
 from adapter.domain.values import WHOLE, Notice
 from adapter.store import bulk
 from adapter.store.clock import to_ms
-from adapter.store.endings import Known, Step, end, known_of, select_known
+from adapter.store.endings import NO_ANSWER, Known, Step, end, known_of, select_known
 from adapter.store.schema import attempt, message, receipt, segment, spool
 from adapter.store.spooling import format_avoid, format_parts
 
@@ -98,6 +98,9 @@ def _submitted(each: Outcome) -> Step:
 
 def _rejected(each: Outcome) -> Step:
     known = known_of(each.waiting)
+    if each.waiting.in_doubt:
+        # This sending was refused; of the one before nobody knows.
+        return Step(known, State.UNKNOWN, NO_ANSWER, each.channel, done_at=each.at)
     return Step(known, State.REJECTED, each.code, each.channel, done_at=each.at)
 
 
@@ -298,14 +301,21 @@ def _find(connection: Connection, named: set[str]) -> dict[tuple[str, str], _Fou
 
 
 def _steps(connection: Connection, pairs: Sequence[tuple[_Found, Reported]]) -> list[Step]:
-    """What became of the messages whose segments these reports closed."""
-    steps = [
-        Step(its.known, _state(each.delivered), each.code, its.channel, its.submitted_at, each.at)
-        for its, each in pairs
-        if its.known.segments == 1
-    ]
-    long = {its.known.message_id: its.known for its, _ in pairs if its.known.segments > 1}
-    return steps + (_ended(connection, long) if long else [])
+    """What became of the messages whose segments these reports closed.
+
+    One step for each message, whatever was counted and went out: a failure wins.
+    """
+    short: dict[int, Step] = {}
+    long: dict[int, Known] = {}
+    for its, each in pairs:
+        known = its.known
+        if known.segments > 1:
+            long[known.message_id] = known
+        elif known.message_id not in short or not each.delivered:
+            short[known.message_id] = Step(
+                known, _state(each.delivered), each.code, its.channel, its.submitted_at, each.at
+            )
+    return [*short.values(), *(_ended(connection, long) if long else [])]
 
 
 def _ended(connection: Connection, found: dict[int, Known]) -> list[Step]:

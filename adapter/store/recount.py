@@ -31,6 +31,7 @@ from sqlalchemy import (
 from adapter.domain.ids import id_at
 from adapter.domain.states import State
 from adapter.domain.tally import INBOUND, NONE, Tally
+from adapter.store.endings import HOUR_MS
 from adapter.store.engine import write_connection
 from adapter.store.schema import (
     inbound,
@@ -43,7 +44,6 @@ from adapter.store.schema import (
 )
 from adapter.store.statistics import Sums, add, hours_of, number_of, summed
 
-_HOUR_MS = 3_600_000
 # A submission's id and its `accepted_at` are made within one call, but after a clock was set
 # back the ids keep counting from where they were.
 _ID_SLACK = timedelta(hours=1)
@@ -226,7 +226,7 @@ def _accepted_in(hour: int) -> ColumnElement[bool]:
 
 
 def _within(table: Table, column: str, hour: int) -> tuple[ColumnElement[bool], ...]:
-    return table.c[column] >= hour * _HOUR_MS, table.c[column] < (hour + 1) * _HOUR_MS
+    return table.c[column] >= hour * HOUR_MS, table.c[column] < (hour + 1) * HOUR_MS
 
 
 def _moment(hour: int) -> datetime:

@@ -20,14 +20,13 @@ from adapter.domain.states import DoubtRule, Lane, State
 from adapter.domain.values import Notice
 from adapter.store import bulk
 from adapter.store.clock import from_ms, to_ms
-from adapter.store.endings import Known, Step, end, select_known
+from adapter.store.endings import HOUR_MS, NO_ANSWER, Known, Step, end, select_known
 from adapter.store.recording import PARKED, derive
 from adapter.store.schema import attempt, message, receipt, segment, spool, submission
 from adapter.store.spooling import format_parts, parse_parts
 from adapter.store.withdrawal import withdraw
 
 NO_RECEIPT = "NO_RECEIPT"
-NO_ANSWER = "NO_ANSWER"
 EXPIRED_WAITING = "EXPIRED"
 
 Rule = Callable[[str, Lane], DoubtRule]
@@ -207,7 +206,7 @@ def _fit(pairs: Sequence[Any]) -> list[tuple[Any, int]]:
 
 
 # Carriers write Beijing time to the minute, but a wrong zone or clock must not hinder.
-_FARTHEST_MS = 12 * 3_600_000
+_FARTHEST_MS = 12 * HOUR_MS
 
 
 def _apart_ms(row: Any) -> int:
@@ -268,8 +267,8 @@ def expire_waiting(
         .limit(most)
     ).all()
     expired = [made for made, expire_at in rows if expire_at <= now]
-    ended, notices = withdraw(connection, ids, expired, State.EXPIRED, EXPIRED_WAITING)
-    return ended, notices, rows[-1][0] if len(rows) == most else None
+    gone = withdraw(connection, ids, expired, State.EXPIRED, EXPIRED_WAITING)
+    return gone.ended, gone.notices, rows[-1][0] if len(rows) == most else None
 
 
 class Search(NamedTuple):

@@ -9,9 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapter.domain.ids import EPOCH_MS, MAX_NODE, IdMaker, id_at, moment_of
+from adapter.domain.ids import EPOCH_MS, MAX_NODE, IdMaker, id_at
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def moment_of(made: int) -> datetime:
+    """When an id was made: the layout's first 41 bits."""
+    return datetime.fromtimestamp(((made >> 22) + EPOCH_MS) / 1000, UTC)
 
 
 class Clock:

@@ -248,3 +248,23 @@ def test_a_whole_text_that_was_refused_and_went_out_in_parts(desk: Desk) -> None
     desk.finish(outcome(second))
     assert desk.receive(reported(second, 1)) == []
     assert told(desk.receive(reported(second, 2))) == [(made.message.id, "DELIVERED")]
+
+
+@pytest.mark.parametrize("failed", [(), (1,), (2,)])
+def test_a_message_counted_as_one_that_went_out_as_two_ends_once(
+    desk: Desk, failed: tuple[int, ...]
+) -> None:
+    (made,) = desk.sending(segments=1)
+    ended = outcome(made)
+    (part,) = ended.parts
+    other = part._replace(number=2, carrier_id=part.carrier_id + "2")
+    desk.finish(ended._replace(parts=[part, other]))
+    first = reported(made)
+    second = first._replace(carrier_id=other.carrier_id)
+    both = [
+        each._replace(delivered=number not in failed) for number, each in ((1, first), (2, second))
+    ]
+    assert told(desk.receive(*both)) == [
+        (made.message.id, "UNDELIVERED" if failed else "DELIVERED")
+    ]
+    assert count(desk.engine, notification) == 1

@@ -15,9 +15,12 @@ from adapter.domain.states import DoubtRule, Lane, State
 from adapter.domain.values import Notice, Waiting
 from adapter.store import recording, settlement
 from adapter.store.clock import to_ms
+from adapter.store.desk import Desk
+from adapter.store.endings import NO_ANSWER
 from adapter.store.schema import attempt, message, receipt, segment, spool
 from adapter.store.settlement import Settled
 from adapter.store.spooling import begin, read_due
+from adapter.store.withdrawal import withdraw
 from tests.store.making import IDS, Intake, count, outcome, pair, reported, writing
 
 START = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
@@ -310,3 +313,61 @@ def test_what_waited_too_long_expires_in_bites(scene: Scene) -> None:
     assert {each.state for each in notices} == {State.EXPIRED}
     assert {each.message_id for each in notices} == {each.message.id for each in stale}
     assert count(scene.engine, spool) == len(fresh)
+
+
+def test_a_receipt_parked_twice_settles_one_part(scene: Scene) -> None:
+    made = scene.sending(segments=2)
+    scene.lose(made)
+    scene.receive(receipt_at(2, made, "77"), receipt_at(2, made, "77"))
+    scene.receive(receipt_at(3, made, "77"))
+    assert scene.settle(4).matched == 1
+    assert count(scene.engine, receipt) == 0
+    assert scene.state(made) == "ACCEPTED"
+    scene.receive(receipt_at(5, made, "78"))
+    assert ended(scene.settle(6).notices) == [(made.message.id, State.DELIVERED)]
+
+
+def resent(scene: Scene) -> Waiting:
+    """A message that waits to be sent again because its answer was lost."""
+    made = scene.sending()
+    scene.lose(made)
+    (key,) = scene.settle(11, DoubtRule.RESEND).resent
+    ((again,), _) = read_due(scene.engine, key, 10, START_MS + 11 * MINUTE, ())
+    assert again.in_doubt
+    return again
+
+
+@pytest.mark.parametrize("state", [State.EXPIRED, State.CANCELLED])
+def test_what_may_have_been_sent_is_neither_expired_nor_cancelled(
+    scene: Scene, state: State
+) -> None:
+    again = resent(scene)
+    never = scene.intake.accept(pair())[0]
+    with writing(scene.engine) as connection:
+        gone = withdraw(connection, IDS, [again.message.id, never.message.id], state, "WHY")
+    assert (gone.ended, gone.unsent) == (2, 1)
+    told = {each.message_id: (each.state, each.code) for each in gone.notices}
+    assert told == {
+        again.message.id: (State.UNKNOWN, NO_ANSWER),
+        never.message.id: (state, "WHY"),
+    }
+    assert scene.state(again) == "UNKNOWN"
+
+
+def test_a_cancel_counts_only_what_was_never_sent(scene: Scene) -> None:
+    again = resent(scene)
+    never = scene.intake.accept(pair())[0]
+    its = scene.intake
+    desk = Desk(scene.engine, its.committer, IDS, its.capacity, lambda *_: "", its.told.extend)
+    before = its.capacity.waiting
+    messages = [again.message.id, never.message.id]
+    assert desk.cancel("his", message_ids=messages) == 1
+    assert its.capacity.waiting == before - 2
+
+
+def test_a_refusal_of_the_second_sending_says_nothing_of_the_first(scene: Scene) -> None:
+    again = resent(scene)
+    with writing(scene.engine) as connection:
+        begin(connection, [Begin(again, "main", START_MS + 12 * MINUTE)])
+    notices = scene.finish(outcome(again, Verdict.REJECTED))
+    assert [(each.state, each.code) for each in notices] == [(State.UNKNOWN, NO_ANSWER)]
