@@ -2,10 +2,11 @@
 
 In one turn it
     1. counts room: free window slots of its links, less the answers that are not recorded
-       yet, and tokens of its rate (promise 8);
-    2. pulls that many segments from the lanes that it serves now;
+       yet, and what its rate has free (promise 8);
+    2. pulls that many segments of the messages that are its own to send now;
     3. records the attempts and waits for the commit (promise 4);
-    4. gives the segments of each message to one link, in order.
+    4. gives the segments of each message to one link, in order, and counts them against the
+       rate. Those of a long message for which the rate has no room yet follow when it has.
 
 What happens on a crash: before 3 is committed the messages still wait in the spool; after
 it they are in `attempt` and come up in doubt: never more messages than the windows hold.
@@ -28,6 +29,7 @@ from adapter.dispatch import arrivals
 from adapter.dispatch.cutting import Cutter
 from adapter.dispatch.flight import UNSENT, Flight
 from adapter.dispatch.lanes import Lanes
+from adapter.dispatch.numbers import Numbers
 from adapter.dispatch.recorder import Recorder
 from adapter.dispatch.routes import Routes
 from adapter.dispatch.spool import Spool
@@ -37,7 +39,8 @@ from adapter.domain.errors import StoreUnavailable
 from adapter.domain.outcomes import Begin, Outcome, Verdict
 from adapter.domain.states import Lane
 from adapter.domain.values import Waiting
-from connectors.pace import TokenBucket
+from adapter.store.clock import to_ms
+from connectors.pace import Pace
 from connectors.values import Answer, Inbound, Report, Submit
 
 log = structlog.get_logger(__name__)
@@ -98,8 +101,9 @@ class Channel:
         self._policies = policies
         self._clock = clock
         self._changed = changed
-        self._pace = TokenBucket(config.rate)
+        self._pace = Pace(config.rate)
         self._cutter = Cutter(config)
+        self.numbers = Numbers(config)
         self._timings = Timings(config.name, watch)
         self._told: dict[str, str] = {}
         self._work = asyncio.Event()
@@ -152,13 +156,11 @@ class Channel:
         free = min(sum(link.free for link in self.links), self._open_places(), MOST_PER_TURN)
         if free <= 0:
             return False
-        tokens = self._pace.take(free)
-        if not tokens:
+        room = min(free, self._pace.free())
+        if not room:
             await asyncio.sleep(self._pace.wait_s())
             return True
-        pulled = self._lanes.pull(self._serves, tokens)
-        # A long message may use more than there was: the bucket goes into debt for it.
-        self._pace.put_back(tokens - sum(map(_segments, pulled)))
+        pulled = self._lanes.pull(self._serves, room)
         if not pulled:
             return False
         await self._send(pulled)
@@ -174,7 +176,8 @@ class Channel:
         return windows - self.in_flight - self._recorder.unrecorded(self.name)
 
     async def _send(self, pulled: Sequence[Waiting]) -> None:
-        alive, expired = _by_expiry(pulled, self._clock())
+        fresh = self._without_those_under_way(pulled)
+        alive, expired = _by_expiry(fresh, self._clock())
         alive = [self._cutter.sized(each) for each in alive]
         try:
             if expired:
@@ -182,18 +185,27 @@ class Channel:
             owned = await self._begin(alive)
         except Exception as error:
             log.error("channel.begin", channel=self.name, error=type(error).__name__)
-            self._lanes.settled(pulled, back=True)
+            self._lanes.settled(fresh, back=True)
             await asyncio.sleep(STORE_PAUSE_S)
             return
-        self._lanes.settled(pulled)
+        self._lanes.settled(fresh)
         now = self._clock()
         ours = [each for each in alive if each.message.id in owned]
         alive, late = _by_expiry(ours, now)
         for each in late:
             # It expired while the store was away: back into the spool, which ends it.
             self._end_unsent(each, Verdict.RETRY, UNSENT)
-        self._launch(alive, now)
         self._timings.sent(alive, now)
+        await self._launch(alive, now)
+
+    def _without_those_under_way(self, pulled: Sequence[Waiting]) -> list[Waiting]:
+        """News of an acceptance may come when the message is on the wire already, from a
+        reading that was faster. To begin it again would make the recorder forget its attempt."""
+        under_way = [each for each in pulled if self._recorder.is_alive(each.message.id)]
+        if not under_way:
+            return list(pulled)
+        self._lanes.settled(under_way, back=True)
+        return [each for each in pulled if not self._recorder.is_alive(each.message.id)]
 
     async def _begin(self, alive: Sequence[Waiting]) -> set[int]:
         """Record the attempts; which are ours to send."""
@@ -203,9 +215,36 @@ class Channel:
         try:
             if alive:
                 owned = await self._ask_until_answered(alive)
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            log.error("channel.begin", channel=self.name, error=type(error).__name__)
+            owned = await self._begin_singly(alive)
         finally:
             self._recorder.expect_no_more(messages - owned)
         return owned
+
+    async def _begin_singly(self, alive: Sequence[Waiting]) -> set[int]:
+        """The store refuses one of these, and a refused one must not hold up the others: it is
+        ended, if the store takes that."""
+        owned: set[int] = set()
+        for each in alive:
+            try:
+                owned |= await self._ask_until_answered([each])
+            except StoreUnavailable:
+                # The node stops: what was begun goes out, the rest waits in the spool.
+                break
+            except Exception as error:
+                await self._reject(each, error)
+        return owned
+
+    async def _reject(self, waiting: Waiting, reason: Exception) -> None:
+        made = waiting.message.id
+        log.error("channel.unbegun", channel=self.name, message=made, error=type(reason).__name__)
+        try:
+            await self._spool.reject([made], UNSENDABLE)
+        except Exception as error:
+            log.error("channel.stuck", message=made, error=type(error).__name__)
 
     async def _ask_until_answered(self, alive: Sequence[Waiting]) -> set[int]:
         """Raises StoreUnavailable when the node stops meanwhile."""
@@ -220,7 +259,7 @@ class Channel:
                     raise
                 await asyncio.sleep(STORE_PAUSE_S)
 
-    def _launch(self, messages: Sequence[Waiting], now: int) -> None:
+    async def _launch(self, messages: Sequence[Waiting], now: int) -> None:
         """Give each message to the link with most room, all of a link's share at once."""
         room = [link.free if link.is_up else -1 for link in self.links]
         shares: list[list[Submit]] = [[] for _ in self.links]
@@ -240,7 +279,18 @@ class Channel:
             self._idle.clear()
         for link, share in zip(self.links, shares, strict=True):
             if share:
-                link.submit_many(share)
+                await self._submit(link, share)
+
+    async def _submit(self, link: ClientLink, share: Sequence[Submit]) -> None:
+        """Hand over as the rate allows: mostly everything at once."""
+        while len(share) > (free := self._pace.free()):
+            if free:
+                self._pace.spend(free)
+                link.submit_many(share[:free])
+                share = share[free:]
+            await asyncio.sleep(self._pace.wait_s(len(share)))
+        self._pace.spend(len(share))
+        link.submit_many(share)
 
     def _prepare(self, waiting: Waiting, now: int) -> list[Submit]:
         split = self._cutter.split(waiting)
@@ -285,7 +335,7 @@ class Channel:
         """Access number, the client's extension, the message's own."""
         of = waiting.submission
         client = self._clients.get(of.client)
-        return self.config.access_number + (client.extension if client else "") + of.extension
+        return self.numbers.in_use + (client.extension if client else "") + of.extension
 
     # What the links tell; called on the event loop.
 
@@ -323,7 +373,7 @@ class Channel:
     def delivered(self, link: Any, item: Report | Inbound, ack: Callable[[], None]) -> None:
         now = self._clock()
         if isinstance(item, Inbound):
-            access = self.config.access_number
+            access = self.numbers.written_to(item.destination)
             self._recorder.inbound(arrivals.received(self.name, access, item, now), ack)
         elif item.final:
             self._recorder.report(arrivals.reported(self.name, item, now), ack)
@@ -345,10 +395,6 @@ def _by_expiry(messages: Sequence[Waiting], now: int) -> tuple[list[Waiting], li
     alive: list[Waiting] = []
     late: list[Waiting] = []
     for each in messages:
-        expired = each.submission.expire_at.timestamp() * 1000 <= now
+        expired = to_ms(each.submission.expire_at) <= now
         (late if expired else alive).append(each)
     return alive, late
-
-
-def _segments(waiting: Waiting) -> int:
-    return len(waiting.parts) or waiting.message.segments

@@ -34,6 +34,9 @@ class Spool(Protocol):
     async def expire(self, messages: Sequence[int]) -> None:
         """End waiting messages as EXPIRED."""
 
+    async def reject(self, messages: Sequence[int], code: str) -> None:
+        """End waiting messages as REJECTED."""
+
     async def finish(self, outcomes: Sequence[Outcome]) -> None:
         """Record how attempts ended."""
 

@@ -45,6 +45,14 @@ class _Told(NamedTuple):
     reports: Sequence[Reported] = ()
 
 
+class _End(NamedTuple):
+    """Waiting messages, and how they end."""
+
+    messages: Sequence[int]
+    state: State
+    code: str
+
+
 class StoreSpool:
     """See `adapter.dispatch.spool.Spool`.
 
@@ -71,9 +79,7 @@ class StoreSpool:
         self._inbox = inbox
         self._told = told
         self._begin: Kind[Sequence[Begin], set[int]] = Kind("begin", 1, self._run_begin)
-        self._withdraw: Kind[_Withdrawn, tuple[int, list[Notice]]] = Kind(
-            "withdraw", 2, self._run_withdraw
-        )
+        self._withdraw: Kind[_End, Withdrawn] = Kind("withdraw", 2, self._run_withdraw)
         self._record: Kind[_Told, list[Notice]] = Kind(
             "record", 3, self._run_record, patient=True, linger_s=BATCH_LINGER_S
         )
@@ -92,7 +98,13 @@ class StoreSpool:
         return owned
 
     async def expire(self, messages: Sequence[int]) -> None:
-        gone = await self._commit(self._starter, self._expire, messages)
+        await self._end(_End(messages, State.EXPIRED, EXPIRED_WAITING))
+
+    async def reject(self, messages: Sequence[int], code: str) -> None:
+        await self._end(_End(messages, State.REJECTED, code))
+
+    async def _end(self, work: _End) -> None:
+        gone = await self._commit(self._starter, self._withdraw, work)
         self._capacity.add(-gone.ended)
         self._told(gone.notices)
 
@@ -123,12 +135,8 @@ class StoreSpool:
         owned = spooling.begin(connection, _joined(works))
         return [{each.waiting.message.id for each in work} & owned for work in works]
 
-    def _run_expire(
-        self, connection: Connection, works: Sequence[Sequence[int]]
-    ) -> list[Withdrawn]:
-        return [
-            withdraw(connection, self._ids, work, State.EXPIRED, EXPIRED_WAITING) for work in works
-        ]
+    def _run_withdraw(self, connection: Connection, works: Sequence[_End]) -> list[Withdrawn]:
+        return [withdraw(connection, self._ids, *work) for work in works]
 
     def _run_record(self, connection: Connection, works: Sequence[_Told]) -> list[list[Notice]]:
         outcomes = _joined([work.outcomes for work in works])

@@ -70,13 +70,16 @@ def key_of(each: Waiting) -> QueueKey:
 
 
 class MemorySpool:
-    """`away`: begins fail; `forgetful`: the next begin is done, but its answer is lost."""
+    """`away`: begins fail; those with a `poisoned` message, too. `forgetful`: the next begin is
+    done, but its answer is lost."""
 
     def __init__(self) -> None:
         self.rows: dict[int, tuple[int, Waiting]] = {}
         self.attempts: dict[int, Begin] = {}
         self.finished: list[Outcome] = []
         self.expired: list[int] = []
+        self.rejected: list[int] = []
+        self.poisoned: set[int] = set()
         self.reports: list[Reported] = []
         self.texts: list[Received] = []
         self.begun: Counter[int] = Counter()
@@ -115,6 +118,8 @@ class MemorySpool:
         await asyncio.sleep(0.001)
         if self.away:
             raise StoreUnavailable
+        if self.poisoned.intersection(each.waiting.message.id for each in begins):
+            raise ValueError("one of these")
         owned = set()
         for each in begins:
             made = each.waiting.message.id
@@ -130,6 +135,9 @@ class MemorySpool:
 
     async def expire(self, messages: Sequence[int]) -> None:
         self.expired += [made for made in messages if self.rows.pop(made, None)]
+
+    async def reject(self, messages: Sequence[int], code: str) -> None:
+        self.rejected += [made for made in messages if self.rows.pop(made, None)]
 
     async def finish(self, outcomes: Sequence[Outcome]) -> None:
         await asyncio.sleep(0.001)

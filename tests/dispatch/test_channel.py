@@ -13,7 +13,7 @@ import pytest
 from adapter.domain.outcomes import Verdict
 from adapter.domain.states import Lane
 from connectors import splitting
-from connectors.pace import TokenBucket
+from connectors.pace import Pace
 from connectors.splitting import Split
 from connectors.values import Answer, Submit
 from tests.dispatch.memory_spool import BUSY, OK, OTHER, REFUSED, STOP_S, House, waiting
@@ -22,10 +22,10 @@ from tests.dispatch.virtual import VirtualLoop, run
 
 @pytest.fixture(autouse=True)
 def _pace_by_the_virtual_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    def bucket(rate: float) -> TokenBucket:
-        return TokenBucket(rate, clock=asyncio.get_running_loop().time)
+    def pace(rate: float) -> Pace:
+        return Pace(rate, clock=asyncio.get_running_loop().time)
 
-    monkeypatch.setattr("adapter.dispatch.channel.TokenBucket", bucket)
+    monkeypatch.setattr("adapter.dispatch.channel.Pace", pace)
 
 
 def most_in_a_second(times: list[float]) -> int:
@@ -38,7 +38,9 @@ def most_in_a_second(times: list[float]) -> int:
     return most
 
 
-@pytest.mark.parametrize(("rate", "segments"), [(3.0, 1), (50.0, 1), (50.0, 4), (400.0, 1)])
+@pytest.mark.parametrize(
+    ("rate", "segments"), [(3.0, 1), (3.0, 7), (50.0, 1), (50.0, 4), (400.0, 1)]
+)
 def test_the_rate_is_kept_and_used(rate: float, segments: int) -> None:
     async def test() -> None:
         house = House(links=2, window=1_000, rate=rate)
@@ -48,8 +50,7 @@ def test_the_rate_is_kept_and_used(rate: float, segments: int) -> None:
         await house.until_ended(count)
         times = [at for at, _ in house.sent]
         assert len(times) == count * segments
-        # A tenth of a second's worth may go at once; a long message goes as a whole.
-        assert most_in_a_second(times) <= rate + max(1.0, rate / 10) + segments
+        assert most_in_a_second(times) <= rate
         assert times[-1] - times[0] <= 10.5
         await house.dispatcher.stop(STOP_S)
 
@@ -391,6 +392,44 @@ def test_a_text_that_cannot_be_sent_does_not_stop_the_channel(
         await house.until_ended(2)
         assert house.spool.ended(Verdict.REJECTED) == [broken.message.id]
         assert house.spool.ended(Verdict.SUBMITTED) == [good.message.id]
+        await house.dispatcher.stop(STOP_S)
+
+    run(test())
+
+
+def test_a_message_that_the_store_refuses_is_ended_and_holds_up_nobody() -> None:
+    async def test() -> None:
+        house = House()
+        messages = [waiting() for _ in range(20)]
+        poisoned = messages[7].message.id
+        house.spool.poisoned = {poisoned}
+        await house.dispatcher.start()
+        house.accept(*messages)
+        await house.until_ended(19)
+        await house.until(lambda: house.spool.rejected == [poisoned])
+        assert len(house.sent) == 19
+        assert not house.spool.rows
+        await house.dispatcher.stop(STOP_S)
+
+    run(test())
+
+
+def test_late_news_of_a_message_on_the_wire_does_not_make_its_attempt_forgotten() -> None:
+    async def test() -> None:
+        house = House()
+        house.line.delay_s = 5.0
+        (its,) = house.spool.put(waiting())
+        await house.dispatcher.start()
+        await house.until(lambda: house.sent)
+        for _ in range(3):
+            house.dispatcher.arrived([its])
+            await asyncio.sleep(0.1)
+            assert house.dispatcher.recorder.is_alive(its.message.id)
+        await house.until_ended(1)
+        await asyncio.sleep(5)
+        assert house.spool.begun == {its.message.id: 1}
+        assert len(house.sent) == 1
+        assert house.dispatcher.lanes.held == 0
         await house.dispatcher.stop(STOP_S)
 
     run(test())
