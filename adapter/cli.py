@@ -342,6 +342,34 @@ def report(
         raise click.ClickException(str(getattr(error, "orig", None) or error)) from error
 
 
+@main.command("access-number")
+@click.argument("number", type=click.Choice(["primary", "spare"]))
+@click.option("--channel", help="this channel alone")
+@click.option("--all", "every", is_flag=True, help="all channels that have a spare number")
+@click.option("--config", "file", type=FILE, default=Path("adapter.xml"), show_default=True)
+def access_number(number: str, channel: str | None, every: bool, file: Path) -> None:
+    """Switch between a channel's number and its spare one, while the node runs.
+
+    It takes effect within two seconds and outlives restarts; replies to either number are
+    understood at any time.
+
+    Example: sms-adapter access-number spare --channel cmpp-1 --config adapter.xml
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from adapter.commands.access_number import NotSwitchedError, switch
+    from adapter.domain.states import AccessNumber
+
+    if every == (channel is not None):
+        raise click.UsageError("name one of --channel NAME and --all")
+    config = _load(file)
+    try:
+        names = switch(config, AccessNumber(number), channel)
+    except (NotSwitchedError, SQLAlchemyError, OSError) as error:
+        raise click.ClickException(str(getattr(error, "orig", None) or error)) from error
+    click.echo(f"{number}: {', '.join(names)}")
+
+
 @main.command("backup")
 @click.option("--config", "file", type=FILE, default=Path("adapter.xml"), show_default=True)
 @click.option("--to", "folder", type=DIRECTORY, help="as in <jobs><backup to=...>, if left out")

@@ -230,6 +230,9 @@ def _channels(channels: Sequence[ChannelStatus]) -> Iterator[Metric]:
     throttled = GaugeMetricFamily(
         "sms_channel_throttled", "1 while the carrier asks to slow down.", labels=["channel"]
     )
+    spare = GaugeMetricFamily(
+        "sms_channel_on_spare", "1 while texts bear the spare number.", labels=["channel"]
+    )
     links = GaugeMetricFamily("sms_link_up", "1 while logged in.", labels=["channel", "link"])
     pending = GaugeMetricFamily(
         "sms_link_pending", "Unanswered submits.", labels=["channel", "link"]
@@ -238,11 +241,12 @@ def _channels(channels: Sequence[ChannelStatus]) -> Iterator[Metric]:
     for channel in (each for each in channels if each.enabled):
         up.add_metric([channel.name], channel.up)
         throttled.add_metric([channel.name], channel.throttled)
+        spare.add_metric([channel.name], channel.on_spare)
         for link in channel.links:
             labels = [channel.name, str(link.number)]
             links.add_metric(labels, link.up)
             pending.add_metric(labels, link.pending)
-    yield from (up, throttled, links, pending)
+    yield from (up, throttled, spare, links, pending)
 
 
 def _sources(sources: Sequence[SourceStatus]) -> Iterator[Metric]:

@@ -25,6 +25,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -37,6 +38,7 @@ from adapter.dispatch.dispatcher import Dispatcher
 from adapter.dispatch.inbox import Inbox
 from adapter.dispatch.settler import Settler
 from adapter.dispatch.store_spool import StoreSpool
+from adapter.dispatch.switches import Switches
 from adapter.domain.ids import IdMaker
 from adapter.domain.values import Home
 from adapter.doors.health import HealthDoor, here
@@ -59,7 +61,7 @@ from adapter.notify.wording import describe
 from adapter.security.passwords import PasswordChecker
 from adapter.sources import Sources
 from adapter.standing import Standing
-from adapter.store import migrate, schema, spooling
+from adapter.store import channel_settings, migrate, schema, spooling
 from adapter.store.acceptance import Acceptance, Capacity
 from adapter.store.clock import now_ms
 from adapter.store.committer import Committer
@@ -134,6 +136,9 @@ class Node:
             now_ms,
             self.metrics,
         )
+        read = partial(channel_settings.read, engine)
+        self._switches = Switches(read, self._dispatcher.channels)
+        self._switching: asyncio.Task[None] | None = None
         self._settler = Settler(
             engine,
             recording,
@@ -237,6 +242,8 @@ class Node:
     async def _start(self) -> None:
         await asyncio.to_thread(self._settler.recover)
         self._notifier.start()
+        await self._switches.look()
+        self._switching = asyncio.get_running_loop().create_task(self._switches.run())
         await self._dispatcher.start()
         self._sources.start()
         self.web.start()
@@ -244,6 +251,8 @@ class Node:
 
     async def _stop(self) -> None:
         log.info("node.stopping")
+        if self._switching is not None:
+            self._switching.cancel()
         if self._ownership.lost:
             await self._dispatcher.stop(wait_s=0.0)
         # Each of these waits for threads of its own; the loop goes on for the links.

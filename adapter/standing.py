@@ -14,7 +14,7 @@ from adapter.config.model import Channel as ConfiguredChannel
 from adapter.config.model import Config
 from adapter.dispatch.channel import Channel, ClientLink
 from adapter.dispatch.dispatcher import Dispatcher
-from adapter.domain.states import Lane
+from adapter.domain.states import AccessNumber, Lane
 from adapter.domain.status import (
     ChannelStatus,
     JobStatus,
@@ -141,6 +141,8 @@ def _channel(config: ConfiguredChannel, channel: Channel | None) -> ChannelStatu
         rate=config.rate,
         links=links,
         throttled=any(link.up and link.window < link.configured for link in links),
+        access_number=channel.numbers.in_use if channel else config.access_number,
+        on_spare=channel is not None and channel.numbers.which is AccessNumber.SPARE,
     )
 
 

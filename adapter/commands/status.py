@@ -136,6 +136,9 @@ def _channels(found: Document, clock: _Clock) -> list[RenderableType]:
         if not channel["enabled"]:
             table.add_row(*names, Text("off", "dim"), "", "", "", "", rate)
             continue
+        if channel["on_spare"]:
+            number = channel["access_number"]
+            faults.append(Text(f"{channel['name']} uses its spare number {number}", "yellow"))
         for link in channel["links"]:
             table.add_row(
                 *names,

@@ -132,6 +132,7 @@ class Channel:
     connect_timeout_s: float = 10.0
     reconnect_min_s: float = 1.0
     reconnect_max_s: float = 60.0
+    spare_number: str = ""
     tls: bool = False
     tls_ca: str = ""
     tls_name: str = ""

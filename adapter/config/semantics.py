@@ -220,6 +220,7 @@ def _channels(tree: _Tree) -> None:
         _way_of_a_channel(tree, channel, protocol)
         _parts_of_a_channel(tree, channel, protocol)
         _encodings(tree, channel, protocol)
+        _numbers(tree, channel)
 
 
 def _way_of_a_channel(tree: _Tree, channel: etree._Element, protocol: str) -> None:
@@ -298,6 +299,13 @@ def _tls_files(tree: _Tree, element: etree._Element) -> None:
     if key and Path(key).exists() and is_exposed(Path(key)):
         message = f"tls-key: others than the owner may read {key}; cure: chmod 600"
         tree.warn(element, "tls-key", message)
+
+
+def _numbers(tree: _Tree, channel: etree._Element) -> None:
+    own, spare = tree.get(channel, "access-number"), tree.get(channel, "spare-number")
+    if own and spare and (own.startswith(spare) or spare.startswith(own)):
+        message = "spare-number: it and access-number begin alike: replies cannot be told apart"
+        tree.fault(channel, "spare-number", message)
 
 
 def _encodings(tree: _Tree, channel: etree._Element, protocol: str) -> None:
@@ -382,8 +390,10 @@ def _route(tree: _Tree, route: etree._Element, channels: dict[str, etree._Elemen
 
 
 def _clients(tree: _Tree) -> None:
+    numbers = ("access-number", "spare-number")
     longest = max(
-        (len(tree.get(c, "access-number")) for c in tree.all("channels/channel")), default=0
+        (len(tree.get(c, name)) for c in tree.all("channels/channel") for name in numbers),
+        default=0,
     )
     clients = tree.all("clients/client")
     for client in clients:

@@ -49,6 +49,13 @@ class Lane(StrEnum):
     BULK = "bulk"
 
 
+class AccessNumber(StrEnum):
+    """Which of its numbers a channel's texts bear."""
+
+    PRIMARY = "primary"
+    SPARE = "spare"
+
+
 class Carrier(StrEnum):
     """The four mainland carriers (R-1.1.1)."""
 

@@ -35,7 +35,10 @@ class LinkStatus:
 
 @dataclass(frozen=True, slots=True)
 class ChannelStatus:
-    """`throttled` is true while the carrier asked us to slow down; `rate` is segments a second."""
+    """`throttled` is true while the carrier asked us to slow down; `rate` is segments a second.
+
+    `access_number` is what texts bear now, the spare one when `on_spare`.
+    """
 
     name: str
     protocol: str
@@ -43,6 +46,8 @@ class ChannelStatus:
     rate: float
     links: Sequence[LinkStatus] = ()
     throttled: bool = False
+    access_number: str = ""
+    on_spare: bool = False
 
     @property
     def up(self) -> bool:

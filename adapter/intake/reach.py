@@ -18,7 +18,7 @@ MOST_SENDER_DIGITS = 20
 @dataclass(frozen=True, slots=True)
 class Reach:
     """`codings`: what each of the channels takes, without repeats. `room`: digits left for
-    extensions after the longest access number."""
+    extensions after the longest access number, the spare ones included."""
 
     codings: tuple[tuple[Coding, ...], ...]
     room: int
@@ -37,8 +37,12 @@ def reaches(config: Config) -> Mapping[Carrier, Reach]:
     return {
         carrier: Reach(
             codings=tuple(dict.fromkeys(named(channel.encodings) for channel in own)),
-            room=MOST_SENDER_DIGITS - max(len(channel.access_number) for channel in own),
+            room=MOST_SENDER_DIGITS - max(map(_digits, own)),
         )
         for carrier, own in routed.items()
         if any(channel.enabled for channel in own)
     }
+
+
+def _digits(channel: Channel) -> int:
+    return max(len(channel.access_number), len(channel.spare_number))

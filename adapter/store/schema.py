@@ -220,6 +220,16 @@ notification = Table(
     Index("notification_destination", "destination", "id"),
 )
 
+# What operators set at run time; a setting that is not there has its usual value.
+channel_setting = Table(
+    "channel_setting",
+    metadata,
+    Column("channel", String(64), primary_key=True),
+    Column("name", String(32), primary_key=True),
+    Column("value", String(64), nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+)
+
 _COUNTED = ("client", "business", "door", "channel", "carrier", "state")
 
 

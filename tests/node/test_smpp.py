@@ -24,7 +24,8 @@ def configuration(folder: Path, web: int, port: int, words: str) -> Path:
   <store url="sqlite:///adapter.db"/>
   <web port="{web}"/>
   <channels>
-    <channel name="world" protocol="smpp" version="3.4" access-number="1069012345" encodings="ascii ucs2">
+    <channel name="world" protocol="smpp" version="3.4" access-number="1069012345"
+             encodings="ascii ucs2">
       <connection host="{HOST}" port="{port}" account="{ACCOUNT}" password="{SECRET}"
                   links="2" reconnect-min="50ms" reconnect-max="500ms"/>
       <smpp system-type="VMA" {words}/>
