@@ -42,9 +42,10 @@ from adapter.dispatch.switches import Switches
 from adapter.domain.ids import IdMaker
 from adapter.domain.values import Home
 from adapter.doors.health import HealthDoor, here
+from adapter.doors.mounts import doors
+from adapter.doors.push import push_door
 from adapter.doors.service import Exchange
-from adapter.doors.soap import SoapDoor
-from adapter.doors.web import WebServer, serve, site
+from adapter.doors.web import Site, WebServer, serve
 from adapter.intake.accounts import Accounts
 from adapter.intake.intake import Intake
 from adapter.intake.limits import Limits
@@ -57,7 +58,7 @@ from adapter.jobs.upkeep import Upkeep
 from adapter.links import open_links
 from adapter.metrics import Metrics
 from adapter.notify.notifier import Notifier
-from adapter.notify.wording import describe
+from adapter.notify.wording import describer
 from adapter.security.passwords import PasswordChecker
 from adapter.sources import Sources
 from adapter.standing import Standing
@@ -70,6 +71,7 @@ from adapter.store.desk import Desk
 from adapter.store.engine import open_engine
 from adapter.store.ownership import Ownership, StoreOwnedError
 from connectors.loop import fastest_loop
+from connectors.web.link import WebLink
 
 log = structlog.get_logger(__name__)
 
@@ -150,6 +152,7 @@ class Node:
             self._dispatcher.look_again,
             self._dispatcher.recorder.is_alive,
         )
+        self._describe = describer({each.name: each.protocol for each in config.channels})
         acceptance = Acceptance(
             accepting,
             self._ids,
@@ -158,7 +161,7 @@ class Node:
             self._tell,
             self._dispatcher.look_again,
         )
-        self._desk = Desk(engine, accepting, self._ids, self._capacity, describe, self._tell)
+        self._desk = Desk(engine, accepting, self._ids, self._capacity, self._describe, self._tell)
         limits = Limits(self._zone, self._desk.accepted_since)
         self._intake = Intake(acceptance, self._ids, config, limits)
 
@@ -167,7 +170,7 @@ class Node:
         config, engine = self.config, self._engine
         self._sources = Sources(config, self._intake, self._desk, self.metrics.refused)
         self._notifier = Notifier(
-            engine, self._committers[-1], self._sources.homes(), describe, self.metrics
+            engine, self._committers[-1], self._sources.homes(), self._describe, self.metrics
         )
         self._scheduler = Scheduler(
             [
@@ -206,15 +209,23 @@ class Node:
             state=lambda: "stopping" if self._stopping.is_set() else "running",
             watch=self.metrics,
         )
-        soap = SoapDoor(exchange, web.public_url or f"http://{web.host}:{web.port}", web.max_body)
         health = HealthDoor(self.standing, self.metrics.registry, status_networks=here(web.host))
         pages = {
+            **doors(exchange, web),
             "/healthz": health.healthz,
             "/readyz": health.readyz,
             "/metrics": health.metrics,
             "/status": health.status,
         }
-        return serve(site(soap, pages), web)
+        receivers = {
+            name: link
+            for name, channel in self._dispatcher.channels.items()
+            for link in channel.links
+            if isinstance(link, WebLink)
+        }
+        if receivers:
+            pages["/push"] = push_door(receivers)
+        return serve(Site(pages), web)
 
     async def run(self, started: Callable[[], None] = lambda: None) -> None:
         """Serve until a signal comes or `stop` is called; then stop without loss.

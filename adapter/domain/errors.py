@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+RETRY_AFTER_S = 5
+"""When to come again to a store that is away or full."""
+
 
 class Code(StrEnum):
     """Stable answer codes (contract.md, "Operations")."""
@@ -43,21 +46,25 @@ class Refusal(Exception):
 
     `field` names the offending field as the caller wrote it (`recipients[3].mobile`),
     or is empty when the fault lies in no field. `description` never repeats a content,
-    a secret or a whole number, because it is logged and sent back.
+    a secret or a whole number, because it is logged and sent back. `retry_after_s`: when it is
+    worth trying again, 0 where nobody knows.
     """
 
-    def __init__(self, code: Code, description: str, field: str = "") -> None:
+    def __init__(
+        self, code: Code, description: str, field: str = "", *, retry_after_s: int = 0
+    ) -> None:
         super().__init__(f"{code}: {description}")
         self.code = code
         self.description = description
         self.field = field
+        self.retry_after_s = retry_after_s
 
 
 class StoreUnavailable(Refusal):
     """The store cannot commit now; nothing was accepted."""
 
     def __init__(self, description: str = "the store cannot be written now; try again") -> None:
-        super().__init__(Code.STORE_UNAVAILABLE, description)
+        super().__init__(Code.STORE_UNAVAILABLE, description, retry_after_s=RETRY_AFTER_S)
 
 
 class SpoolFull(Refusal):
@@ -65,5 +72,7 @@ class SpoolFull(Refusal):
 
     def __init__(self, capacity: int) -> None:
         super().__init__(
-            Code.SPOOL_FULL, f"{capacity} messages are waiting, the configured capacity"
+            Code.SPOOL_FULL,
+            f"{capacity} messages are waiting, the configured capacity",
+            retry_after_s=RETRY_AFTER_S,
         )

@@ -1,4 +1,4 @@
-"""Who a SOAP request says it comes from: SOAP header or HTTP header."""
+"""Who a request says it comes from: SOAP header or HTTP header."""
 
 from __future__ import annotations
 
@@ -76,6 +76,12 @@ def _shown(headers: Iterable[etree._Element], environ: Mapping[str, Any]) -> tup
 
 
 def caller_of(headers: Iterable[etree._Element] | None, environ: Mapping[str, Any]) -> Caller:
-    """The caller, not yet believed. SOAP headers go before HTTP Basic."""
+    """Who calls over SOAP, not yet believed. SOAP headers go before HTTP Basic."""
     account, password = _shown(() if headers is None else headers, environ) or ("", "")
     return Caller(account, password, str(environ.get("REMOTE_ADDR", "")), Door.SOAP)
+
+
+def http_caller(environ: Mapping[str, Any]) -> Caller:
+    """Who calls over plain HTTP, not yet believed: HTTP Basic."""
+    account, password = _basic(environ.get("HTTP_AUTHORIZATION", "")) or ("", "")
+    return Caller(account, password, str(environ.get("REMOTE_ADDR", "")), Door.HTTP)

@@ -55,10 +55,12 @@ def _candidates(body: bytes, charset: str | None) -> Iterator[str]:
     yield from (name for name in named if name in _VAGUE)
 
 
-def decode(body: bytes, charset: str | None = None) -> str:
-    """The text of an XML document, with the first encoding that makes one of it.
+def decode(body: bytes, charset: str | None = None, opens: tuple[str, ...] = ("<",)) -> str:
+    """The text of a document, with the first encoding that makes one of it: `opens` are the
+    characters it may begin with.
 
     In turn: byte order mark, `charset` of the HTTP header, XML declaration, UTF-8, GB18030.
+    Raises Refusal(BAD_REQUEST).
     """
     for name in _candidates(body, charset):
         try:
@@ -66,11 +68,11 @@ def decode(body: bytes, charset: str | None = None) -> str:
         except (UnicodeDecodeError, LookupError):
             continue
         # Octets of UTF-8 also pass as UTF-16, but then no document begins.
-        if text.lstrip("\ufeff \t\r\n").startswith("<"):
+        if text.lstrip("\ufeff \t\r\n").startswith(opens):
             return text
     if not body.strip():
         raise Refusal(Code.BAD_REQUEST, "the request is empty")
-    raise Refusal(Code.BAD_REQUEST, "the request is no XML document in a known encoding")
+    raise Refusal(Code.BAD_REQUEST, "the request is no document in a known encoding")
 
 
 def _has_doctype(text: str) -> bool:

@@ -1,7 +1,4 @@
-"""The operation `Exchange`: a request and its answer as XML documents in strings.
-
-Whoever uses it cannot read faults either, so a refusal is a document, too: ExchangeFault.
-"""
+"""Operations as XML documents: for `Exchange`, whose documents are strings, and for /api/xml."""
 
 from __future__ import annotations
 
@@ -15,45 +12,53 @@ from adapter.doors.decoding import parse
 from adapter.doors.elements import DEFAULT_NS, Elements, local
 from adapter.doors.faults import internal, tell
 from adapter.doors.service import Caller, Exchange
-
-_PREFIX = f"{{{NS}}}"
+from adapter.doors.shapes import PREFIX
 
 
 class Documents:
-    """Answers documents through the operations."""
+    """Reads requests from documents and writes responses as such."""
 
-    def __init__(self, exchange: Exchange, elements: Elements) -> None:
-        self._exchange = exchange
+    def __init__(self, elements: Elements) -> None:
         self._elements = elements
 
-    def answer(
-        self, caller: Caller, account: str | None, password: str | None, document: str | None
-    ) -> str:
-        """The response document, or ExchangeFault."""
-        inner = Caller(account or "", password or "", caller.address, caller.door)
-        try:
-            answered = self._answer(inner, document or "")
-        except Refusal as refusal:
-            answered = tell(None, refusal)
-        except Exception as error:
-            answered = tell(None, internal(error))
-        return etree.tostring(answered, encoding="unicode")
-
-    def _answer(self, caller: Caller, document: str) -> etree._Element:
+    def read(self, document: str) -> tuple[str, list[Any]]:
+        """The operation that a document asks for, and its arguments. Raises
+        Refusal(BAD_REQUEST)."""
         if not document.strip():
             raise Refusal(Code.BAD_REQUEST, "xml: holds no document", "xml")
         root = parse(document)
         name = local(root)
         if name == "Exchange" or name not in SmsExchange.public_methods:
             raise Refusal(Code.BAD_REQUEST, "xml: there is no such operation", "xml")
-        if root.tag != _PREFIX + name:
+        if root.tag != PREFIX + name:
             raise Refusal(Code.BAD_REQUEST, f"xml: is in a wrong namespace, not {NS}", "xml")
         operation = SmsExchange.public_methods[name]
-        arguments = self._elements.arguments(operation.in_message, root)
-        result = self._exchange.run(name, caller, *arguments)
-        return self._response(operation.out_message, name, result)
+        return name, self._elements.arguments(operation.in_message, root)
 
-    def _response(self, model: Any, name: str, result: Any) -> etree._Element:
-        response = etree.Element(f"{_PREFIX}{name}Response", nsmap=DEFAULT_NS)
+    def write(self, name: str, result: Any) -> etree._Element:
+        """The response document of an operation."""
+        model = SmsExchange.public_methods[name].out_message
+        response = etree.Element(f"{PREFIX}{name}Response", nsmap=DEFAULT_NS)
         self._elements.fill(model, {f"{name}Result": result}, response)
         return response
+
+
+def exchange_documents(
+    exchange: Exchange,
+    documents: Documents,
+    caller: Caller,
+    account: str | None,
+    password: str | None,
+    document: str | None,
+) -> str:
+    """The operation `Exchange`. Whoever uses it cannot read faults, so a refusal is a
+    document, too: ExchangeFault."""
+    inner = Caller(account or "", password or "", caller.address, caller.door)
+    try:
+        name, arguments = documents.read(document or "")
+        answered = documents.write(name, exchange.run(name, inner, *arguments))
+    except Refusal as refusal:
+        answered = tell(None, refusal)
+    except Exception as error:
+        answered = tell(None, internal(error))
+    return etree.tostring(answered, encoding="unicode")

@@ -9,13 +9,12 @@ Promises: every POST is answered with an envelope, whatever it held; nothing of 
 logged but its operation and the code of the answer; the WSDL is made once, at the start, with
 the configured address, never from a Host header.
 
-Limits: the body is read into memory whole, up to `max_body` octets. Attachments (SwA, MTOM) and
-compressed requests are refused.
+Limits: the body is read into memory whole, up to `max_body` octets, packed (gzip) or not.
+Attachments (SwA, MTOM) are refused.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,12 +23,15 @@ from lxml import etree
 
 from adapter.contract import NAME, NS, SmsExchange
 from adapter.domain.errors import Code, Refusal
+from adapter.doors.access_log import CODE_KEY, OPERATION_KEY
+from adapter.doors.bodies import TooLarge, charset_of, read_body
 from adapter.doors.credentials import caller_of
 from adapter.doors.decoding import decode, parse
-from adapter.doors.documents import Documents
+from adapter.doors.documents import Documents, exchange_documents
 from adapter.doors.elements import Elements, write_text
 from adapter.doors.faults import fault_of, internal, is_ours, refusal_of, tell
 from adapter.doors.service import Caller, Exchange
+from adapter.doors.shapes import Shapes
 from adapter.doors.wsdl import build_wsdl
 from adapter.spyne_compat import (
     NS_SOAP11_ENV,
@@ -44,11 +46,7 @@ from adapter.spyne_compat import (
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-_CHARSET = re.compile(r"""charset\s*=\s*["']?([a-z0-9._-]{1,40})""")
 _XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
-OPERATION_KEY = "adapter.operation"
-CODE_KEY = "adapter.code"
-"""Where the door leaves word for the access log, in the WSGI environment."""
 
 
 class _Ours:
@@ -148,7 +146,7 @@ def make_application(version: str, elements: Elements | None = None) -> Any:
     """The Spyne application of SOAP `1.1` or `1.2`."""
     protocol = {"1.1": _Soap11, "1.2": _Soap12}[version]
     incoming, outgoing = protocol(), protocol()
-    incoming.elements = outgoing.elements = elements or Elements()
+    incoming.elements = outgoing.elements = elements or Elements(Shapes())
     application = Application(
         [SmsExchange], NS, name=NAME, in_protocol=incoming, out_protocol=outgoing
     )
@@ -167,7 +165,7 @@ class _Call:
     def __call__(self, operation: str, *arguments: Any) -> Any:
         try:
             if operation == "Exchange":
-                return self._documents.answer(self._caller, *arguments)
+                return exchange_documents(self._exchange, self._documents, self._caller, *arguments)
             return self._exchange.run(operation, self._caller, *arguments)
         except Refusal as refusal:
             raise fault_of(refusal) from None
@@ -181,11 +179,8 @@ class SoapDoor:
     def __init__(self, exchange: Exchange, public_url: str, max_body: int = 20_000_000) -> None:
         self._exchange = exchange
         self._max_body = max_body
-        elements = Elements()
-        for operation in SmsExchange.public_methods.values():
-            elements.prepare(operation.in_message)
-            elements.prepare(operation.out_message)
-        self._documents = Documents(exchange, elements)
+        elements = Elements(Shapes())
+        self._documents = Documents(elements)
         self._soap11 = self._version("1.1", "text/xml", elements)
         self._soap12 = self._version("1.2", "application/soap+xml", elements)
         base = public_url.rstrip("/")
@@ -230,14 +225,13 @@ class SoapDoor:
             version = self._soap12
         status = "500 Internal Server Error"
         try:
-            body = self._body(environ, content_type)
-            charset = _CHARSET.search(content_type)
-            envelope = parse(decode(body, charset and charset[1]))
+            body = read_body(environ, self._max_body)
+            envelope = parse(decode(body, charset_of(environ)))
             version = self._version_of(envelope)
             answer, refused = self._run(version, envelope, environ)
             if not refused:
                 status = "200 OK"
-        except _TooLarge as refusal:
+        except TooLarge as refusal:
             status = "413 Content Too Large"
             answer = self._refuse(version, refusal, environ)
         except Refusal as refusal:
@@ -245,21 +239,6 @@ class SoapDoor:
         except Exception as error:
             answer = self._refuse(version, internal(error), environ)
         return status, version.mime, answer
-
-    def _body(self, environ: WSGIEnvironment, content_type: str) -> bytes:
-        """The body, when it is one to be read. A server gives CONTENT_LENGTH also for chunks."""
-        if content_type.startswith("multipart/"):
-            raise Refusal(Code.BAD_REQUEST, "attachments are not taken: send a plain envelope")
-        if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
-            raise Refusal(Code.BAD_REQUEST, "compressed requests are not taken")
-        try:
-            length = int(environ.get("CONTENT_LENGTH") or 0)
-        except ValueError:
-            raise Refusal(Code.BAD_REQUEST, "Content-Length is no number") from None
-        if length > self._max_body:
-            raise _TooLarge(self._max_body)
-        body: bytes = environ["wsgi.input"].read(length)
-        return body
 
     def _version_of(self, envelope: etree._Element) -> _Version:
         if envelope.tag == f"{{{NS_SOAP11_ENV}}}Envelope":
@@ -296,13 +275,6 @@ class SoapDoor:
         protocol.write_fault(refusal, body)
         written: bytes = etree.tostring(envelope, xml_declaration=True, encoding="UTF-8")
         return written
-
-
-class _TooLarge(Refusal):
-    """The body is beyond the limit."""
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(Code.BAD_REQUEST, f"the request has more than {limit} octets")
 
 
 def _get(environ: WSGIEnvironment, wsdl: bytes) -> tuple[str, str, bytes]:

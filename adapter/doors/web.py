@@ -22,8 +22,8 @@ from waitress import wasyncore
 from waitress.server import create_server
 
 from adapter.config.model import Web
+from adapter.doors.access_log import CODE_KEY, OPERATION_KEY
 from adapter.doors.overlong import Channel
-from adapter.doors.soap import CODE_KEY, OPERATION_KEY, SoapDoor
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -106,11 +106,6 @@ class Site:
             if path == mount or path.startswith(mount + "/"):
                 return mount, app
         return "", _not_found
-
-
-def site(soap: SoapDoor, extra: Mapping[str, WSGIApplication] | None = None) -> Site:
-    """The doors of a node, and whatever else is mounted (path -> WSGI application)."""
-    return Site({"/soap": soap.soap, "/soap12": soap.soap12, **(extra or {})})
 
 
 class WebServer:

@@ -58,11 +58,12 @@ class Limits:
             bucket = self._bucket(client)
             if bucket.take():
                 return
-            wait_s = math.ceil(bucket.wait_s())
+            wait_s = max(1, math.ceil(bucket.wait_s()))
         raise Refusal(
             Code.RATE_LIMITED,
             f"more than {client.rate_per_minute} submissions a minute; "
-            f"try again in {max(1, wait_s)} s",
+            f"try again in {wait_s} s",
+            retry_after_s=wait_s,
         )
 
     def reserve(self, client: Client, messages: int, now: datetime) -> None:

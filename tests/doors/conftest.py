@@ -21,9 +21,9 @@ from adapter.domain.ids import IdMaker
 from adapter.domain.outcomes import Received
 from adapter.domain.states import Carrier, Lane, State
 from adapter.domain.values import Notice, Waiting
+from adapter.doors.mounts import doors
 from adapter.doors.service import Exchange
-from adapter.doors.soap import SoapDoor
-from adapter.doors.web import WebServer, serve, site
+from adapter.doors.web import Site, WebServer, serve
 from adapter.intake.accounts import Accounts
 from adapter.intake.intake import Intake
 from adapter.intake.limits import Limits
@@ -211,8 +211,8 @@ def open_node(folder: Path, client: Client) -> Iterator[Node]:
         desk,
         timezone=zone,
     )
-    web = Web(port=0, threads=4, max_body=5_000_000)
-    server = serve(site(SoapDoor(exchange, "http://sms.hospital.example:8080", web.max_body)), web)
+    web = Web(port=0, public_url="http://sms.hospital.example:8080", threads=4, max_body=5_000_000)
+    server = serve(Site(doors(exchange, web)), web)
     committer.start()
     server.start()
     yield Node(server, exchange, engine, ids, arrived)
@@ -221,7 +221,7 @@ def open_node(folder: Path, client: Client) -> Iterator[Node]:
     engine.dispose()
 
 
-def describe(state: State, code: str) -> str:
+def describe(state: State, code: str, channel: str) -> str:
     return f"{state}: {code}" if code else ""
 
 

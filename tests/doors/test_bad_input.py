@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -226,11 +228,34 @@ def test_chunks_beyond_the_limit_are_refused(shared: Node) -> None:
     assert goes_on(shared)
 
 
-def test_attachments_and_compression_are_refused(shared: Node) -> None:
+def test_attachments_are_refused(shared: Node) -> None:
     multipart = shared.post(envelope(send()), content_type="multipart/related; boundary=x")
     assert multipart.fault[:2] == BAD
-    packed = shared.post(envelope(send()), headers={"Content-Encoding": "gzip"})
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pack"),
+    [
+        ("gzip", lambda body: body),
+        ("gzip", lambda body: gzip.compress(body)[:-9]),
+        ("gzip", lambda body: gzip.compress(body) + b"more"),
+        ("gzip", lambda body: gzip.compress(body + b" " * 6_000_000)),
+        ("br", gzip.compress),
+    ],
+)
+def test_what_is_not_whole_and_bounded_gzip_is_refused(
+    shared: Node, encoding: str, pack: Callable[[bytes], bytes]
+) -> None:
+    body = pack(envelope(send()).encode())
+    packed = shared.post(body, headers={"Content-Encoding": encoding})
     assert packed.fault[:2] == BAD
+
+
+def test_gzip_is_unpacked(shared: Node) -> None:
+    packed = shared.post(
+        gzip.compress(envelope(send()).encode()), headers={"Content-Encoding": "gzip"}
+    )
+    assert packed.text("code") == "OK"
 
 
 class Broken:
