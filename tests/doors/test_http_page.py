@@ -1,0 +1,34 @@
+"""The examples of docs/integrator/http.md, run as they stand but for address and password."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.doors.conftest import PASSWORD, Node
+
+PAGE = Path(__file__).parents[2] / "docs/integrator/http.md"
+BLOCKS = re.findall(r"```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+CURL = shutil.which("curl")
+
+
+def test_every_example_gets_its_answer(node: Node) -> None:
+    assert CURL, "curl is missing"
+    commands = [
+        command
+        for block in BLOCKS
+        for command in re.split(r"\n(?=curl )", block.strip().replace("\\\n", " "))
+    ]
+    answers = []
+    for command in commands:
+        run = command.replace("http://127.0.0.1:8080", node.url).replace("his-demo", PASSWORD)
+        told = subprocess.run(["/bin/sh", "-c", run], capture_output=True, check=True, timeout=30)
+        answers.append(json.loads(told.stdout))
+    sent, found, account, ping = answers
+    assert (sent["code"], sent["accepted"]) == ("OK", 1)
+    assert found["messages"][0]["clientRef"] == "OP-20260301-0001"
+    assert account["account"] == "his"
+    assert ping["state"] == "running"
