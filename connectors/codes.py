@@ -47,6 +47,9 @@ _STATS: Mapping[str, Stat] = MappingProxyType(
         "CA:0051": Stat(False, True, "尚未建立连接", "not connected"),
         "CA:0052": Stat(False, True, "尚未成功登录", "not logged in"),
         "CA:0054": Stat(False, True, "超时未收到响应", "timed out"),
+        "LIMIT": Stat(False, True, "超过发送频率限制", "sent too often"),
+        "NOSEND": Stat(False, True, "网关未发送", "not sent by the gateway"),
+        "HIGRISK": Stat(False, True, "被判为高风险而拦截", "refused as a high risk"),
         **sgip.STATS,
         **smgp.STATS,
     }
@@ -66,8 +69,19 @@ _FAMILIES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "IA": ("下一级网关无响应", "next gateway gave no response"),
         "IB": ("下一级网关返回错误", "next gateway answered with an error"),
         "IC": ("未收到下一级网关状态报告", "no report from the next gateway"),
+        # Seen in the field, and used differently by each gateway: no more can be said for sure.
+        "MI": ("短信中心或移动网络返回错误", "error of the SMSC or the mobile network"),
+        "MK": ("短信中心或移动网络返回错误", "error of the SMSC or the mobile network"),
+        "MN": ("短信中心或移动网络返回错误", "error of the SMSC or the mobile network"),
+        "ID": ("网关或业务平台拒绝", "refused by a gateway or a service platform"),
+        "HD": ("网关或业务平台拒绝", "refused by a gateway or a service platform"),
+        "AP": ("网关或业务平台拒绝", "refused by a gateway or a service platform"),
+        "AF": ("网关或业务平台拒绝", "refused by a gateway or a service platform"),
     }
 )
+"""By the letters before the colon: who made the code (cmpp.md A10)."""
+
+_GATEWAYS = frozenset({"IA", "IB"})
 
 _OWN_CODE = Result(Action.PERMANENT, "网关自定义错误", "gateway's own code")
 _FAILED = Stat(False, True, "发送失败", "failed")
@@ -89,30 +103,42 @@ def stat(text: str) -> Stat:
         return known
     if not text:
         return _UNREADABLE
-    family = _FAMILIES.get(text[:2]) if text[2:3] == ":" else None
-    if family is not None:
-        return Stat(False, True, *family)
-    return _STATS.get(text.partition(":")[0], _FAILED)
+    family, _, detail = text.partition(":")
+    words = _FAMILIES.get(family)
+    if words is not None:
+        return _by_family(family, words, detail)
+    return _STATS.get(family, _FAILED)
 
 
-def reason(code: str, *, protocol: str = "cmpp", chinese: bool = True) -> str:
-    """One readable line for a result ("8", "0x58") or a stat ("MB:1077"), the code included."""
+def _by_family(family: str, words: tuple[str, str], detail: str) -> Stat:
+    """Where the next gateway answered, `detail` is a result of its submit."""
+    known = cmpp.RESULTS.get(int(detail)) if detail.isascii() and detail.isdigit() else None
+    if known is None or family not in _GATEWAYS:
+        return Stat(False, True, *words)
+    return Stat(False, True, f"{words[0]}：{known.zh}", f"{words[1]}: {known.en}")
+
+
+def reason(code: str, *, chinese: bool = True) -> str:
+    """One readable line for a report's stat ("MB:1077"), the code included."""
     if not code:
         return ""
-    reading = _result(code, protocol) or stat(code)
+    reading = stat(code)
     return f"{reading.zh} ({code})" if chinese else f"{reading.en} ({code})"
 
 
-def _result(code: str, protocol: str) -> Result | None:
-    if code.startswith("0x"):
-        return _smpp_result(code)
-    if code.isascii() and code.isdigit() and len(code) <= 3:
-        return RESULTS[protocol].get(int(code))
-    return None
+def result_reason(protocol: str, code: str, *, chinese: bool = True) -> str:
+    """One readable line for a submit's result as text ("8", "0x58"), the code included; of a
+    protocol without a table (web services have their own codes) the code alone."""
+    table = RESULTS.get(protocol)
+    number = _number(code)
+    if table is None or number is None:
+        return code
+    reading = table.get(number, _OWN_CODE)
+    return f"{reading.zh} ({code})" if chinese else f"{reading.en} ({code})"
 
 
-def _smpp_result(code: str) -> Result | None:
+def _number(code: str) -> int | None:
     try:
-        return smpp.RESULTS.get(int(code, 16), _OWN_CODE)
+        return int(code, 16 if code.startswith("0x") else 10)
     except ValueError:
         return None

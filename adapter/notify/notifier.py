@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine
 from adapter.domain.states import State
 from adapter.domain.values import Home, InboundNotice
 from adapter.notify.courier import Courier
+from adapter.notify.wording import Describe
 from adapter.store import notices
 from adapter.store.committer import Committer, Kind
 
@@ -35,14 +36,14 @@ class Watch(Protocol):
 
 class Notifier:
     """`homes` maps a destination to what delivers to it, `describe` puts a state and the
-    carrier's code in words."""
+    carrier's code on a channel in words."""
 
     def __init__(
         self,
         engine: Engine,
         committer: Committer,
         homes: Mapping[str, Deliver],
-        describe: Callable[[State, str], str],
+        describe: Describe,
         watch: Watch | None = None,
     ) -> None:
         self._watch = watch
@@ -100,7 +101,7 @@ class Notifier:
     def _with_words(self, home: Home) -> Home:
         if isinstance(home, InboundNotice):
             return home
-        return home._replace(text=self._describe(home.state, home.code))
+        return home._replace(text=self._describe(home.state, home.code, home.channel))
 
     def _reader(self, destination: str) -> Callable[[int, int], Sequence[Home]]:
         def read(most: int, after: int) -> Sequence[Home]:

@@ -41,7 +41,8 @@ class _Cancel:
 
 
 class Desk:
-    """See `adapter.domain.ports.DeskPort`. `describe` gives a carrier's code in words."""
+    """See `adapter.domain.ports.DeskPort`. `describe` gives a state and a carrier's
+    code on a channel in words."""
 
     def __init__(
         self,
@@ -49,7 +50,7 @@ class Desk:
         committer: Committer,
         ids: IdMaker,
         capacity: Capacity,
-        describe: Callable[[State, str], str],
+        describe: Callable[[State, str, str], str],
         told: Callable[[list[Notice]], None],
     ) -> None:
         self._engine = engine
@@ -163,7 +164,7 @@ def _views(
     client: str,
     chosen: ColumnElement[bool],
     limit: int,
-    describe: Callable[[State, str], str],
+    describe: Callable[[State, str, str], str],
 ) -> list[MessageView]:
     rows = connection.execute(
         select(
@@ -203,11 +204,12 @@ def _parts(connection: Connection, messages: Sequence[int]) -> defaultdict[int, 
 
 
 def _view(
-    row: Any, parts: Sequence[Any], now: int, describe: Callable[[State, str], str]
+    row: Any, parts: Sequence[Any], now: int, describe: Callable[[State, str, str], str]
 ) -> MessageView:
     state = standing(row, now)
     submitted_at = row.submitted_at or (parts[0].submitted_at if parts else None)
     code = row.code or next((part.code for part in parts if part.code), "") or ""
+    channel = row.channel or (parts[0].channel if parts else "")
     return MessageView(
         message_id=row.id,
         submission_id=row.submission_id,
@@ -216,9 +218,9 @@ def _view(
         mobile=row.mobile,
         state=state,
         carrier_code=code,
-        description=describe(state, code),
+        description=describe(state, code, channel),
         segments=row.segments,
-        channel=row.channel or (parts[0].channel if parts else ""),
+        channel=channel,
         in_doubt=row.in_doubt,
         accepted_at=from_ms(row.accepted_at),
         submitted_at=maybe_from_ms(submitted_at),

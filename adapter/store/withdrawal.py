@@ -33,7 +33,8 @@ def withdraw(
 ) -> Withdrawn:
     """End those of `messages` that still wait, as CANCELLED, EXPIRED or REJECTED, or, if they may
     have been sent before, as UNKNOWN."""
-    owned = dict(bulk.delete(connection, spool, messages, (spool.c.message_id, spool.c.in_doubt)))
+    gone = bulk.delete(connection, spool, messages, (spool.c.message_id, spool.c.in_doubt))
+    owned: dict[int, bool] = {row[0]: row[1] for row in gone}
     rows = connection.execute(select_known().where(bulk.among(connection, message.c.id, owned)))
     now = now_ms()
     steps = [

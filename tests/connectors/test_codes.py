@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.codes import RESULTS, reason, result, stat
+from connectors.codes import RESULTS, reason, result, result_reason, stat
 from connectors.values import Action
 
 
@@ -33,7 +33,7 @@ def test_every_result_reads_in_both_languages() -> None:
             assert reading.zh
             assert reading.en
     for code, reading in RESULTS["cmpp"].items():
-        assert reason(str(code)) == f"{reading.zh} ({code})"
+        assert result_reason("cmpp", str(code)) == f"{reading.zh} ({code})"
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,6 @@ def test_reasons_are_readable_and_keep_the_code() -> None:
     assert reason("MB:1077", chinese=False) == "SMSC answered with an error (MB:1077)"
     assert reason("CB:0007", chinese=False) == "insufficient balance (CB:0007)"
     assert reason("XX:1") == "发送失败 (XX:1)"
-    assert reason("8", chinese=False) == "flow control (8)"
     assert reason("") == ""
 
 
@@ -114,3 +113,56 @@ def test_error_codes_of_sgip_reports_are_readable() -> None:
     assert reason("SGIP:251") == "发送失败 (SGIP:251)"
     assert stat("SGIP:251").final
     assert not stat("SGIP:0").delivered
+
+
+@pytest.mark.parametrize(
+    ("protocol", "code", "words"),
+    [
+        ("cmpp", "8", "flow control (8)"),
+        ("cmpp", "150", "gateway's own code (150)"),
+        ("smgp", "8", "gateway's own code (8)"),
+        ("smgp", "75", "daily quota exceeded (75)"),
+        ("sgip", "8", "message length error (8)"),
+        ("smpp", "0x58", "throttled (0x58)"),
+        ("smpp", "0x0b", "destination address is invalid (0x0b)"),
+        ("smpp", "0x4ff", "gateway's own code (0x4ff)"),
+        ("http", "8", "8"),
+        ("", "8", "8"),
+        ("cmpp", "isv.BUSINESS_LIMIT_CONTROL", "isv.BUSINESS_LIMIT_CONTROL"),
+        ("cmpp", "0xzz", "0xzz"),
+        ("cmpp", "", ""),
+    ],
+)
+def test_a_result_reads_by_its_protocol(protocol: str, code: str, words: str) -> None:
+    assert result_reason(protocol, code, chinese=False) == words
+    assert code in result_reason(protocol, code)
+
+
+@pytest.mark.parametrize(
+    ("code", "zh", "en"),
+    [
+        ("MA:0054", "短信中心无响应", "SMSC gave no response"),
+        ("MC:0055", "未收到短信中心状态报告", "no report from the SMSC"),
+        ("MK:1008", "短信中心或移动网络返回错误", "error of the SMSC or the mobile network"),
+        ("MI:0013", "短信中心或移动网络返回错误", "error of the SMSC or the mobile network"),
+        ("ID:0076", "网关或业务平台拒绝", "refused by a gateway or a service platform"),
+        (
+            "IB:0008",
+            "下一级网关返回错误：流量控制错",
+            "next gateway answered with an error: flow control",
+        ),
+        ("IB:9999", "下一级网关返回错误", "next gateway answered with an error"),
+        ("IC:0001", "未收到下一级网关状态报告", "no report from the next gateway"),
+        ("DB:0140", "业务管理平台返回错误", "DSMP answered with an error"),
+        ("CB:9999", "计费平台返回错误", "SCP answered with an error"),
+        ("LIMIT", "超过发送频率限制", "sent too often"),
+        ("LIMIT:1-1", "超过发送频率限制", "sent too often"),
+        ("12", "发送失败", "failed"),
+        ("ZZ:1", "发送失败", "failed"),
+    ],
+)  # fmt: skip
+def test_a_stat_reads_in_both_languages(code: str, zh: str, en: str) -> None:
+    assert reason(code) == f"{zh} ({code})"
+    assert reason(code, chinese=False) == f"{en} ({code})"
+    assert stat(code).final
+    assert not stat(code).delivered

@@ -20,7 +20,7 @@ from adapter.domain.states import Carrier
 from adapter.domain.values import Reply, Request, Waiting
 from adapter.intake.intake import Intake
 from adapter.intake.limits import Limits
-from adapter.notify.wording import describe
+from adapter.notify.wording import describer
 from adapter.store.acceptance import Acceptance, Capacity
 from adapter.store.committer import Committer
 from adapter.store.desk import Desk
@@ -111,7 +111,7 @@ def _built(folder: Path, capacity: int = 100_000) -> Iterator[House]:
     acceptance = Acceptance(
         committer, ids, Capacity(capacity), arrived.extend, lambda notices: None
     )
-    desk = Desk(engine, committer, ids, Capacity(capacity), describe, lambda notices: None)
+    desk = Desk(engine, committer, ids, Capacity(capacity), describer({}), lambda notices: None)
     yield House(engine, acceptance, arrived, desk, ids=ids)
     committer.stop()
     engine.dispose()

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from adapter.domain.states import State
 from adapter.domain.values import Home, Notice
 from adapter.notify.notifier import Notifier
-from adapter.notify.wording import describe
+from adapter.notify.wording import describer
 from adapter.store.committer import Committer
 from adapter.store.engine import open_engine
 from adapter.store.migrate import upgrade
@@ -74,7 +74,10 @@ def test_each_destination_gets_its_own_in_words_and_nothing_is_left(
         life.submit(sent)
         life.report(sent, delivered=source == "his")
     notifier = Notifier(
-        store, committer, {"source:his": his.deliver, "source:lis": lis.deliver}, describe
+        store,
+        committer,
+        {"source:his": his.deliver, "source:lis": lis.deliver},
+        describer({}),
     )
     notifier.start()
     his.wait_for(3)
@@ -97,7 +100,7 @@ def test_what_a_client_fetches_stays_in_the_store(
     life.report(fetched)
     brought = life.accept(1, source="his")
     life.submit(brought)
-    notifier = Notifier(store, committer, {"source:his": his.deliver}, describe)
+    notifier = Notifier(store, committer, {"source:his": his.deliver}, describer({}))
     notifier.start()
     his.wait_for(1)
     notifier.stop()
@@ -107,3 +110,29 @@ def test_what_a_client_fetches_stays_in_the_store(
 
 def states(tables: Tables) -> list[Notice]:
     return [each for each in tables.rows if isinstance(each, Notice)]
+
+
+def test_a_courier_that_hangs_is_left_and_named_and_holds_up_nobody(
+    store: Engine, life: Life, committer: Committer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hangs, go_on = threading.Event(), threading.Event()
+
+    def hang(_notices: Sequence[Home]) -> None:
+        hangs.set()
+        go_on.wait(WAIT_S)
+
+    lis = Tables()
+    for source in ("his", "lis"):
+        life.submit(life.accept(1, source=source))
+    notifier = Notifier(
+        store, committer, {"source:his": hang, "source:lis": lis.deliver}, describer({})
+    )
+    notifier.start()
+    assert hangs.wait(WAIT_S)
+    lis.wait_for(1)
+    notifier.stop(wait_s=0.05)
+    told = capsys.readouterr().out
+    assert "source:his" in told
+    assert "source:lis" not in told
+    go_on.set()
+    notifier.stop()
