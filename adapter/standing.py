@@ -23,6 +23,7 @@ from adapter.domain.status import (
     SourceStatus,
     Status,
     StoreStatus,
+    readiness,
 )
 from adapter.jobs.scheduler import Scheduler
 from adapter.metrics import Metrics
@@ -48,11 +49,16 @@ class Standing:
     metrics: Metrics
     started_at: datetime
 
+    def checks(self) -> Mapping[str, str]:
+        """What readiness asks."""
+        up = any(channel.is_up for channel in self.dispatcher.channels.values())
+        return readiness(self.metrics.store_trouble(), self.dispatcher.running, up)
+
     def status(self) -> Status:
         """The node now. A store that cannot be read is a finding, not an error."""
         at = datetime.now(UTC)
         try:
-            counted, store = _count(self.engine, at), self._store("")
+            counted, store = _count(self.engine, at), self._store(self.metrics.store_trouble())
         except SQLAlchemyError as error:
             counted, store = _Counted(), self._store(type(error).__name__)
         return Status(
@@ -95,6 +101,7 @@ class Standing:
                 replace(
                     source,
                     unwritten=courier.waiting,
+                    set_aside=courier.set_aside,
                     write_lag_s=max(0.0, now - failing) if failing else 0.0,
                 )
             )

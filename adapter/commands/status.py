@@ -177,6 +177,8 @@ def _sources(found: Document, clock: _Clock) -> list[RenderableType]:
         )
         if source["reason"]:
             faults.append(_fault(source["name"], source["reason"]))
+        if source["set_aside"]:
+            faults.append(_fault(source["name"], f"refuses {source['set_aside']:,} states"))
     return _section(table, faults)
 
 

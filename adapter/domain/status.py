@@ -75,6 +75,8 @@ class SourceStatus:
     unwritten: int = 0
     write_lag_s: float = 0.0
     reason: str = ""
+    set_aside: int = 0
+    """States that the table refuses while it takes others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,19 +129,28 @@ class Status:
     @property
     def checks(self) -> Mapping[str, str]:
         """What readiness asks, and why not; empty text where it is so."""
-        return {
-            "store": "" if self.store.writable else self.store.reason or "cannot be written",
-            "dispatcher": "" if self.dispatching else "not running",
-            "channels": "" if any(each.up for each in self.channels) else "none is up",
-        }
+        trouble = "" if self.store.writable else self.store.reason or "cannot be written"
+        return readiness(trouble, self.dispatching, any(each.up for each in self.channels))
 
     @property
     def ready(self) -> bool:
         return not any(self.checks.values())
 
 
+def readiness(trouble: str, dispatching: bool, some_channel_up: bool) -> Mapping[str, str]:
+    """The checks of readiness by name; empty text where all is well. `trouble`: the store's."""
+    return {
+        "store": trouble,
+        "dispatcher": "" if dispatching else "not running",
+        "channels": "" if some_channel_up else "none is up",
+    }
+
+
 class NodeStatus(Protocol):
     """Whoever knows where the node stands."""
+
+    def checks(self) -> Mapping[str, str]:
+        """`Status.checks` alone, for who asks every second: from memory, without counting."""
 
     def status(self) -> Status:
         """Called from web threads, a few times a minute; must not wait for the network."""

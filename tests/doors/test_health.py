@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -53,6 +54,9 @@ class Node:
         if isinstance(self.now, Exception):
             raise self.now
         return self.now
+
+    def checks(self) -> Mapping[str, str]:
+        return self.status().checks
 
 
 class Page:

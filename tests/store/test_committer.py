@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy.exc import OperationalError
 
 from adapter.domain.errors import Code, Refusal, StoreUnavailable
 from adapter.domain.tally import Tally
@@ -300,6 +303,27 @@ def test_patient_pieces_keep_their_order_and_hold_up_nobody(
     assert ran == list(range(40))
     committer.stop()
     assert stored(engine) == list(range(40))
+
+
+def test_much_patient_work_does_not_ask_a_store_that_is_away_all_the_time(store: Engine) -> None:
+    """A rate, not a duration: on a slow machine it is asked less often still."""
+    asked: list[float] = []
+
+    def away(_connection: Connection, works: Sequence[int]) -> list[int]:
+        asked.append(time.monotonic())
+        if len(asked) < 4:
+            raise OperationalError("insert", None, OSError("disk full"))
+        return list(works)
+
+    kind: Kind[int, int] = Kind("away", 1, away, patient=True)
+    committer = Committer(store, "test")
+    committer.start()
+    with held(committer):
+        kept = [committer.submit(kind, number) for number in range(600)]
+    assert [each.result(WAIT_S) for each in kept] == list(range(600))
+    committer.stop()
+    gaps = [late - early for early, late in itertools.pairwise(asked[:4])]
+    assert min(gaps) > 0.2
 
 
 def test_a_stop_ends_even_if_the_store_stays_away(locked: tuple[Engine, Connection]) -> None:

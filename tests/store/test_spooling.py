@@ -8,12 +8,13 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Engine, select
 
-from adapter.domain.outcomes import Begin, QueueKey
+from adapter.domain.outcomes import Begin, Outcome, QueueKey, Verdict
 from adapter.domain.values import Waiting
 from adapter.store.clock import now_ms
+from adapter.store.recording import finish
 from adapter.store.schema import message
-from adapter.store.spooling import begin, read_due
-from tests.store.making import Intake, pair, writing
+from adapter.store.spooling import begin, format_avoid, parse_avoid, read_due
+from tests.store.making import IDS, Intake, pair, writing
 
 KEY = QueueKey("mobile", "normal", "his")
 
@@ -68,3 +69,27 @@ def test_a_message_that_takes_other_segments_is_recorded_so(intake: Intake) -> N
         rows = connection.execute(select(message.c.id, message.c.segments)).all()
     counts = {row.id: row.segments for row in rows}
     assert [counts[each.message.id] for each in (ours, other, gone)] == [4, 1, 1]
+
+
+def test_who_turned_a_message_away_and_what_never_left_is_remembered(intake: Intake) -> None:
+    (made,) = intake.accept(pair())
+    now = now_ms()
+    refused = {"unsent": [1, 1, 2], "avoid": [("a",), ("a", "b"), ("a", "b")]}
+    for unsent, avoid in zip(*refused.values(), strict=True):
+        with writing(intake.engine) as connection:
+            assert begin(connection, [Begin(made, avoid[-1], now)])
+            sent = unsent == made.unsent
+            outcome = Outcome(
+                made, avoid[-1], Verdict.RETRY, (), now, due_at=now, sent=sent, avoid=avoid
+            )
+            finish(connection, IDS, [outcome])
+        ((made,), _) = read_due(intake.engine, KEY, 4, now, ())
+        assert (made.unsent, made.avoid) == (unsent, avoid)
+    assert made.tries == 3
+
+
+def test_more_channels_than_fit_forget_the_first_ones() -> None:
+    names = [f"channel-{number:03}" for number in range(100)]
+    kept = parse_avoid(format_avoid(names))
+    assert 30 < len(kept) < 50
+    assert list(kept) == names[-len(kept) :]
