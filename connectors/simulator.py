@@ -322,6 +322,8 @@ class Simulator:
     def _pump(self) -> None:
         """Deliver on whatever link of the account has a free slot."""
         for session in self.sessions:
+            if not self._outbox:
+                return
             for _ in range(min(session.free, len(self._outbox))):
                 self._deliver(session, self._outbox.popleft())
 

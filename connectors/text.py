@@ -6,10 +6,13 @@ Decoding never raises: what cannot be read becomes U+FFFD, and octets that are n
 
 from __future__ import annotations
 
+from codecs import utf_16_be_decode
 from dataclasses import dataclass
 
 from connectors import gsm as gsm_alphabet
 from connectors.values import Coding
+
+_UCS2 = int(Coding.UCS2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +52,15 @@ def parse_udh(payload: bytes) -> tuple[Udh | None, bytes]:
 
 def decode(octets: bytes, coding: int) -> str:
     """Text of a payload without its header; of 8-bit data its hex digits."""
+    if coding == _UCS2:  # nearly every text, so the short way for it
+        return utf_16_be_decode(octets, "replace", True)[0]
     if coding == Coding.GB:
         return octets.decode("gb18030", "replace")
     if coding == Coding.GSM:
         return gsm_alphabet.decode(octets)
     alphabet = coding & 0x0C
-    if coding == Coding.UCS2 or alphabet == 0x08:
-        return octets.decode("utf-16-be", "replace")
+    if alphabet == 0x08:
+        return utf_16_be_decode(octets, "replace", True)[0]
     if coding == Coding.LATIN1:
         return octets.decode("latin-1")
     if alphabet == 0x04 or coding == 0xF6:
@@ -65,6 +70,8 @@ def decode(octets: bytes, coding: int) -> str:
 
 def plain(octets: bytes) -> str:
     """Text of a fixed field: up to the first NUL, without trailing spaces."""
+    if octets.isalnum():  # ASCII's: numbers, accounts and stats, six in each report
+        return octets.decode()
     return octets.split(b"\0", 1)[0].rstrip(b" ").decode("gb18030", "replace")
 
 

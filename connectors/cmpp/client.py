@@ -41,6 +41,7 @@ from connectors.dialect import (
     Unknown,
 )
 from connectors.joining import inbound
+from connectors.quirks import BARE
 from connectors.settings import LinkSettings
 from connectors.text import parse_udh, plain
 from connectors.values import Action, Answer, Inbound, Report, Submit
@@ -50,6 +51,7 @@ log = logging.getLogger(__name__)
 _VERSION_BYTE = {"2.0": 0x20, "2.1": 0x21, "3.0": 0x30}
 _LASTING = range(1, 5)
 _CONNECT_RESP_V2 = 30
+_NO_ACTION = Action.NONE
 _UDHI = 0x41  # some gateways copy SMPP's esm_class, 0x40 (A11)
 
 
@@ -68,9 +70,14 @@ class CmppClient:
         self._codecs = CODECS[V3 if self._version_byte >= 0x30 else V2]
         self._account = settings.account.encode("ascii", "replace")
         self._secret = settings.password.encode("utf-8")
-        self._service = settings.service_id.encode("ascii", "replace")
-        self._fee_type = settings.fee_type.encode("ascii", "replace")
-        self._fee_code = settings.fee_code.encode("ascii", "replace")
+        # One for all submits of the connection; each writes what differs.
+        self._submit = SubmitPDU(
+            service_id=settings.service_id.encode("ascii", "replace"),
+            fee_user_type=settings.fee_user_type,
+            msg_src=self._account,
+            fee_type=settings.fee_type.encode("ascii", "replace"),
+            fee_code=settings.fee_code.encode("ascii", "replace"),
+        )
         self._digest = b""
         self._readers: dict[int, Callable[[bytes], Event]] = {
             SubmitResp.command: self._submit_resp,
@@ -91,24 +98,17 @@ class CmppClient:
         )
 
     def submit(self, sequence: int, submit: Submit) -> bytes:
-        return self._codecs.submit.encode(
-            SubmitPDU(
-                sequence_id=sequence,
-                pk_total=submit.total,
-                pk_number=submit.number,
-                registered_delivery=1 if submit.report else 0,
-                service_id=self._service,
-                fee_user_type=self._settings.fee_user_type,
-                tp_udhi=1 if submit.udh else 0,
-                msg_fmt=wire_number("cmpp", submit.coding),
-                msg_src=self._account,
-                fee_type=self._fee_type,
-                fee_code=self._fee_code,
-                src_id=submit.source.encode("ascii", "replace"),
-                dest_terminal_id=(submit.destination.encode("ascii", "replace"),),
-                msg_content=submit.payload,
-            )
-        )
+        pdu = self._submit
+        pdu.sequence_id = sequence
+        pdu.pk_total = submit.total
+        pdu.pk_number = submit.number
+        pdu.registered_delivery = 1 if submit.report else 0
+        pdu.tp_udhi = 1 if submit.udh else 0
+        pdu.msg_fmt = wire_number("cmpp", submit.coding)
+        pdu.src_id = submit.source.encode("ascii", "replace")
+        pdu.dest_terminal_id = (submit.destination.encode("ascii", "replace"),)
+        pdu.msg_content = submit.payload
+        return self._codecs.submit.encode(pdu)
 
     def test(self, sequence: int) -> bytes:
         return self._codecs.encode(ActiveTest(sequence))
@@ -121,10 +121,12 @@ class CmppClient:
         return Unknown(command) if reader is None else reader(frame)
 
     def _submit_resp(self, frame: bytes) -> Event:
+        if len(frame) == HEADER_SIZE and self._settings.quirks.bare_answers:
+            return SubmitAnswered(int.from_bytes(frame[8:12], "big"), BARE)
         pdu = self._codecs.submit_resp.decode(frame)
         code = pdu.result
         if code == 0:
-            answer = Answer(True, pdu.msg_id.hex(), "0", Action.NONE)
+            answer = Answer(True, pdu.msg_id.hex(), "0", _NO_ACTION)
         else:
             answer = Answer(False, "", str(code), codes.result("cmpp", code).action)
         return SubmitAnswered(pdu.sequence_id, answer)
@@ -159,15 +161,15 @@ def _report(pdu: Deliver) -> Report:
     stat = report_stat(body)
     reading = codes.stat(stat)
     return Report(
-        id=body.msg_id.hex(),
-        stat=stat,
-        delivered=reading.delivered,
-        final=reading.final,
-        destination=plain(body.dest_terminal_id) or plain(pdu.src_terminal_id),
-        source=plain(pdu.dest_id),
-        submitted=plain(body.submit_time),
-        done=plain(body.done_time),
-        raw=pdu.msg_content,
+        body.msg_id.hex(),
+        stat,
+        reading.delivered,
+        reading.final,
+        plain(body.dest_terminal_id) or plain(pdu.src_terminal_id),
+        plain(pdu.dest_id),
+        plain(body.submit_time),
+        plain(body.done_time),
+        pdu.msg_content,
     )
 
 

@@ -15,6 +15,11 @@ from connectors.text import plain
 SHORT, LONG = 60, 71
 _HEAD = struct.Struct(">8s7s10s10s")
 _SEQUENCE = 4
+_NUL = b"\0"
+_WHOLE = {
+    SHORT: struct.Struct(">8s7s10s10s21sI").unpack,
+    LONG: struct.Struct(">8s7s10s10s32sI").unpack,
+}
 _NUMBER = {"2.0": 21, "3.0": 32}
 
 
@@ -39,6 +44,17 @@ def encode_report(report: StatusReport, version: str) -> bytes:
 
 def decode_report(body: bytes) -> StatusReport:
     """Never raises: a body that is too short gives empty fields."""
+    whole = _WHOLE.get(len(body))
+    if whole is not None:
+        msg_id, stat, submitted, done, number, sequence = whole(body)
+        return StatusReport(
+            msg_id,
+            stat.rstrip(_NUL),
+            submitted.rstrip(_NUL),
+            done.rstrip(_NUL),
+            number.rstrip(_NUL),
+            sequence,
+        )
     msg_id, stat, submitted, done = _HEAD.unpack_from(body.ljust(_HEAD.size, b"\0"))
     end = max(_HEAD.size, len(body) - _SEQUENCE)
     return StatusReport(
