@@ -48,7 +48,7 @@ def build_page(document: Document) -> bytes:
         ),
         h.BODY(
             h.H1(title),
-            *[h.P(part) for part in info["description"].split("\n\n")],
+            *[h.P(part) for part in info["description"].replace("`", "").split("\n\n")],
             h.P(
                 "Credentials: HTTP Basic. 用户名和密码以 HTTP Basic 传送。 Machine-readable: ",
                 h.A("openapi.json", href="/api/openapi.json"),
