@@ -22,20 +22,20 @@ from spyne.server.wsgi import WsgiApplication
 NS = "urn:provider:sms"
 
 
-class Message(ComplexModel):
+class Message(ComplexModel):  # type: ignore[misc]
     __namespace__ = NS
     mobile = Unicode
     content = Unicode
     extend = Unicode
 
 
-class Sent(ComplexModel):
+class Sent(ComplexModel):  # type: ignore[misc]
     __namespace__ = NS
     code = Unicode
     taskId = Unicode  # noqa: N815 - as it is published
 
 
-class Report(ComplexModel):
+class Report(ComplexModel):  # type: ignore[misc]
     __namespace__ = NS
     taskId = Unicode  # noqa: N815 - as it is published
     mobile = Unicode
@@ -56,7 +56,7 @@ class SoapProvider:
 
     def __init__(self, password: str) -> None:
         self.password = password
-        self.taken: list[tuple[str, str, str]] = []
+        self.taken: list[tuple[str, str, str | None]] = []
         """Number, content, extension."""
         self.codes: list[str] = []
         """Codes to answer with first."""
@@ -121,17 +121,17 @@ class SoapProvider:
     def _service(self) -> Any:
         provider = self
 
-        class Service(ServiceBase):
+        class Service(ServiceBase):  # type: ignore[misc]
             # Spyne makes operations of them, without a self.
-            @rpc(Unicode, Unicode, Message, _returns=Sent)
+            @rpc(Unicode, Unicode, Message, _returns=Sent)  # type: ignore[untyped-decorator]
             def SendSms(_ctx: Any, account: str, password: str, message: Message) -> Sent:  # noqa: N805
                 return provider._send(password, message)
 
-            @rpc(Unicode, Unicode, _returns=Array(Report))
+            @rpc(Unicode, Unicode, _returns=Array(Report))  # type: ignore[untyped-decorator]
             def GetReports(_ctx: Any, account: str, password: str) -> Iterable[Report]:  # noqa: N805
                 return provider._waiting()
 
-            @rpc(Unicode, Unicode, Unicode, _returns=Unicode)
+            @rpc(Unicode, Unicode, Unicode, _returns=Unicode)  # type: ignore[untyped-decorator]
             def Acknowledge(_ctx: Any, account: str, password: str, ids: str) -> str:  # noqa: N805
                 return provider._acknowledge(ids)
 

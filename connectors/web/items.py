@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, NamedTuple
 
 from connectors.values import Coding, Inbound, Report
 from connectors.web import documents
 from connectors.web.answers import path_of
 from connectors.web.settings import Format, Items
+
+log = logging.getLogger(__name__)
 
 _LONGEST_ID = 64
 _LONGEST_STAT = 32
@@ -25,8 +28,11 @@ class Item(NamedTuple):
 class ItemReader:
     """Reads one kind of items. Raises ValueError for a path that is none."""
 
-    def __init__(self, items: Items, *, inbound: bool, id_with_mobile: bool = False) -> None:
+    def __init__(
+        self, items: Items, *, inbound: bool, id_with_mobile: bool = False, where: str = ""
+    ) -> None:
         self._items = items
+        self._where = where
         self._inbound = inbound
         self._with_mobile = id_with_mobile
         format_ = items.format
@@ -48,7 +54,15 @@ class ItemReader:
         charset = "utf-8" if items.inside else items.charset
         document = documents.read(body, items.format, charset)
         found = documents.nodes(self._each, document) if items.each else [document]
-        return [item for node in found if (item := self._item(node)) is not None]
+        read = [item for node in found if (item := self._item(node)) is not None]
+        if len(read) < len(found):
+            log.warning(
+                "%s: %d of %d entries lack what their paths should find",
+                self._where,
+                len(found) - len(read),
+                len(found),
+            )
+        return read
 
     def _item(self, node: Any) -> Item | None:
         said = {name: documents.first(path, node) for name, path in self._paths.items()}

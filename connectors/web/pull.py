@@ -21,7 +21,7 @@ from connectors.web.answers import path_of
 from connectors.web.intake import Deliveries
 from connectors.web.items import Item, ItemReader
 from connectors.web.requests import Requests
-from connectors.web.settings import Format, Items, Pull, WebSettings
+from connectors.web.settings import Format, Pull, Push, WebSettings
 from connectors.web.soap import SoapService
 from connectors.web.transport import LostError, NotSentError, Transport
 from connectors.web.values import OF_ACKNOWLEDGE, OF_PULL, Values
@@ -52,7 +52,7 @@ class Puller:
         self._deliveries = deliveries
         self._values = Values(settings, OF_PULL)
         self._requests = Requests(pull.call, self._values.names, soap)
-        self._readers = readers_of(settings, pull.receipts, pull.inbound)
+        self._readers = readers_of(settings, pull)
         items = pull.receipts or pull.inbound
         assert items is not None  # readers_of has raised
         self._format, self._charset = items.format, items.charset
@@ -129,26 +129,23 @@ class Puller:
         return documents.first(self._cursor_path, documents.read(body, self._format, charset))
 
 
-def readers_of(
-    settings: WebSettings, receipts: Items | None, inbound: Items | None
-) -> list[ItemReader]:
+def readers_of(settings: WebSettings, of: Pull | Push) -> list[ItemReader]:
     """Raises ValueError where there is nothing to read, or a path is none."""
     readers = []
-    if receipts is not None:
-        readers.append(_reader(settings, receipts, inbound=False))
-    if inbound is not None:
-        readers.append(_reader(settings, inbound, inbound=True))
+    where = f"{settings.name}, {of.name}"
+    for items, inbound in ((of.receipts, False), (of.inbound, True)):
+        if items is not None:
+            readers.append(
+                ItemReader(
+                    items,
+                    inbound=inbound,
+                    id_with_mobile=settings.id_with_mobile,
+                    where=where,
+                )
+            )
     if not readers:
         raise ValueError("neither receipts nor inbound are described")
     return readers
-
-
-def _reader(settings: WebSettings, items: Items, *, inbound: bool) -> ItemReader:
-    what = "inbound" if inbound else "receipts"
-    try:
-        return ItemReader(items, inbound=inbound, id_with_mobile=settings.id_with_mobile)
-    except ValueError as e:
-        raise ValueError(f"{what}: {e}") from None
 
 
 async def _pause(stopping: asyncio.Event, seconds: float) -> None:

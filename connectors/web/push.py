@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hmac
 import ipaddress
+import logging
 from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import parse_qs
@@ -14,6 +15,8 @@ from connectors.web.intake import Deliveries
 from connectors.web.items import Item
 from connectors.web.pull import readers_of
 from connectors.web.settings import Push, WebSettings
+
+log = logging.getLogger(__name__)
 
 RECORDED_WITHIN_S = 10.0
 _MOST_AT_ONCE = 8
@@ -43,6 +46,7 @@ class Pushes:
     def __init__(self, settings: WebSettings, deliveries: Deliveries) -> None:
         self._named = {each.name: _Receiver(settings, each) for each in settings.pushes}
         self._deliveries = deliveries
+        self._name = settings.name
         self._most = settings.max_answer
         self._running = 0
 
@@ -61,6 +65,8 @@ class Pushes:
             items = receiver.read(pushed)
         except documents.UnreadableError:
             return Reply(400)
+        if not items:
+            log.warning("%s, %s: a push held nothing that could be read", self._name, name)
         self._running += 1
         try:
             durable = await self._deliveries.record(items, RECORDED_WITHIN_S)
@@ -75,7 +81,7 @@ class _Receiver:
     def __init__(self, settings: WebSettings, push: Push) -> None:
         self._push = push
         self._networks = [ipaddress.ip_network(each, strict=False) for each in push.networks]
-        self._readers = readers_of(settings, push.receipts, push.inbound)
+        self._readers = readers_of(settings, push)
         shown = [name for name in (push.header, push.query, push.signature) if name]
         if not push.networks and not push.secret:
             raise ValueError("networks or secret: one is needed, or anybody could push")
