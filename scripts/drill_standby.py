@@ -23,11 +23,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
+
+import psutil
 
 from adapter.backup.shelf import Shelf
 from adapter.bench.load import EvenPace
@@ -35,7 +37,7 @@ from adapter.bench.rig import PASSWORD, Rig, free_port, wait_until
 from adapter.bench.sightings import Sightings
 from adapter.bench.soap import Soap
 from adapter.children import Children
-from adapter.domain.states import FINAL
+from adapter.domain.states import FINAL, State
 from adapter.drill.evidence import Evidence
 from adapter.security.passwords import hash_password
 from adapter.security.secrets import new_key, write_key
@@ -71,7 +73,7 @@ _CONFIG = """\
   <clients>
     <client account="his" extension="01"><password hash={hash}/></client>
   </clients>
-  <policies><lane name="normal" doubt="resend" doubt-wait="2s"/></policies>
+  <policies receipt-wait="15s"><lane name="normal" doubt="resend" doubt-wait="2s"/></policies>
   <jobs>{jobs}</jobs>
 </adapter>
 """
@@ -164,7 +166,7 @@ class _Scene:
         feeder.start()
         self._until(lambda: self._sent() >= wanted.messages * wanted.dies_at and stage.ready())
 
-        old.kill(self._children)
+        self._kill(old)
         stage.die()
         died, told, sent = time.monotonic(), len(soap.accepted), self._sent()
         config = self._write("new", 2, stage.new, self._web)
@@ -219,6 +221,7 @@ class _Scene:
             "duplicates": sum(extra.values()),
             "unmarked": unmarked,
             "sent_again": len(marked),
+            "unknown": sum(each.state == State.UNKNOWN for each in stored),
             "broken": [fault for fault, is_so in faults.items() if is_so],
         }
 
@@ -228,6 +231,7 @@ class _Scene:
 
     def _write(self, name: str, number: int, store: str, web: int, standby: str = "") -> Path:
         path = self._folder / f"{name}.xml"
+        (self._folder / f"{name}.log").unlink(missing_ok=True)
         other = standby if self._wanted.store == "postgresql" else ""
         path.write_text(
             _CONFIG.format(
@@ -255,9 +259,18 @@ class _Scene:
         try:
             old.node.process.wait(OLD_NODE_S)
         except subprocess.TimeoutExpired:
+            return "running" if "node.started" in old.node.last_words() else "waiting"
+        finally:
             old.kill(self._children)
-            return "waiting" if "node.started" not in old.node.last_words(1_000) else "running"
         return "refused"
+
+    def _kill(self, rig: Rig) -> None:
+        """With the backup that it is writing, as if the machine had lost its power."""
+        helpers = psutil.Process(rig.node.process.pid).children(recursive=True)
+        rig.kill(self._children)
+        for each in helpers:
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
 
     def _sent(self) -> int:
         self._seen.look()

@@ -7,12 +7,14 @@ backup of an older program can be loaded, and one can be made before an upgrade.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 from sqlalchemy import MetaData, Table, create_engine
 
 from adapter.store import migrate
 
 
+@cache
 def tables_at(revision: str) -> Sequence[Table]:
     """The store's own tables at a revision that this program knows, by name."""
     engine = create_engine("sqlite://")
