@@ -85,7 +85,7 @@ class Ownership:
         self._node = node
         self._lock = _lock_of(engine)
         self._epoch = 0
-        self._tell: Callable[[], None] = lambda: None
+        self._tell: Callable[[], object] = lambda: None
         self._telling = threading.Lock()
         self._released = threading.Event()
         self._thread = threading.Thread(target=self._look_after, name="ownership", daemon=True)
@@ -102,7 +102,7 @@ class Ownership:
             self._epoch = claim(connection, self._node)
         return self._epoch
 
-    def watch(self, lost: Callable[[], None]) -> None:
+    def watch(self, lost: Callable[[], object]) -> None:
         """Begin to look after the lock and the epoch. `lost` is called from any thread."""
         self._tell = lost
         self._thread.start()
