@@ -6,12 +6,13 @@ import ssl
 from collections.abc import Sequence
 
 from adapter.config.model import Channel, Listener, Smpp
+from connectors.ids import IdBook, IdForm
 from connectors.link import Link
 from connectors.listener import DuplexLink, ListenerSettings
+from connectors.quirks import Quirks
 from connectors.settings import LinkSettings
 from connectors.sgip.settings import SgipSettings
 from connectors.smgp.settings import BOTH, RECEIVE, SEND, SmgpSettings
-from connectors.smpp.ids import IdBook, IdForm
 from connectors.smpp.settings import Alphabet, Bind, LongTexts, SmppOptions
 from connectors.tls import client_context, server_context
 from connectors.values import Handler, Submit
@@ -23,9 +24,9 @@ def open_links(channel: Channel, handler: Handler) -> Sequence[Link | WebLink]:
     if channel.provider is not None:
         return [WebLink(channel.provider, handler, _reference)]
     links: list[Link] = []
-    book = IdBook()
+    quirks = _quirks(channel)
     for number in range(1, channel.links + 1):
-        settings = _settings(channel, number, book)
+        settings = _settings(channel, number, quirks)
         if channel.listener is not None and number == 1:
             links.append(DuplexLink(settings, handler, _listening(channel, channel.listener)))
         else:
@@ -40,8 +41,23 @@ def _reference(submit: Submit) -> str:
     return str(made) if submit.total == 1 else f"{made}-{number}"
 
 
+def _quirks(channel: Channel) -> Quirks:
+    """One for all links of a channel: a report may come on any of them."""
+    own = channel.quirks
+    # SMPP writes ids as texts and a receipt may have two of them, so its dialect reads them.
+    by_dialect = channel.protocol == "smpp" or own.report_ids == "auto"
+    return Quirks(
+        report_ids=IdForm.SAME if by_dialect else IdForm(own.report_ids),
+        bare_answers=own.bare_answers,
+        tests=own.answers_heartbeats,
+        from_zero=own.sequence_from_zero,
+        no_reports=not own.reports,
+        gbk_as_ucs2=own.gbk_as_ucs2,
+    )
+
+
 def _own(
-    channel: Channel, number: int, book: IdBook
+    channel: Channel, number: int, quirks: Quirks
 ) -> SmgpSettings | SgipSettings | SmppOptions | None:
     """What the channel's protocol alone wants to know."""
     if channel.smgp is not None:
@@ -52,11 +68,12 @@ def _own(
     if channel.sgip is not None:
         return SgipSettings(channel.sgip.corp, channel.sgip.node)
     if channel.protocol == "smpp":
-        return _smpp(channel.smpp or Smpp(), number, book)
+        ids = IdForm(channel.quirks.report_ids)
+        return _smpp(channel.smpp or Smpp(), number, ids, quirks.book)
     return None
 
 
-def _smpp(smpp: Smpp, number: int, book: IdBook) -> SmppOptions:
+def _smpp(smpp: Smpp, number: int, ids: IdForm, book: IdBook) -> SmppOptions:
     bind = Bind.TRANSCEIVER
     if smpp.separate:
         bind = Bind.RECEIVER if number == 1 else Bind.TRANSMITTER
@@ -70,7 +87,7 @@ def _smpp(smpp: Smpp, number: int, book: IdBook) -> SmppOptions:
         prefix=smpp.prefix,
         alphabet=Alphabet(smpp.alphabet),
         long_texts=LongTexts(smpp.long_texts),
-        ids=IdForm(smpp.ids),
+        ids=ids,
         receipts_by_text=smpp.receipts_by_text,
         accepted_is_final=smpp.accepted_is_final,
         trailing_nul=smpp.trailing_nul,
@@ -105,7 +122,7 @@ def _client_tls(channel: Channel) -> ssl.SSLContext | None:
     )
 
 
-def _settings(channel: Channel, number: int, book: IdBook) -> LinkSettings:
+def _settings(channel: Channel, number: int, quirks: Quirks) -> LinkSettings:
     return LinkSettings(
         protocol=channel.protocol,
         version=channel.version,
@@ -123,7 +140,8 @@ def _settings(channel: Channel, number: int, book: IdBook) -> LinkSettings:
         connect_timeout_s=channel.connect_timeout_s,
         reconnect_min_s=channel.reconnect_min_s,
         reconnect_max_s=channel.reconnect_max_s,
+        quirks=quirks,
         tls=_client_tls(channel),
         tls_name=channel.tls_name,
-        own=_own(channel, number, book),
+        own=_own(channel, number, quirks),
     )

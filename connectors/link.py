@@ -271,6 +271,7 @@ class Link:
         assert session is not None  # it is the caller
 
         def ack() -> None:
-            session.write(response)
+            if response:
+                session.write(response)
 
         self._handler.delivered(self, item, ack)

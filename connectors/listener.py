@@ -301,4 +301,4 @@ class DuplexLink(Link):
         await self.listener.stop()
 
     def _deliver(self, item: Report | Inbound, ack: Callable[[], None]) -> None:
-        self._arrived(self, item, ack)
+        self._arrived(self, self.settings.quirks.delivered(item), ack)

@@ -122,7 +122,9 @@ class Session(Wire):
         )
         self._heard = False
         self._settled = 0.0
-        self._sequence = 0
+        self._quirks = settings.quirks
+        self._first = 0 if settings.quirks.from_zero else 1
+        self._sequence = self._first - 1
         self._order = 0
         self._timer: asyncio.TimerHandle | None = None
         self._idle: asyncio.Future[None] | None = None
@@ -251,7 +253,8 @@ class Session(Wire):
         self.abort(f"no answer to the login in {self._settings.connect_timeout_s:g} s")
 
     def _next_sequence(self) -> int:
-        self._sequence = self._sequence % self._dialect.last_sequence + 1
+        wraps = self._sequence == self._dialect.last_sequence
+        self._sequence = self._first if wraps else self._sequence + 1
         return self._sequence
 
     def _pump(self) -> None:
@@ -284,7 +287,7 @@ class Session(Wire):
 
     def _submit_answered(self, event: SubmitAnswered) -> None:
         flight = self.window.take(event.sequence)
-        answer = event.answer
+        event.answer = answer = self._quirks.answered(event.answer)
         if flight is None:
             self._late(event)
             return
@@ -297,6 +300,9 @@ class Session(Wire):
         self._counters.answered += 1
         self.worked = True
         self._owner.session_answered(flight.submit.token, answer)
+        report = self._quirks.report_for(flight.submit, answer)
+        if report is not None:
+            self._owner.session_delivered(report, b"")
         if not answer.ok and answer.action is Action.CLOSE:
             self.close(f"a submit was answered with {answer.code}")
             return
@@ -340,7 +346,7 @@ class Session(Wire):
             return
         if event.converted:
             self._counters.converted += 1
-        self._owner.session_delivered(event.item, event.response)
+        self._owner.session_delivered(self._quirks.delivered(event.item), event.response)
 
     def _has_nothing(self) -> bool:
         """Nothing is on the wire or waits for it."""
@@ -367,7 +373,8 @@ class Session(Wire):
             self._heard = False
             self._heartbeat.heard(now)
         self._expire(now)
-        if self._dialect.heartbeats and self._heartbeat.due(now):
+        asks = self._dialect.heartbeats and self._quirks.tests
+        if asks and self._heartbeat.due(now):
             self.write(self._dialect.test(self._next_sequence()))
         if self._heartbeat.dead:
             self.abort(f"{self._settings.heartbeat_tries} heartbeats unanswered")

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from connectors.quirks import Quirks
+
 
 @dataclass(frozen=True, slots=True)
 class LinkSettings:
@@ -19,7 +21,8 @@ class LinkSettings:
     an account shorter than its field with NUL padding (cmpp.md A5). `rest_s`: a link without
     traffic for so long takes leave, and binds again when there is something to send; 0 stays
     bound. `tls`: see `connectors.tls`; the server's certificate must name `tls_name`, or `host`
-    where that is empty. `own`: what the protocol alone knows, in its own class; None for its
+    where that is empty. `quirks`: habits of this peer, one value for all links of a channel.
+    `own`: what the protocol alone knows, in its own class; None for its
     defaults.
     """
 
@@ -50,6 +53,7 @@ class LinkSettings:
     fee_code: str = "000000"
     tls: ssl.SSLContext | None = None
     tls_name: str = ""
+    quirks: Quirks = field(default_factory=Quirks)
     own: Any = None
 
     def __post_init__(self) -> None:

@@ -117,6 +117,7 @@ def _channel(element: etree._Element, folder: Path) -> model.Channel:
         smgp=_child(element, "smgp", model.Smgp),
         sgip=_child(element, "sgip", model.Sgip),
         smpp=_child(element, "smpp", model.Smpp),
+        quirks=_child(element, "quirks", model.Quirks) or model.Quirks(),
         listener=listener and _with_tls_paths(listener, folder),
     )
     return _with_tls_paths(channel, folder)

@@ -81,10 +81,23 @@ class Smpp:
     prefix: str = "86"
     alphabet: str = "gsm"
     long_texts: str = "udh"
-    ids: str = "auto"
     receipts_by_text: bool = False
     accepted_is_final: bool = False
     trailing_nul: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Quirks:
+    """What a gateway does otherwise than its protocol says (connectors.quirks, in words).
+    `extension`: the sender may be longer than the access number."""
+
+    report_ids: str = "auto"
+    bare_answers: bool = False
+    answers_heartbeats: bool = True
+    sequence_from_zero: bool = False
+    reports: bool = True
+    gbk_as_ucs2: bool = False
+    extension: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +156,7 @@ class Channel:
     smgp: Smgp | None = None
     sgip: Sgip | None = None
     smpp: Smpp | None = None
+    quirks: Quirks = Quirks()
     listener: Listener | None = None
     provider: WebSettings | None = None
 

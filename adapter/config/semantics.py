@@ -261,10 +261,10 @@ def _login(tree: _Tree, element: etree._Element, protocol: str) -> None:
 
 def _tls_of_connection(tree: _Tree, connection: etree._Element) -> None:
     if tree.get(connection, "tls") != "true":
-        for attribute in connection.attrib:
-            if str(attribute).startswith("tls-"):
+        for attribute in map(str, connection.attrib):
+            if attribute.startswith("tls-"):
                 message = f'{attribute} has no effect without tls="true"'
-                tree.fault(connection, str(attribute), message)
+                tree.fault(connection, attribute, message)
         return
     if tree.get(connection, "tls-verify") == "false":
         message = "tls-verify: the gateway's certificate is not checked: anybody may pose as it"

@@ -335,7 +335,7 @@ class Channel:
         """Access number, the client's extension, the message's own."""
         of = waiting.submission
         client = self._clients.get(of.client)
-        return self.numbers.in_use + (client.extension if client else "") + of.extension
+        return self.numbers.sender((client.extension if client else "") + of.extension)
 
     # What the links tell; called on the event loop.
 

@@ -15,12 +15,17 @@ class Numbers:
             self._numbers[AccessNumber.SPARE] = channel.spare_number
         # A number may begin like a shorter one.
         self._known = sorted(filter(None, self._numbers.values()), key=len, reverse=True)
+        self._extends = channel.quirks.extension
         self.which = AccessNumber.PRIMARY
 
     @property
     def in_use(self) -> str:
         """What new texts bear."""
         return self._numbers[self.which]
+
+    def sender(self, extension: str) -> str:
+        """The number in use with an extension, or alone where the gateway wants it so."""
+        return self.in_use + extension if self._extends else self.in_use
 
     def use(self, which: AccessNumber) -> bool:
         """Whether it is another one than before. The primary one, where there is no spare."""

@@ -41,6 +41,7 @@ from connectors.dialect import (
     Unknown,
 )
 from connectors.joining import inbound
+from connectors.quirks import BARE
 from connectors.settings import LinkSettings
 from connectors.text import parse_udh, plain
 from connectors.values import Action, Answer, Inbound, Report, Submit
@@ -120,6 +121,8 @@ class CmppClient:
         return Unknown(command) if reader is None else reader(frame)
 
     def _submit_resp(self, frame: bytes) -> Event:
+        if len(frame) == HEADER_SIZE and self._settings.quirks.bare_answers:
+            return SubmitAnswered(int.from_bytes(frame[8:12], "big"), BARE)
         pdu = self._codecs.submit_resp.decode(frame)
         code = pdu.result
         if code == 0:

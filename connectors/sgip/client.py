@@ -9,6 +9,7 @@ from __future__ import annotations
 from connectors import codes
 from connectors.codings import wire_number
 from connectors.dialect import Event, LoggedIn, LoginRefused, SubmitAnswered
+from connectors.quirks import BARE
 from connectors.settings import LinkSettings
 from connectors.sgip.incoming import incoming
 from connectors.sgip.pdus import (
@@ -44,6 +45,7 @@ class SgipClient:
     def __init__(self, settings: LinkSettings) -> None:
         own: SgipSettings = settings.own or SgipSettings()
         self._own = own
+        self._bare_answers = settings.quirks.bare_answers
         self._codecs = CODECS[settings.version]
         self._submit = self._codecs.of(SubmitPDU)
         self._answer = self._codecs.of(SubmitResp)
@@ -93,6 +95,9 @@ class SgipClient:
         return incoming(command, frame)
 
     def _submit_resp(self, frame: bytes) -> Event:
+        if len(frame) == HEADER_SIZE and self._bare_answers:
+            ordinal = self._sequences.ordinal(frame[8:20])
+            return SubmitAnswered(frame[8:20] if ordinal is None else ordinal, _bare(frame))
         pdu = self._answer.decode(frame)
         code, number = pdu.result, pdu.sequence_number
         if code == 0:
@@ -114,6 +119,11 @@ class SgipClient:
     def _user(self, number: str) -> bytes:
         mobile = len(number) == _MOBILE_DIGITS and number.startswith("1")
         return _ascii(self._own.country + number if mobile else number.removeprefix("+"))
+
+
+def _bare(frame: bytes) -> Answer:
+    """The id is the submit's own number, so it is known even so."""
+    return BARE._replace(id=frame[8:20].hex())
 
 
 def _ascii(value: str) -> bytes:

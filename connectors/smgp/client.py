@@ -21,6 +21,7 @@ from connectors.dialect import (
     Unknown,
 )
 from connectors.joining import inbound
+from connectors.quirks import BARE
 from connectors.settings import LinkSettings
 from connectors.smgp.auth import client_digest, server_matches
 from connectors.smgp.pdus import (
@@ -132,6 +133,8 @@ class SmgpClient:
         self._answer = self._codecs.of(SubmitResp)
 
     def _submit_resp(self, frame: bytes) -> Event:
+        if len(frame) == HEADER_SIZE and self._settings.quirks.bare_answers:
+            return SubmitAnswered(_sequence(frame), BARE)
         pdu = self._answer.decode(frame)
         code = pdu.status
         if code == 0:

@@ -96,7 +96,7 @@ _LASTING = frozenset(
 
 
 class SmppClient:
-    """The client side of one SMPP connection. Ids are those of `connectors.smpp.ids`."""
+    """The client side of one SMPP connection. Ids are those of `connectors.ids`."""
 
     header_size = HEADER_SIZE
     frame_limit = FRAME_LIMIT

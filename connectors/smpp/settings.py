@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from connectors.smpp.ids import IdBook, IdForm
+from connectors.ids import IdBook, IdForm
 
 
 class Bind(StrEnum):

@@ -24,10 +24,12 @@ EVERYTHING = f"""
 <web host="0.0.0.0" port="81" public-url="https://sms.example" threads="4" max-body="64kB"/>
 <channels>
   <channel name="m1" protocol="cmpp" version="2.0" access-number="1069" service-id="S"
-           encodings="ascii ucs2" enabled="false">
+           encodings="ascii ucs2" spare-number="10955" enabled="false">
     <connection host="h" port="7890" account="901" password=" two  words " links="2" window="8"
         rate="0.5" heartbeat="30s" heartbeat-tries="2" response-timeout="45s"
         connect-timeout="500ms" reconnect-min="2s" reconnect-max="5min"/>
+    <quirks report-ids="swapped" bare-answers="true" answers-heartbeats="false"
+        sequence-from-zero="true" reports="false" gbk-as-ucs2="true" extension="false"/>
   </channel>
   <channel name="t1" protocol="smgp" version="3.0" access-number="10659">
     <connection host="t" port="8890" account="12345678" password="q" links="2"/>
@@ -41,7 +43,7 @@ EVERYTHING = f"""
   <channel name="w1" protocol="smpp" version="3.4" access-number="10690">
     <connection host="w" port="2775" account="hosp01" password="v" links="2"/>
     <smpp separate="true" system-type="VMA" source-ton="3" source-npi="9" dest-ton="2"
-          dest-npi="8" prefix="" alphabet="latin1" long-texts="sar" ids="hex"
+          dest-npi="8" prefix="" alphabet="latin1" long-texts="sar"
           receipts-by-text="true" accepted-is-final="true" trailing-nul="true"/>
   </channel>
 </channels>
@@ -104,6 +106,8 @@ def test_everything_written_arrives(write: Write, tmp_path: Path) -> None:
                 connect_timeout_s=0.5,
                 reconnect_min_s=2.0,
                 reconnect_max_s=300.0,
+                spare_number="10955",
+                quirks=model.Quirks("swapped", True, False, True, False, True, False),
                 enabled=False,
             ),
             model.Channel(
@@ -150,7 +154,6 @@ def test_everything_written_arrives(write: Write, tmp_path: Path) -> None:
                     prefix="",
                     alphabet="latin1",
                     long_texts="sar",
-                    ids="hex",
                     receipts_by_text=True,
                     accepted_is_final=True,
                     trailing_nul=True,
@@ -224,15 +227,16 @@ def test_this_test_writes_every_field_differently_from_its_default(write: Write)
         config.logging,
     ]
     one, telecom, unicom, world = config.channels
-    parts += [one, telecom.smgp, unicom.sgip, unicom.listener, world.smpp]
+    parts += [one, telecom.smgp, unicom.sgip, unicom.listener, world.smpp, one.quirks]
     parts += [*config.clients, *config.sources]
     of_one_protocol = {"smgp", "sgip", "smpp", "listener", "provider"}
     for part in parts:
         for each in dataclasses.fields(part):
             if part is one and each.name in of_one_protocol:
                 continue
-            # Backups need a key: see the test below.
-            if each.default is not dataclasses.MISSING and each.name not in ("security", "backup"):
+            # Backups need a key: see the test below. TLS needs files: see test_tls.py.
+            elsewhere = each.name in ("security", "backup") or each.name.startswith("tls")
+            if each.default is not dataclasses.MISSING and not elsewhere:
                 assert getattr(part, each.name) != each.default, each.name
 
 

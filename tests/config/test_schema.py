@@ -32,11 +32,12 @@ PAIRS: list[tuple[tuple[str, ...], type[Any], set[str], set[str]]] = [
         ("Channel", "Connection"),
         model.Channel,
         set(),
-        {"smgp", "sgip", "smpp", "listener", "provider"},
+        {"smgp", "sgip", "smpp", "quirks", "listener", "provider"},
     ),
     (("Smgp",), model.Smgp, set(), set()),
     (("Sgip",), model.Sgip, set(), set()),
     (("Smpp",), model.Smpp, set(), set()),
+    (("Quirks",), model.Quirks, set(), set()),
     (("Listener",), model.Listener, set(), set()),
     (
         ("Provider",),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from types import SimpleNamespace
 
-from adapter.config.model import Channel
+from adapter.config.model import Channel, Quirks
 from adapter.dispatch.numbers import Numbers
 from adapter.dispatch.switches import Switches
 from adapter.domain.states import AccessNumber
@@ -58,3 +58,11 @@ def test_what_is_set_reaches_the_channels_and_a_store_that_is_away_changes_nothi
         assert channel.numbers.in_use == OWN
 
     asyncio.run(test())
+
+
+def test_a_gateway_that_refuses_extensions_gets_the_number_alone() -> None:
+    assert numbers().sender("0177") == OWN + "0177"
+    strict = Channel(
+        "a", "cmpp", "3.0", "", 0, "", "", OWN, spare_number=SPARE, quirks=Quirks(extension=False)
+    )
+    assert Numbers(strict).sender("0177") == OWN

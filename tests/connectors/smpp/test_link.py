@@ -11,10 +11,10 @@ import pytest
 
 from connectors import codes
 from connectors.behaviour import Behaviour, Failure
+from connectors.ids import IdForm
 from connectors.link import Link
 from connectors.simulator import Simulator
 from connectors.smpp.fields import LIST, Address
-from connectors.smpp.ids import IdForm
 from connectors.smpp.pdus import (
     CODECS,
     FRAME_LIMIT,

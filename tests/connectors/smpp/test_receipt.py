@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.smpp.ids import REMEMBERED, IdBook, IdForm, canonical, converted
+from connectors.ids import REMEMBERED, IdBook, IdForm, canonical, converted
 from connectors.smpp.pdus import CODECS, Tag, number
 from connectors.smpp.receipt import (
     STATES,

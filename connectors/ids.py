@@ -17,17 +17,21 @@ from enum import StrEnum
 REMEMBERED = 10_000
 _SURE = 20
 _LONGEST = 64
+_TAIL = 10
 _DECIMAL = re.compile(r"[0-9]{1,32}")
 _HEX = re.compile(r"[0-9a-f]{1,32}")
 
 
 class IdForm(StrEnum):
-    """How a receipt's text writes the id. DECIMAL: answers are hexadecimal; HEX: decimal."""
+    """How a receipt writes the id. DECIMAL: answers are hexadecimal; HEX: decimal. SWAPPED: its
+    octets in reverse. LAST10: the last ten characters of it, found among the last answers."""
 
     AUTO = "auto"
     SAME = "same"
     DECIMAL = "decimal"
     HEX = "hex"
+    SWAPPED = "swapped"
+    LAST10 = "last10"
 
 
 def canonical(text: str) -> str:
@@ -41,9 +45,16 @@ def converted(text: str, form: IdForm) -> str | None:
     plain = canonical(text)
     if form is IdForm.DECIMAL:
         return f"{int(plain):x}" if _DECIMAL.fullmatch(plain) else None
+    if form is IdForm.SWAPPED:
+        return _swapped(text.strip().lower())
     if form is IdForm.HEX:
         return str(int(plain, 16)) if _HEX.fullmatch(plain) else None
     return plain
+
+
+def _swapped(text: str) -> str | None:
+    whole = len(text) % 2 == 0 and _HEX.fullmatch(text)
+    return canonical(bytes.fromhex(text)[::-1].hex()) if whole else None
 
 
 class IdBook:
@@ -53,14 +64,18 @@ class IdBook:
         self.votes: Counter[IdForm] = Counter()
         """Receipts whose id fitted an answer in this form and no other."""
         self._recent: dict[str, None] = {}
+        self._by_tail: dict[str, str] = {}
 
     def issued(self, text: str) -> str:
         """The canonical id of an answer; remembered for its receipt."""
         plain = canonical(text)
         if plain:
             self._recent[plain] = None
+            self._by_tail[plain[-_TAIL:]] = plain
             if len(self._recent) > REMEMBERED:
                 del self._recent[next(iter(self._recent))]
+            if len(self._by_tail) > REMEMBERED:
+                del self._by_tail[next(iter(self._by_tail))]
         return plain
 
     def receipted(self, text: str, form: IdForm, exact: str = "") -> tuple[str, bool]:
@@ -77,6 +92,9 @@ class IdBook:
             form = self._detect(text)
             if exact and converted(text, form) not in self._recent:
                 return canonical(exact), False
+        if form is IdForm.LAST10:
+            tail = canonical(text)[-_TAIL:]
+            return self._by_tail.get(tail, tail), True
         found = converted(text, form)
         return (canonical(text), False) if found is None else (found, form is not IdForm.SAME)
 
