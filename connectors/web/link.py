@@ -11,7 +11,8 @@ itself. Calls are made on the event loop, none from within `submit_many`.
 Up means that the last exchange went well, or the ping did. A connection that cannot be made, an
 account that is refused, or three lost answers in succession bring the link down; after a growing,
 jittered pause one text (or the ping) tries whether the provider is back. A throttled link is up
-and has no room until the pause is over; then `unsent` is called with nothing, to say so.
+and has no room until the pause is over; then `unsent` is called with nothing, to say so. Where the
+provider asks for more than `LONG_PAUSE_S`, it is down so long, and other channels may be taken.
 
 Limits: the window bounds what is here; answers, pulls and pushes are bounded in size, and the
 memory of inbound texts that came already to the last 10,000.
@@ -43,6 +44,7 @@ from connectors.web.transport import Given, LostError, NotSentError, Transport
 log = logging.getLogger(__name__)
 
 LOST_IN_SUCCESSION = 3
+LONG_PAUSE_S = 10.0
 UNWRITABLE = "UNWRITABLE"
 _THROTTLE_FIRST_S = 0.5
 
@@ -85,7 +87,7 @@ class WebLink:
         self._tasks: list[asyncio.Task[None]] = []
         self._up = False
         self._trial = False
-        self._refused = False
+        self._least_pause_s = 0.0
         self._lost_in_succession = 0
         self._pause: asyncio.TimerHandle | None = None
         self._stopping = asyncio.Event()
@@ -241,7 +243,8 @@ class WebLink:
         self._settle(batch, lost=doubtful, unsent=unsent, answers=answers)
         if Then.CLOSE in of:
             code = next(v.code for v in verdicts if v.then is Then.CLOSE)
-            self._fall(f"the provider refuses our account or address: {code}", refused=True)
+            reason = f"the provider refuses our account or address: {code}"
+            self._fall(reason, self.settings.refused_wait_s)
         elif doubtful and certain is None:
             self._doubted(verdicts[0].reason or verdicts[0].code)
 
@@ -281,6 +284,9 @@ class WebLink:
         if self._pause is not None or self._stopping.is_set():
             return
         pause_s = self._throttling.next() if asked_s is None else max(asked_s, _THROTTLE_FIRST_S)
+        if pause_s > LONG_PAUSE_S:
+            self._fall(f"the provider asks for a pause of {pause_s:.0f} s", pause_s)
+            return
         self._pause = asyncio.get_running_loop().call_later(pause_s, self._go_on)
         self._give_back()
 
@@ -298,16 +304,14 @@ class WebLink:
         """Up and down until `stop`."""
         while not self._stopping.is_set():
             self._fallen.clear()
-            self._refused = False
+            self._least_pause_s = 0.0
             fault = await self._ping.fault(transport) if self._ping is not None else ""
             if fault:
                 self._fall(fault)
             else:
                 self._rise()
                 await self._watch(transport)
-            pause_s = self._backoff.next()
-            if self._refused:
-                pause_s = max(pause_s, self.settings.refused_wait_s)
+            pause_s = max(self._backoff.next(), self._least_pause_s)
             log.debug("%s: trying again in %.1f s", self.name, pause_s)
             await _wait(self._stopping, pause_s)
             self.reconnects += 1
@@ -330,9 +334,9 @@ class WebLink:
         self.changed_at = datetime.now(UTC)
         self._handler.up(self)
 
-    def _fall(self, reason: str, *, refused: bool = False) -> None:
+    def _fall(self, reason: str, least_pause_s: float = 0.0) -> None:
         self.last_error = reason
-        self._refused = self._refused or refused
+        self._least_pause_s = max(self._least_pause_s, least_pause_s)
         if self._stopping.is_set():
             return
         if self._up or self.changed_at is None:

@@ -379,3 +379,17 @@ def test_a_ping_must_go_well_first(provider: Provider) -> None:
             await eventually(lambda: link.window == 16)
 
     run(test())
+
+
+def test_a_long_pause_brings_the_link_down(provider: Provider) -> None:
+    answers = [Given(503, headers={"Retry-After": "20"})]
+    provider.serve("/send", lambda _asked: answers.pop() if answers else TAKEN)
+
+    async def test() -> None:
+        async with standing(settings(provider.url("/send"))) as (link, told):
+            link.submit_many([text(1)])
+            await told.until(lambda: bool(told.downs))
+            assert told.downs == ["the provider asks for a pause of 20 s"]
+            assert (told.unsent_tokens, link.is_up) == ([1], False)
+
+    run(test())
