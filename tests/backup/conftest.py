@@ -19,7 +19,7 @@ Configure = Callable[..., Config]
 _TEXT = """\
 <adapter xmlns="urn:his-sms:config:1" xmlns:xi="http://www.w3.org/2001/XInclude">
   <node name="{node}" id="{id}"/>
-  <store url={store}/>
+  <store url={store} {store_more}/>
   <security key-file="{key}"/>
   {channels}
   {more}
@@ -40,7 +40,13 @@ def configure(tmp_path: Path) -> Configure:
     write_key(tmp_path / "adapter.key", new_key())
 
     def write(
-        store: str, node: str = "main", more: str = "", key: str = "../adapter.key", number: int = 1
+        store: str,
+        node: str = "main",
+        more: str = "",
+        *,
+        key: str = "../adapter.key",
+        number: int = 1,
+        store_more: str = "",
     ) -> Config:
         folder = tmp_path / node
         folder.mkdir(exist_ok=True)
@@ -55,7 +61,13 @@ def configure(tmp_path: Path) -> Configure:
         )
         path.write_text(
             _TEXT.format(
-                node=node, id=number, store=quoteattr(store), key=key, channels=channels, more=more
+                node=node,
+                id=number,
+                store=quoteattr(store),
+                store_more=store_more,
+                key=key,
+                channels=channels,
+                more=more,
             ),
             encoding="utf-8",
         )
