@@ -27,12 +27,12 @@ from adapter.domain.ports import DeskPort, IntakePort, MessageView
 from adapter.domain.states import FINAL, Door, Lane, State
 from adapter.domain.status import SourceStatus
 from adapter.domain.values import Entry, Home, InboundNotice, Notice, Reply, Request
+from dbpoll.settings import Settings
 from dbpoll.source import Source
 from dbpoll.values import (
     InboundRow,
     NotNow,
     Row,
-    Settings,
     StateChange,
     Status,
     Taken,

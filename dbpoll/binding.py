@@ -8,12 +8,15 @@ wall clock where the column has no zone. What can't be said in a column's type i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, tzinfo
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import types
+from sqlalchemy.dialects.mssql import SMALLDATETIME
+
+from dbpoll.values import Status
 
 Binder = Callable[[Any], Any]
 
@@ -21,22 +24,65 @@ Binder = Callable[[Any], Any]
 _NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,20})?")
 
 
-def text_binder(type_: types.TypeEngine[Any]) -> Binder:
-    """For texts (`''` becomes NULL, as Oracle has it); digits go into number columns too."""
+_BEYOND_UTF8MB3 = re.compile("[\U00010000-\U0010ffff]")
+
+
+def text_binder(
+    type_: types.TypeEngine[Any], *, octets: bool = False, encoding: str = ""
+) -> Binder:
+    """For texts (`''` becomes NULL, as Oracle has it); digits go into number columns too.
+
+    `octets`: the column's length counts bytes, where it is not of a national type. With an
+    `encoding` bytes are given, not a text.
+    """
     if isinstance(type_, types.Integer | types.Numeric):
         return _number
     length = getattr(type_, "length", None)
+    narrow = "utf8mb3" in _charset(type_)
+    octets = octets and not isinstance(type_, types.Unicode | types.UnicodeText)
 
     def bind(value: str | None) -> str | None:
         if not value:
             return None
-        if not value.isascii():
-            value = value.encode("utf-8", "replace").decode("utf-8")
-        if "\x00" in value:
-            value = value.replace("\x00", "")
-        return value[:length] or None
+        if value.isascii():
+            return value.replace("\x00", "")[:length] or None
+        value = value.encode("utf-8", "replace").decode("utf-8").replace("\x00", "")
+        if narrow:
+            value = _BEYOND_UTF8MB3.sub("?", value)
+        return (cut(value, length, "utf-8") if octets else value[:length]) or None
 
-    return bind
+    def bind_bytes(value: str | None) -> bytes | None:
+        if not value:
+            return None
+        return cut(value.replace("\x00", ""), length, encoding).encode(encoding, "replace") or None
+
+    return bind_bytes if encoding else bind
+
+
+def cut(value: str, octets: int | None, encoding: str) -> str:
+    """A text cut to so many bytes of an encoding, between two characters."""
+    written = value.encode(encoding, "replace")
+    if octets is None or len(written) <= octets:
+        return value
+    return written[:octets].decode(encoding, "ignore")
+
+
+def _charset(type_: types.TypeEngine[Any]) -> str:
+    """Of a MySQL column: its character set, or the collation that names it."""
+    named = f"{getattr(type_, 'charset', '')} {getattr(type_, 'collation', '')}".lower()
+    return named.replace("utf8_", "utf8mb3_")
+
+
+def word_binder(type_: types.TypeEngine[Any], words: Mapping[Status, str]) -> Binder:
+    """For a Status, in the hospital's words; the empty word is NULL. Raises TypeError for a
+    word that is no number where the column holds numbers."""
+    made: dict[Status, Any] = {status: word or None for status, word in words.items()}
+    if isinstance(type_, types.Integer | types.Numeric):
+        for status, word in words.items():
+            if word and not _NUMBER.fullmatch(word):
+                raise TypeError(f"{type_} holds no {word!r}")
+            made[status] = _number(word)
+    return made.__getitem__
 
 
 def number_binder(type_: types.TypeEngine[Any]) -> Binder:
@@ -49,13 +95,15 @@ def number_binder(type_: types.TypeEngine[Any]) -> Binder:
 def moment_binder(type_: types.TypeEngine[Any], zone: tzinfo, *, as_text: bool) -> Binder:
     """For aware datetimes. `as_text` where the driver has no type for them (SQLite).
 
-    Raises TypeError for a column that can hold no moment.
+    A fraction is cut to what the column keeps, never rounded: a database that rounds would tell
+    a time still to come. Raises TypeError for a column that can hold no moment.
     """
     if isinstance(type_, types.DateTime | types.TIMESTAMP):
+        step = _step(type_)
         if getattr(type_, "timezone", False):
             return lambda value: value
         if not as_text:
-            return lambda value: None if value is None else _wall(value, zone)
+            return lambda value: None if value is None else _wall(value, zone, step)
         return lambda value: (
             None if value is None else _wall(value, zone).isoformat(" ", "milliseconds")
         )
@@ -64,6 +112,33 @@ def moment_binder(type_: types.TypeEngine[Any], zone: tzinfo, *, as_text: bool) 
     if isinstance(type_, types.String | types.Date | types.NullType):
         return lambda value: None if value is None else _wall(value, zone).isoformat(" ", "seconds")
     raise TypeError(f"{type_} holds no time")
+
+
+def plain_moment(value: datetime | None, zone: tzinfo, *, as_text: bool) -> Any:
+    """A moment for a statement whose columns' types nobody knows: the hospital's wall clock."""
+    if value is None:
+        return None
+    wall = _wall(value, zone, 1_000)
+    return wall.isoformat(" ", "milliseconds") if as_text else wall
+
+
+def _step(type_: types.TypeEngine[Any]) -> int:
+    """The microseconds between two moments that a column can tell apart."""
+    name = type(type_).__name__.upper()
+    if isinstance(type_, SMALLDATETIME):
+        return 1_000_000
+    if hasattr(type_, "fsp"):
+        return int(10 ** (6 - (type_.fsp or 0)))
+    precision = getattr(type_, "precision", None)
+    if precision is not None:
+        return int(10 ** (6 - min(6, precision)))
+    module = type(type_).__module__
+    if name == "DATETIME" and "mssql" in module:
+        return 1_000
+    if name == "DATE" and "oracle" in module:
+        return 1_000_000
+    # SQLAlchemy reads SQL Server's DATETIME as the plain type of that name.
+    return 1_000 if type(type_) is types.DATETIME else 1
 
 
 def key_binder(type_: types.TypeEngine[Any]) -> Binder:
@@ -94,5 +169,6 @@ def _number(value: str | None) -> int | Decimal | None:
     return int(number) if number == number.to_integral_value() else number
 
 
-def _wall(value: datetime, zone: tzinfo) -> datetime:
-    return value.astimezone(zone).replace(tzinfo=None)
+def _wall(value: datetime, zone: tzinfo, step: int = 1) -> datetime:
+    wall = value.astimezone(zone).replace(tzinfo=None)
+    return wall if step == 1 else wall.replace(microsecond=wall.microsecond // step * step)

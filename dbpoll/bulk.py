@@ -1,151 +1,201 @@
-"""Many rows in one statement: by arrays on PostgreSQL, by executemany elsewhere.
-
-Measured on PostgreSQL with updates of 8 columns in transactions of 500 rows: arrays
-written by us cost 1.5 us of our time a row, the driver's lists 6.5 us. Values are texts
-or None for PostgreSQL, which casts them to the types of the columns.
-"""
+"""Statements that write many rows: forward, added once, or taken away."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    TableValuedAlias,
-    Text,
+    Select,
+    and_,
     bindparam,
-    cast,
+    column,
+    delete,
     exists,
     func,
     insert,
+    or_,
     select,
     text,
     update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.types import Integer
 
-from dbpoll.binding import key_text
-from dbpoll.tables import Found
+from dbpoll.binding import Binder, key_text
+from dbpoll.dialects.base import Tongue
+from dbpoll.dialects.given import Values
+from dbpoll.tables import Found, Target
+from dbpoll.values import Status
 
-Values = tuple[Any, ...]
-
-
-def array(values: Iterable[Any]) -> str:
-    """Values as a PostgreSQL array in its text form."""
-    return "{" + ",".join([_element(value) for value in values]) + "}"
+AT_ONCE = 500
+"""Keys in one IN: Oracle takes 1,000, SQL Server 2,100 parameters."""
 
 
-def _element(value: Any) -> str:
-    if value is None:
-        return "NULL"
-    written = value if type(value) is str else str(value)
-    if "\\" in written or '"' in written:
-        written = written.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{written}"'
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 class Update:
     """Moves rows forward: sets what is given, keeps what is None, never goes back.
 
-    A row is changed only where its STATUS is less than the `limit` of the new values.
+    A row is changed where it is new or taken, and by a final state also where it is submitted.
     """
 
-    def __init__(self, found: Found, dialect: str, names: Sequence[str]) -> None:
-        self._arrays = dialect == "postgresql"
+    def __init__(self, found: Found, tongue: Tongue, names: Sequence[str]) -> None:
+        self._tongue = tongue
         self._names = [name for name in names if name in found.columns]
-        self._binders = [found.binders[name] for name in ("ID", *self._names, "STATUS")]
+        self._binders: list[Binder] = [found.binders[name] for name in ("ID", *self._names)]
+        self._binders.append(_as_it_is)
         self._positions = [0, *(1 + names.index(name) for name in self._names), 1 + len(names)]
-        columns = found.columns
-        marks: Mapping[str, ColumnElement[Any]]
-        if self._arrays:
-            given = _unnest([found.kinds[name] for name in ("ID", *self._names, "STATUS")])
-            marks = dict(zip(("key", *self._names, "limit"), given.c))
-        else:
-            marks = {name: bindparam(f"v_{name}") for name in ("key", *self._names, "limit")}
-        self._marks = [f"v_{name}" for name in ("key", *self._names, "limit")]
+        raw = bool(found.raw.intersection(self._names))
+        kinds = {"key": found.kinds["ID"], **{name: found.kinds[name] for name in self._names}}
+        self._given = tongue.given(kinds | {"final": Integer()}, raw=raw)
+        columns, marks = found.columns, self._given.columns
+        values = {
+            columns[name]: func.coalesce(
+                tongue.unraw(marks[name]) if name in found.raw else marks[name], columns[name]
+            )
+            for name in self._names
+        }
         self._statement = (
             update(found.table)
-            .values({columns[n]: func.coalesce(marks[n], columns[n]) for n in self._names})
-            .where(columns["ID"] == marks["key"], columns["STATUS"] < marks["limit"])
+            .values(values)
+            .where(columns["ID"] == marks["key"], _may_follow(found, tongue, marks["final"]))
         )
-        self._there = select(columns["ID"]).where(columns["ID"] == marks["key"])
-        self._free = self._there.with_for_update(skip_locked=True, of=found.table)
+        self._there = select(columns["ID"]).where(
+            columns["ID"].in_(bindparam("keys", expanding=True))
+        )
+        self._free = tongue.held(self._there)
 
-    def rows(self, values: Iterable[Values]) -> list[tuple[Any, ...]]:
-        """Values (key, each name, limit) as the database takes them; those whose key cannot
+    def rows(self, values: Iterable[Values]) -> list[Values]:
+        """Values (key, each name, final) as the database takes them; those whose key cannot
         be one of the table's are left out."""
         pairs = list(zip(self._binders, self._positions))
         made = [tuple([bind(value[place]) for bind, place in pairs]) for value in values]
         return [row for row in made if row[0] is not None]
 
     def execute(self, connection: Connection, rows: Sequence[Values]) -> None:
-        connection.execute(self._statement, self._parameters(rows))
+        connection.execute(self._statement, self._given.parameters(rows))
 
     def divide(
         self, connection: Connection, rows: Sequence[Values]
     ) -> tuple[list[Values], list[Values]]:
         """Rows that someone else holds, and the others, which are locked for us now."""
-        theirs = set(
-            map(key_text, connection.execute(self._there, self._parameters(rows)).scalars())
-        )
-        free = set(map(key_text, connection.execute(self._free, self._parameters(rows)).scalars()))
+        theirs: set[str] = set()
+        free: set[str] = set()
+        for start in range(0, len(rows), AT_ONCE):
+            keys = {"keys": [row[0] for row in rows[start : start + AT_ONCE]]}
+            theirs.update(map(key_text, connection.execute(self._there, keys).scalars()))
+            free.update(map(key_text, connection.execute(self._free, keys).scalars()))
         held = theirs - free
         return (
             [row for row in rows if key_text(row[0]) in held],
             [row for row in rows if key_text(row[0]) in free],
         )
 
-    def _parameters(self, rows: Sequence[Values]) -> Any:
-        if self._arrays:
-            return {f"a{n}": array(column) for n, column in enumerate(zip(*rows))}
-        return [dict(zip(self._marks, row)) for row in rows]
+
+def _may_follow(found: Found, tongue: Tongue, final: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether the new state may follow the one that a row has."""
+    its = tongue.unsought(found.columns["STATUS"])
+    return or_(
+        found.has(Status.NEW, its),
+        found.has(Status.TAKEN, its),
+        and_(found.has(Status.SUBMITTED, its), final == 1),
+    )
 
 
 class Insert:
     """Adds rows that aren't there yet, so that the same rows may be added again."""
 
     def __init__(
-        self, found: Found, dialect: str, names: Sequence[str], same: Sequence[str]
+        self, found: Found, tongue: Tongue, names: Sequence[str], same: Sequence[str]
     ) -> None:
-        self._arrays = dialect == "postgresql"
         self._names = [name for name in names if name in found.columns]
         self._binders = [found.binders[name] for name in self._names]
         self._positions = [names.index(name) for name in self._names]
-        self._marks = [f"v_{name}" for name in self._names]
-        columns = found.columns
-        marks: Mapping[str, ColumnElement[Any]]
-        if self._arrays:
-            given = _unnest([found.kinds[name] for name in self._names])
-            marks = dict(zip(self._names, given.c))
-        else:
-            marks = {name: bindparam(f"v_{name}") for name in self._names}
+        raw = found.raw.intersection(self._names)
+        self._given = tongue.given({name: found.kinds[name] for name in self._names}, raw=bool(raw))
+        columns, marks = found.columns, self._given.columns
         there = exists().where(*[columns[n] == marks[n] for n in same if n in columns])
         there = there.select_from(found.table)
-        wanted = select(*[marks[name] for name in self._names]).where(~there)
-        if not self._arrays and dialect in ("oracle", "mysql", "mariadb"):
-            wanted = wanted.select_from(text("DUAL"))
+        wanted = select(
+            *[tongue.unraw(marks[name]) if name in raw else marks[name] for name in self._names]
+        ).where(~there)
+        if self._given.source is None and tongue.dual:
+            wanted = wanted.select_from(text(tongue.dual))
         self._statement = insert(found.table).from_select(
             [columns[name] for name in self._names], wanted, include_defaults=False
         )
 
-    def rows(self, values: Iterable[Values]) -> list[tuple[Any, ...]]:
+    def rows(self, values: Iterable[Values]) -> list[Values]:
         """Values, one for each name, as the database takes them."""
         pairs = list(zip(self._binders, self._positions))
         return [tuple([bind(value[place]) for bind, place in pairs]) for value in values]
 
     def execute(self, connection: Connection, rows: Sequence[Values]) -> None:
-        if self._arrays:
-            arrays = {f"a{n}": array(column) for n, column in enumerate(zip(*rows))}
-            connection.execute(self._statement, arrays)
-        else:
-            connection.execute(self._statement, [dict(zip(self._marks, row)) for row in rows])
+        connection.execute(self._statement, self._given.parameters(rows))
 
 
-def _unnest(kinds: Sequence[TypeEngine[Any]]) -> TableValuedAlias:
-    """unnest(:a0, :a1, ...) AS given (c0, c1, ...), each array cast to its column's type."""
-    arrays = [cast(bindparam(f"a{n}", type_=Text()), ARRAY(kind)) for n, kind in enumerate(kinds)]
-    names = [f"c{n}" for n in range(len(kinds))]
-    return func.unnest(*arrays).table_valued(*names, name="given").render_derived()
+class Raced(Exception):
+    """Another poller moved some of these rows at the same moment: move them again."""
+
+
+class Removal:
+    """Deletes rows, or moves them into a table that has columns of the same names."""
+
+    def __init__(self, found: Found, target: Target | None) -> None:
+        self._bind = found.binders["ID"]
+        chosen = found.columns["ID"].in_(bindparam("keys", expanding=True))
+        self._delete = delete(found.table).where(chosen)
+        self._copy = None
+        if target is not None:
+            source = cast(Select[Any], select(*[column(name) for name in target.sources]))
+            self._copy = insert(target.table).from_select(
+                list(target.table.c),
+                source.select_from(found.table).where(chosen),
+                include_defaults=False,
+            )
+
+    def rows(self, keys: Iterable[str]) -> list[Values]:
+        made = [(self._bind(key),) for key in keys]
+        return [row for row in made if row[0] is not None]
+
+    def execute(self, connection: Connection, rows: Sequence[Values]) -> None:
+        for start in range(0, len(rows), AT_ONCE):
+            keys = {"keys": [row[0] for row in rows[start : start + AT_ONCE]]}
+            copied = None
+            if self._copy is not None:
+                copied = connection.execute(self._copy, keys).rowcount
+            deleted = connection.execute(self._delete, keys).rowcount
+            if copied is not None and copied != deleted:
+                raise Raced(f"{copied} rows copied, {deleted} deleted")
+
+
+class Own:
+    """A statement or procedure of the hospital's own, once for each row. Parameters that it
+    does not name are left out."""
+
+    def __init__(self, statement: str, names: Sequence[str], binders: dict[str, Binder]) -> None:
+        self._statement = text(statement)
+        wanted = set(self._statement._bindparams)
+        if unknown := sorted(wanted - set(names)):
+            raise ValueError(
+                f"no such parameter: {', '.join(unknown)}; there are {', '.join(names)}"
+            )
+        self._taken = [
+            (name, place, binders.get(name, _as_it_is))
+            for place, name in enumerate(names)
+            if name in wanted
+        ]
+
+    def rows(self, values: Iterable[Values]) -> list[Values]:
+        return [
+            (value[0], *[bind(value[place]) for _, place, bind in self._taken]) for value in values
+        ]
+
+    def execute(self, connection: Connection, rows: Sequence[Values]) -> None:
+        for row in rows:
+            given = {name: value for (name, _, _), value in zip(self._taken, row[1:])}
+            connection.execute(self._statement, given)

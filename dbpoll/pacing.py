@@ -1,8 +1,15 @@
-"""How often to ask: fast under load, slower when idle, slower still in trouble."""
+"""How often to ask and for how much: fast under load, slower when idle, slower still in trouble."""
 
 from __future__ import annotations
 
 import random
+
+SHARE = 10
+"""A look that takes long is followed by a pause of so many times its duration."""
+SLOW_S = 0.5
+FEWEST = 20
+TRIPS = 6
+"""So many failures in a row need somebody's attention."""
 
 
 class Pace:
@@ -25,3 +32,60 @@ class Pace:
             # Many nodes that lost the same database do not come back in the same moment.
             return self._delay * random.uniform(0.5, 1.0)
         return self._delay
+
+
+class Looks:
+    """The pauses between looks: the least for `warm_s` after a row came, so that light traffic
+    waits for nobody; then growing to the most. A slow database is asked less often."""
+
+    def __init__(self, least: float, most: float, warm_s: float) -> None:
+        self._idle = Pace(least, most)
+        self._least = least
+        self._warm_s = warm_s
+        self._came = float("-inf")
+
+    def pause(self, now: float, rows: int, took_s: float) -> float:
+        """How long to wait after a look that found so many rows. `now`: monotonic seconds."""
+        if rows:
+            self._came = now
+            self._idle.reset()
+        warm = now - self._came < self._warm_s
+        return max(self._least if warm else self._idle.next(), min(SHARE * took_s, 60.0))
+
+
+class BatchSize:
+    """Rows to take at once: half as many after a transaction that took longer than SLOW_S,
+    slowly more again after faster ones."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.rows = most
+
+    def took(self, rows: int, seconds: float) -> None:
+        if seconds > SLOW_S:
+            self.rows = max(min(FEWEST, self._most), self.rows // 2)
+        elif rows == self.rows and seconds < SLOW_S / 2:
+            self.rows = min(self._most, self.rows * 3 // 2 + 1)
+
+
+class Breaker:
+    """Open after TRIPS failures in a row: then the database is left alone for `rest_s` between
+    single tries, until one succeeds."""
+
+    def __init__(self, least: float, rest_s: float) -> None:
+        self._pace = Pace(least, rest_s, jitter=True)
+        self._rest_s = rest_s
+        self._failures = 0
+
+    @property
+    def open(self) -> bool:
+        return self._failures >= TRIPS
+
+    def failed(self) -> float:
+        """Count a failure; how long to wait."""
+        self._failures += 1
+        return self._rest_s if self.open else self._pace.next()
+
+    def well(self) -> None:
+        self._failures = 0
+        self._pace.reset()

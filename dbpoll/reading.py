@@ -6,10 +6,12 @@ One bad value never stops the rows beside it: it becomes the row's `fault`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 from dbpoll.binding import key_text
+from dbpoll.settings import Settings
 from dbpoll.values import Row
 
 TEXTS = (
@@ -26,50 +28,103 @@ TEXTS = (
 MOMENTS = ("SCHEDULE_AT", "EXPIRE_AT")
 READ = ("ID", *TEXTS, *MOMENTS, "CREATED_AT")
 """The columns of a record, in its order, which is that of Row's fields; CREATED_AT is read
-of one row only, to see how far we are behind."""
+of one row only, to see how far we are behind. Template values follow, one for each parameter."""
+
+TAKEN_AT = "TAKEN_AT"
+"""Ends a record where a row may be sent again."""
 
 _TEXTS_END = 1 + len(TEXTS)
 _MOMENTS_END = _TEXTS_END + len(MOMENTS)
+_CREATED_AT = len(READ) - 1
 _PLAIN = frozenset({str, type(None)})
 _NOTHING = (None,) * len(MOMENTS)
 # strptime would read too few digits as something else, so their number decides.
 _DIGITS = {14: "%Y%m%d%H%M%S", 12: "%Y%m%d%H%M", 8: "%Y%m%d"}
-_FORMATS = ("%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y/%m/%d")
+_FORMATS = (
+    "%Y/%m/%d %H:%M:%S",
+    "%Y/%m/%d %H:%M",
+    "%Y/%m/%d",
+    "%Y年%m月%d日 %H:%M:%S",
+    "%Y年%m月%d日 %H:%M",
+    "%Y年%m月%d日",
+)
 
 # A time zone's own limits: the ends of the calendar cannot be shifted into another zone.
 _DAY = timedelta(days=1)
 
 
-def rows(records: Iterable[Sequence[Any]], zone: tzinfo) -> list[Row]:
-    """Records in the order of READ, as rows."""
-    return [_row(record, zone) for record in records]
+class Reader:
+    """Makes rows of the records of one table, as its settings say."""
 
+    def __init__(self, settings: Settings) -> None:
+        self._zone = settings.zone
+        self._encoding = settings.encoding or "utf-8"
+        self._parameters = tuple(settings.parameters)
+        self._resend = settings.resend
+        places = {name: place for place, name in enumerate(READ)}
+        self._constants = [(places[name], value) for name, value in settings.constants.items()]
+        self._defaults = [(places[name], value) for name, value in settings.defaults.items()]
+        self._plain = not (self._constants or self._defaults or self._parameters or self._resend)
 
-def unreadable(key: Any, fault: str) -> Row:
-    """A row of which only the key could be read."""
-    return Row._make((key_text(key), *(None,) * (_MOMENTS_END - 1), fault))
+    def rows(self, records: Iterable[Sequence[Any]]) -> list[Row]:
+        """Records in the order of READ, as rows."""
+        if self._plain:
+            return [self._row(record) for record in records]
+        return [self._mapped(record) for record in records]
 
+    def unreadable(self, key: Any, fault: str) -> Row:
+        """A row of which only the key could be read."""
+        return Row._make((key_text(key), *(None,) * (_MOMENTS_END - 1), fault, None, None))
 
-def _row(record: Sequence[Any], zone: tzinfo) -> Row:
-    key, texts, moments = record[0], record[1:_TEXTS_END], record[_TEXTS_END:_MOMENTS_END]
-    fault = ""
-    if type(key) is not str:
-        key = key_text(key)
-    if not _PLAIN.issuperset(map(type, texts)):
-        texts = [_text(value) for value in texts]
-    joined = "".join(filter(None, texts))
-    if not joined.isascii() or "\x00" in joined:
-        fault = _flaw(texts, joined)
-    if moments != _NOTHING:
-        made = []
-        for name, value in zip(MOMENTS, moments):
-            try:
-                made.append(moment(value, zone))
-            except ValueError:
-                made.append(None)
-                fault = fault or f"{name} is no date and time"
-        moments = made
-    return Row._make((key, *texts, *moments, fault))
+    def age_s(self, record: Sequence[Any], now: datetime) -> float:
+        """How long ago a row was created; 0 where that is not known."""
+        try:
+            created = moment(record[_CREATED_AT], self._zone)
+        except ValueError:
+            return 0.0
+        return 0.0 if created is None else max(0.0, (now - created).total_seconds())
+
+    def _row(self, record: Sequence[Any]) -> Row:
+        key, texts, moments = record[0], record[1:_TEXTS_END], record[_TEXTS_END:_MOMENTS_END]
+        fault = ""
+        if type(key) is not str:
+            key = key_text(key)
+        if not _PLAIN.issuperset(map(type, texts)):
+            texts = [_text(value, self._encoding) for value in texts]
+        joined = "".join(filter(None, texts))
+        if not joined.isascii() or "\x00" in joined:
+            fault = _flaw(TEXTS, texts, self._encoding)
+        if moments != _NOTHING:
+            made = []
+            for name, value in zip(MOMENTS, moments):
+                try:
+                    made.append(moment(value, self._zone))
+                except ValueError:
+                    made.append(None)
+                    fault = fault or f"{name} is no date and time"
+            moments = made
+        return Row._make((key, *texts, *moments, fault, None, None))
+
+    def _mapped(self, record: Sequence[Any]) -> Row:
+        given = list(record)
+        for place, value in self._constants:
+            given[place] = value
+        for place, value in self._defaults:
+            if given[place] is None or not str(given[place]).strip():
+                given[place] = value
+        row = self._row(given)
+        fault, values, taken_at = row.fault, None, None
+        if self._parameters:
+            texts = [
+                "" if value is None else _text(value, self._encoding)
+                for value in given[len(READ) : len(READ) + len(self._parameters)]
+            ]
+            fault = fault or _flaw(self._parameters, texts, self._encoding)
+            values = dict(zip(self._parameters, texts))
+        if self._resend:
+            with suppress(ValueError):
+                taken_at = moment(given[-1], self._zone)
+        return row._replace(fault=fault, values=values, taken_at=taken_at)
 
 
 def moment(value: Any, zone: tzinfo) -> datetime | None:
@@ -83,7 +138,7 @@ def moment(value: Any, zone: tzinfo) -> datetime | None:
     if isinstance(value, datetime):
         found = value
     else:
-        text = str(_text(value)).strip()
+        text = str(_text(value, "utf-8")).strip()
         if not text:
             return None
         found = _parse(text)
@@ -109,38 +164,28 @@ def _parse(text: str) -> datetime:
     raise ValueError("not a date and time")
 
 
-def _text(value: Any) -> Any:
+def _text(value: Any, encoding: str) -> Any:
     if value is None or type(value) is str:
         return value
+    if hasattr(value, "read"):
+        # A LOB, which Oracle's driver fetches when it is asked to.
+        value = value.read()
     if isinstance(value, bytes | bytearray | memoryview):
-        return bytes(value).decode("utf-8", "surrogateescape")
+        return bytes(value).decode(encoding, "surrogateescape")
     return key_text(value)
 
 
-def _flaw(texts: Sequence[str | None], joined: str) -> str:
+def _flaw(names: Sequence[str], texts: Sequence[str | None], encoding: str) -> str:
     """The first column that holds what is no text; empty when all is well."""
-    try:
-        joined.encode()
-    except UnicodeEncodeError:
-        pass
-    else:
-        if "\x00" not in joined:
-            return ""
-    for name, value in zip(TEXTS, texts):
+    for name, value in zip(names, texts):
         if value and "\x00" in value:
             return f"{name} holds a NUL character"
-        if value and any("\ud800" <= letter <= "\udfff" for letter in value):
-            return f"{name} is not valid UTF-8"
-    raise AssertionError("a flaw that is in no column")
+        if value and not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                return f"{name} is not valid {encoding.upper()}"
+    return ""
 
 
-def age_s(record: Sequence[Any], zone: tzinfo, now: datetime) -> float:
-    """How long ago a row was created; 0 where that is not known."""
-    try:
-        created = moment(record[-1], zone)
-    except ValueError:
-        return 0.0
-    return 0.0 if created is None else max(0.0, (now - created).total_seconds())
-
-
-assert READ[1:-1] == tuple(name.upper() for name in Row._fields[1:-1])
+assert READ[1:-1] == tuple(name.upper() for name in Row._fields[1:_MOMENTS_END])

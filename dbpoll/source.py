@@ -1,21 +1,20 @@
-"""A Source: a hospital's table in, results back. Owns two threads and two connections.
+"""A Source: a hospital's table in, results back. Owns two threads and at most three connections.
 
-    claimer     claims a batch of new rows, offers it, claims the next one meanwhile
+    claimer     takes a batch of new rows, offers it, takes the next one meanwhile
     hander      hands a batch to `take`, keeps the answers until they are written
 
-What happens when the process dies between any two steps:
+What happens when the process dies between any two steps (with the strategy `status`; what
+another one does instead stands in its file):
 
     before the claim's commit      the row is new, and claimed by the next start
-    after it, before `take`        the row is claimed without MESSAGE_ID: Recovery finds it
+    after it, before `take`        the row is claimed without MESSAGE_ID: it is left over
     after `take`, no answer yet    the same; `take` gives the first answer again
     after the answer               nothing is left to do
 
-An answer need not be written at once: MESSAGE_ID waits `answer_delay_s`, and mostly goes
-into the row with its first change of state, which saves one update a row.
-
 Any database error throws the connection away; the source tries again, slower and
-slower, and says so once when it goes down and once when it is back. Bounded by
-configuration: at most three batches of rows and `MOST_ANSWERS` answers are in memory.
+slower, and says so once when it goes down, once when somebody should come, and once when it
+is back. Bounded by configuration: at most three batches of rows and `MOST_ANSWERS` answers
+are in memory.
 
 Limits: several nodes may poll one table if they share one store (a node that starts may
 hand in what another one has just claimed; the store's key then keeps it single).
@@ -26,41 +25,38 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
-from itertools import islice
+from typing import TypeVar
 
 import structlog
 from sqlalchemy import Connection
 
-from dbpoll import reading
-from dbpoll.claims import Claims
-from dbpoll.database import Line, blames_row, open_engine, reason
-from dbpoll.pacing import Pace
-from dbpoll.recovery import Recovery, read_singly
-from dbpoll.tables import Tables, find
+from dbpoll.answers import Answers
+from dbpoll.database import Line, open_engine, reason
+from dbpoll.feeds import feed_for
+from dbpoll.feeds.base import NONE, Batch, Feed, Marks, NoMarks
+from dbpoll.pacing import BatchSize, Breaker, Looks, Pace
+from dbpoll.settings import Settings, Strategy
+from dbpoll.tables import Tables, find, find_outbound, find_results
 from dbpoll.values import (
     Health,
     InboundRow,
     Locked,
     NotNow,
     Row,
-    Settings,
     StateChange,
-    Status,
     Take,
     Taken,
 )
 from dbpoll.writeback import CHUNK, Writeback
 
-# So many answers wait for a change of state; beyond that the oldest ones are written at once,
-# and while not even that is possible, no more rows are handed in.
-ANSWERS = 20_000
-MOST_ANSWERS = 30_000
 TRIES = 3
 # An answer for a row that the hospital has locked is tried again after this long.
 LOCKED_S = 5.0
+
+T = TypeVar("T")
 
 
 def _wall() -> datetime:
@@ -68,7 +64,7 @@ def _wall() -> datetime:
 
 
 class Source:
-    """Polls one table until stopped.
+    """Polls one table until stopped. `marks` keeps the watermark of a table that has one.
 
     `write`, `write_receipts` and `write_inbound` block, may be called from any thread, and
     raise what the database raises, or Locked, when not everything was written: the same
@@ -76,15 +72,23 @@ class Source:
     """
 
     def __init__(
-        self, settings: Settings, take: Take, wall: Callable[[], datetime] = _wall
+        self,
+        settings: Settings,
+        take: Take,
+        wall: Callable[[], datetime] = _wall,
+        marks: Marks | None = None,
     ) -> None:
         self._settings = settings
         self._take = take
         self._wall = wall
+        self._marks = marks or NoMarks()
         self._log = structlog.get_logger("dbpoll").bind(source=settings.name)
         self._engine = open_engine(settings)
         self._claim_line = Line(self._engine, self._relax)
-        self._write_line = Line(self._engine)
+        self._write_line = self._line_home()
+        self._ear = None
+        if settings.connections > 2:
+            self._ear = self._claim_line.tongue.ear(self._engine, settings, self.wake)
         self._stopping = threading.Event()
         self._full = threading.Event()
         self._woken = threading.Event()
@@ -92,14 +96,18 @@ class Source:
         # Guards the write line: two writers of one table would meet each other's locks.
         self._writing = threading.Lock()
         self._writeback: Writeback | None = None
-        self._answers_lock = threading.Lock()
-        self._accepted: dict[str, tuple[float, StateChange]] = {}
-        self._refused: dict[str, StateChange] = {}
-        self._held: set[str] = set()
-        self._recovery = Recovery(settings, self._held)
-        self._claims: Claims | None = None
+        removes = settings.strategy is Strategy.REMOVE
+        self._row_told = settings.row_written and not removes
+        delay_s = 0.0 if removes else settings.answer_delay_s
+        self._answers = Answers(delay_s, written=self._row_told or removes)
+        self._feed: Feed | None = None
+        self._known: set[str] = set()
+        self._looks = Looks(settings.poll_min_s, settings.poll_max_s, settings.warm_s)
+        self._breaker = Breaker(settings.retry_min_s, settings.retry_max_s)
+        self._size = BatchSize(settings.batch)
         self._troubles: dict[str, str] = {}
-        self._counts = {"claimed": 0, "refused": 0, "written": 0}
+        self._claimed = 0
+        self._written = 0
         self._polled_at: datetime | None = None
         self._lag_s = 0.0
         self._threads = [
@@ -116,6 +124,8 @@ class Source:
     def start(self) -> None:
         for thread in self._threads:
             thread.start()
+        if self._ear is not None:
+            self._ear.start()
 
     def claim_no_more(self) -> None:
         """Claim no more rows. Those claimed are handed in; writing goes on until `stop`."""
@@ -128,10 +138,13 @@ class Source:
         ends = time.monotonic() + timeout_s
         self._stopping.set()
         self.claim_no_more()
+        if self._ear is not None:
+            self._ear.stop()
         with suppress(queue.Full):
             # For a hander that waits for a batch.
             self._offered.put_nowait([])
-        self._claim_line.interrupt()
+        if self._claim_line is not self._write_line:
+            self._claim_line.interrupt()
         self._join(time.monotonic() + timeout_s * 0.6)
         self._write_line.interrupt()
         self._join(ends)
@@ -148,35 +161,47 @@ class Source:
             "; ".join(list(self._troubles.values())),
             self._polled_at,
             self._lag_s,
-            self._counts["claimed"],
-            self._counts["refused"],
-            self._counts["written"],
-            len(self._held),
+            self._claimed,
+            self._answers.refused_count,
+            self._written,
+            len(self._answers.held),
+            self._breaker.open,
         )
 
     def write(self, changes: Sequence[StateChange]) -> None:
-        """Write changes of state into their rows."""
+        """Write changes of state into their rows, where rows tell them."""
+        if not self._row_told:
+            return
         try:
             self._write(lambda home: home.rows(changes))
         except Locked as fault:
-            self._answered([change.key for change in changes if change.key not in fault.keys])
+            self._answers.landed([each.key for each in changes if each.key not in fault.keys])
             raise
-        self._answered([change.key for change in changes])
+        self._answers.landed([change.key for change in changes])
 
     def write_receipts(self, changes: Sequence[StateChange]) -> None:
         """Add final states to the receipt table, if there is one."""
-        if self._settings.receipt_table and changes:
+        if changes and (self._settings.receipt_table or self._settings.sql.receipt):
             self._write(lambda home: home.receipts(changes))
 
     def write_inbound(self, texts: Sequence[InboundRow]) -> None:
         """Add inbound texts to the inbound table, if there is one."""
-        if self._settings.inbound_table and texts:
+        if texts and (self._settings.inbound_table or self._settings.sql.inbound):
             self._write(lambda home: home.inbound(texts))
 
     def peek(self, most: int) -> list[Row]:
-        """The next new rows as they would be handed in; nothing is claimed."""
-        with self._writing:
-            return self._write_line.run(lambda connection: self._peek(connection, most))
+        """The next new rows as they would be handed in; nothing is claimed. An own statement
+        is undone."""
+
+        def look(connection: Connection) -> list[Row]:
+            feed = self._feed_of(connection, Undone(self._marks))
+            rows = feed.take(connection, most, self._wall()).rows
+            raise _Seen(rows)
+
+        try:
+            return self._claim_line.run(look)
+        except _Seen as seen:
+            return seen.rows
 
     def close(self) -> None:
         """Give up the connections of a source that was never started."""
@@ -186,86 +211,84 @@ class Source:
     # The claimer.
 
     def _claim_forever(self) -> None:
-        idle = Pace(self._settings.poll_min_s, self._settings.poll_max_s)
-        trouble = Pace(self._settings.retry_min_s, self._settings.retry_max_s, jitter=True)
         while not self._full.is_set():
             self._woken.clear()
             try:
-                delay = self._claim_once(idle)
+                delay = self._claim_once()
             except Exception as fault:
+                # The table may have been altered, and a commit may have succeeded although its
+                # answer was lost: a new feed looks at everything again.
+                self._feed = None
+                was_open = self._breaker.open
+                delay = self._breaker.failed()
                 self._in_trouble("claim", fault)
-                self._claims = None
-                # A commit may have succeeded although its answer was lost.
-                self._recovery.everything()
-                delay = trouble.next()
+                if self._breaker.open and not was_open:
+                    told = reason(fault, self._claim_line.tongue)
+                    self._log.error("source_broken", reason=told, next_try_s=delay)
             else:
                 self._all_well("claim")
-                trouble.reset()
+                self._breaker.well()
             if delay and not self._full.is_set():
                 self._woken.wait(delay)
-        self._claim_line.close()
+        if self._claim_line is not self._write_line:
+            self._claim_line.close()
 
-    def _claim_once(self, idle: Pace) -> float:
-        """Claim and offer one batch; how long to wait before the next one."""
-        if self._recovery.due(time.monotonic()):
-            self._offer(self._claim_line.run(self._recover, writes=False))
-            self._recovery.turned(time.monotonic())
-        rows = self._claim()
+    def _claim_once(self) -> float:
+        """Take and offer one batch; how long to wait before the next one."""
+        if self._feed is None:
+            self._feed = self._read(self._feed_of, writes=False)
+        feed = self._feed
+        again = False
+        if feed.due(time.monotonic()):
+            left = self._read(
+                lambda connection: feed.left_over(connection, self._wall()), writes=False
+            )
+            self._offer(left.rows)
+            feed.turned(time.monotonic())
+            again = left.more or feed.due(time.monotonic())
+        began = time.monotonic()
+        batch = self._claim(feed)
+        took_s = time.monotonic() - began
+        self._size.took(len(batch.rows), took_s)
         self._polled_at = self._wall()
-        if not rows:
-            self._lag_s = 0.0
-        self._offer(rows)
-        if rows:
-            idle.reset()
-        if len(rows) == self._settings.batch or self._recovery.due(time.monotonic()):
-            return 0.0
-        return idle.next()
+        self._lag_s = batch.lag_s
+        self._offer(batch.rows)
+        pause = self._looks.pause(time.monotonic(), len(batch.rows), took_s)
+        return 0.0 if batch.more or again else pause
 
-    def _recover(self, connection: Connection) -> list[Row]:
-        return self._recovery.page(connection, self._claimer(connection), self._wall())
-
-    def _claim(self) -> list[Row]:
-        line = self._claim_line
-        if self._engine.dialect.name != "postgresql" and not line.run(self._any_new, writes=False):
-            return []
+    def _claim(self, feed: Feed) -> Batch:
+        if feed.looks_first and not self._read(feed.waiting, writes=False):
+            return NONE
+        most = self._size.rows
         try:
-            return line.run(self._claim_batch)
+            return self._read(
+                lambda connection: feed.take(connection, most, self._wall()), writes=feed.writes
+            )
         except Exception as fault:
-            if not blames_row(fault):
+            if not self._claim_line.tongue.blames_row(fault):
                 raise
-            return line.run(self._claim_singly)
+            return self._read(
+                lambda connection: feed.take_singly(connection, most, self._wall()),
+                writes=feed.writes,
+            )
 
-    def _any_new(self, connection: Connection) -> bool:
-        return self._claimer(connection).any_new(connection)
+    def _feed_of(self, connection: Connection, marks: Marks | None = None) -> Feed:
+        found = find_outbound(connection, self._settings)
+        tongue = self._claim_line.tongue
+        return feed_for(
+            self._settings, found, tongue, self._answers.held, self._known, marks or self._marks
+        )
 
-    def _claim_batch(self, connection: Connection) -> list[Row]:
-        claims = self._claimer(connection)
-        now = self._wall()
-        records = claims.claim(connection, self._settings.batch, now)
-        if records:
-            self._lag_s = reading.age_s(records[0], self._settings.zone, now)
-        return reading.rows(records, self._settings.zone)
-
-    def _claim_singly(self, connection: Connection) -> list[Row]:
-        claims = self._claimer(connection)
-        rows: list[Row] = []
-        for key in claims.claim_keys(connection, self._settings.batch, self._wall()):
-            rows += read_singly(connection, claims, key, self._settings)
-        return rows
-
-    def _claimer(self, connection: Connection) -> Claims:
-        if self._claims is None:
-            tables = find(connection, self._settings)
-            self._claims = Claims(tables.outbound, connection.dialect.name)
-            if tables.missing:
-                self._log.info("columns_missing", columns=list(tables.missing))
-        return self._claims
+    def _read(self, work: Callable[[Connection], T], *, writes: bool) -> T:
+        # With a single connection reading and writing take turns.
+        with self._writing if self._claim_line is self._write_line else nullcontext():
+            return self._claim_line.run(work, writes=writes)
 
     def _offer(self, rows: list[Row]) -> None:
         if not rows:
             return
-        self._counts["claimed"] += len(rows)
-        self._held.update([row.key for row in rows])
+        self._claimed += len(rows)
+        self._answers.hold([row.key for row in rows])
         while not self._stopping.is_set():
             with suppress(queue.Full):
                 self._offered.put(rows, timeout=0.5)
@@ -275,12 +298,11 @@ class Source:
 
     def _hand_forever(self) -> None:
         trouble = Pace(self._settings.retry_min_s, self._settings.retry_max_s, jitter=True)
+        wait_s = min(1.0, max(0.05, self._settings.answer_delay_s / 2))
         while not self._stopping.is_set():
             with suppress(queue.Empty):
-                if len(self._accepted) + len(self._refused) < MOST_ANSWERS:
-                    self._hand_in(
-                        self._offered.get(timeout=min(1.0, self._settings.answer_delay_s / 2))
-                    )
+                if not self._answers.full:
+                    self._hand_in(self._offered.get(timeout=wait_s))
             try:
                 self._write_answers(time.monotonic())
             except Exception as fault:
@@ -298,7 +320,7 @@ class Source:
         """Hand rows in until they are answered, or we stop."""
         trouble = Pace(self._settings.retry_min_s, self._settings.retry_max_s, jitter=True)
         failures = 0
-        while not self._stopping.is_set():
+        while rows and not self._stopping.is_set():
             try:
                 answers = self._take(rows)
                 if len(answers) != len(rows):
@@ -327,60 +349,38 @@ class Source:
         self._hand_in(rows[:middle])
         self._hand_in(rows[middle:])
 
-    def _keep(self, answers: Iterable[Taken]) -> None:
-        due = time.monotonic() + self._settings.answer_delay_s
-        with self._answers_lock:
-            for key, message_id, segments, code, text in answers:
-                if message_id and key not in self._held:
-                    # A change of state was faster, and has written all there is to write.
-                    continue
-                if message_id:
-                    change = StateChange(key, message_id, Status.TAKEN, "", text, segments)
-                    self._accepted[key] = (due, change)
-                else:
-                    self._refused[key] = StateChange(key, "", Status.REFUSED, code, text)
-                    self._counts["refused"] += 1
+    def _keep(self, answers: Sequence[Taken]) -> None:
+        feed = self._feed
+        if feed is not None:
+            feed.accepted([answer.key for answer in answers])
+        self._answers.keep(answers)
 
     def _write_answers(self, now: float) -> None:
-        while due := self._due(now):
+        while due := self._answers.due(now, CHUNK):
             try:
-                self.write(due)
+                self._write(lambda home: home.rows(due))
             except Locked as fault:
-                with self._answers_lock:
-                    for change in due:
-                        if change.key in fault.keys and change.key in self._accepted:
-                            del self._accepted[change.key]
-                            self._accepted[change.key] = (now + LOCKED_S, change)
+                self._answers.landed([each.key for each in due if each.key not in fault.keys])
+                self._answers.postpone(fault.keys, now + LOCKED_S)
                 raise
-
-    def _due(self, now: float) -> list[StateChange]:
-        with self._answers_lock:
-            if len(self._accepted) > ANSWERS:
-                now = float("inf")
-            due = list(islice(self._refused.values(), CHUNK))
-            for at, change in islice(self._accepted.values(), CHUNK - len(due)):
-                if at > now:
-                    break
-                due.append(change)
-        return due
-
-    def _answered(self, keys: Sequence[str]) -> None:
-        with self._answers_lock:
-            for key in keys:
-                self._accepted.pop(key, None)
-                self._refused.pop(key, None)
-            self._held.difference_update(keys)
+            self._answers.landed([change.key for change in due])
 
     # Both.
+
+    def _line_home(self) -> Line:
+        if self._settings.results_url:
+            return Line(open_engine(self._settings, self._settings.results_url))
+        return self._claim_line if self._settings.connections == 1 else Line(self._engine)
 
     def _write(self, work: Callable[[Writeback], int]) -> None:
         with self._writing:
             try:
                 if self._writeback is None:
                     tables = self._write_line.run(self._find, writes=False)
-                    dialect = self._engine.dialect.name
-                    self._writeback = Writeback(self.name, self._write_line, tables, dialect)
-                self._counts["written"] += work(self._writeback)
+                    self._writeback = Writeback(self._settings, self._write_line, tables)
+                    if tables.missing:
+                        self._log.info("columns_missing", columns=list(tables.missing))
+                self._written += work(self._writeback)
             except Locked:
                 raise
             except BaseException:
@@ -389,22 +389,20 @@ class Source:
                 raise
 
     def _find(self, connection: Connection) -> Tables:
-        return find(connection, self._settings)
-
-    def _peek(self, connection: Connection, most: int) -> list[Row]:
-        claims = Claims(self._find(connection).outbound, connection.dialect.name)
-        return reading.rows(claims.look(connection, most), self._settings.zone)
+        if not self._settings.results_url:
+            return find(connection, self._settings)
+        receipt, inbound = find_results(connection, self._settings)
+        return Tables(None, receipt, inbound, None, ())
 
     def _relax(self, connection: Connection) -> None:
-        # A claim that a crash of the database undoes is simply claimed again.
-        if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql("SET synchronous_commit TO off")
-            connection.commit()
+        # Where rows may be sent again, a claim that the database forgot would look like that.
+        if not self._settings.resend:
+            self._claim_line.tongue.relax(connection)
 
     def _in_trouble(self, where: str, fault: Exception) -> None:
         if self._stopping.is_set():
             return
-        told = reason(fault)
+        told = reason(fault, self._claim_line.tongue)
         if where not in self._troubles:
             self._log.warning("source_down", step=where, reason=told)
         self._troubles[where] = told
@@ -417,3 +415,24 @@ class Source:
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(max(0.0, ends - time.monotonic()))
+
+
+class Undone:
+    """Marks of a look that must leave nothing behind."""
+
+    def __init__(self, marks: Marks) -> None:
+        self._marks = marks
+
+    def read(self) -> str | None:
+        return self._marks.read()
+
+    def write(self, mark: str) -> None:
+        """Nothing is kept."""
+
+
+class _Seen(Exception):
+    """Carries what was seen out of a transaction that is rolled back."""
+
+    def __init__(self, rows: list[Row]) -> None:
+        super().__init__()
+        self.rows = rows

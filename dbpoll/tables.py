@@ -11,7 +11,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, Connection, MetaData, Table, inspect, types
+from sqlalchemy import (
+    Column,
+    ColumnClause,
+    ColumnElement,
+    Connection,
+    MetaData,
+    Table,
+    column,
+    inspect,
+    literal_column,
+    types,
+)
 from sqlalchemy.engine import Inspector
 from sqlalchemy.exc import NoSuchTableError
 
@@ -21,9 +32,12 @@ from dbpoll.binding import (
     moment_binder,
     number_binder,
     text_binder,
+    word_binder,
 )
+from dbpoll.dialects import tongue_of
 from dbpoll.reading import READ
-from dbpoll.values import Settings, TableFault
+from dbpoll.settings import Settings, Strategy
+from dbpoll.values import Status, TableFault
 
 OUTBOUND = (
     *READ,
@@ -57,91 +71,175 @@ INBOUND = (
     "RECEIVED_AT",
 )
 
-_NUMBERS = frozenset({"STATUS", "SEGMENTS"})
 _MOMENTS = frozenset({"TAKEN_AT", "SUBMITTED_AT", "DONE_AT", "RECEIVED_AT"})
+_PLAIN = frozenset({"MESSAGE_ID", "MOBILE", "STATE", "ACCESS_NUMBER"})
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """A table as it really is. `columns` and `binders` are by contract name; both lack what
-    the table lacks. `kinds` are the columns' types."""
+    the table lacks. `kinds` are the columns' types, `parameters` the columns of template
+    values by their names, `raw` the names whose bytes the database misunderstands."""
 
     table: Table
     columns: Mapping[str, Column[Any]]
     binders: Mapping[str, Binder]
     kinds: Mapping[str, types.TypeEngine[Any]]
+    parameters: Mapping[str, ColumnClause[Any]]
+    raw: frozenset[str] = frozenset()
+
+    def has(self, status: Status, its: ColumnElement[Any] | None = None) -> ColumnElement[bool]:
+        """Whether a row has this status (`its`: the expression that tells it). The value is
+        written out, not bound, so that a partial index on new rows is found, too."""
+        value = self.binders["STATUS"](status)
+        its = self.columns["STATUS"] if its is None else its
+        if value is None:
+            return its.is_(None)
+        quoted = "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)
+        written: ColumnElement[Any] = literal_column(quoted)
+        return its.between(written, written)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where rows are moved: `sources` are the names of their columns there, in the order of the
+    columns that this table has of them."""
+
+    table: Table
+    sources: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """All tables of a source. `missing` are contract columns that aren't in the table."""
+    """The tables of a source. `missing` are contract columns that aren't in the outbound table."""
 
-    outbound: Found
+    outbound: Found | None
     receipt: Found | None
     inbound: Found | None
+    target: Target | None
     missing: tuple[str, ...]
 
 
 def find(connection: Connection, settings: Settings) -> Tables:
-    """Read the database's own description. Raises TableFault."""
+    """All tables of a source, by the database's own description. Raises TableFault."""
+    outbound = find_outbound(connection, settings)
+    unmapped = {name for name in OUTBOUND if settings.columns.get(name) != ""}
+    unmapped -= settings.constants.keys()
+    receipt, inbound = find_results(connection, settings)
+    missing = sorted(unmapped - outbound.columns.keys()) if outbound else ()
+    return Tables(outbound, receipt, inbound, find_target(connection, settings), tuple(missing))
+
+
+def find_target(connection: Connection, settings: Settings) -> Target | None:
+    """Where rows are moved, None where they are not. Raises TableFault."""
+    if not settings.move_to:
+        return None
+    seeker = _Seeker(connection, settings)
+    schema, real, there = seeker.describe(settings.move_to)
+    ours = {name.lower(): name for name in seeker.describe(settings.table)[2]}
+    kept = [name for name in there if name.lower() in ours]
+    table = Table(real, MetaData(), *[Column(name) for name in kept], schema=schema)
+    return Target(table, tuple(ours[name.lower()] for name in kept))
+
+
+def find_outbound(connection: Connection, settings: Settings) -> Found | None:
+    """The table to read; None where the hospital's own statements reach it. Raises TableFault."""
     unknown = sorted(set(settings.columns) - set(OUTBOUND))
     if unknown:
         raise TableFault(f"columns that SMS_OUTBOUND does not have: {', '.join(unknown)}")
+    if settings.sql.fetch:
+        return None
     seeker = _Seeker(connection, settings)
-    outbound = seeker.find(settings.table, OUTBOUND, settings.columns)
-    for needed in ("ID", "MOBILE", "STATUS"):
-        if needed not in outbound.columns:
+    found = seeker.find(settings.table, OUTBOUND, settings.columns, settings.parameters)
+    for needed in _needed(settings):
+        if needed not in found.columns and needed not in settings.constants:
             raise TableFault(f"{settings.table} has no column for {needed}")
-    if not {"CONTENT", "TEMPLATE"} & outbound.columns.keys():
+    if not {"CONTENT", "TEMPLATE"} & (found.columns.keys() | settings.constants.keys()):
         raise TableFault(f"{settings.table} has a column neither for CONTENT nor for TEMPLATE")
-    unmapped = {name for name in OUTBOUND if settings.columns.get(name) != ""}
-    return Tables(
-        outbound,
+    return found
+
+
+def find_results(connection: Connection, settings: Settings) -> tuple[Found | None, Found | None]:
+    """The receipt and the inbound table, None where there is none. Raises TableFault."""
+    seeker = _Seeker(connection, settings)
+    return (
         _optional(seeker, settings.receipt_table, RECEIPT, "OUTBOUND_ID", "MESSAGE_ID"),
         _optional(seeker, settings.inbound_table, INBOUND, "ID", "CONTENT"),
-        tuple(sorted(unmapped - outbound.columns.keys())),
     )
+
+
+def _needed(settings: Settings) -> tuple[str, ...]:
+    needed: tuple[str, ...] = ("ID", "MOBILE")
+    if settings.strategy is Strategy.STATUS or settings.row_written:
+        needed += ("STATUS",)
+    return (*needed, "TAKEN_AT") if settings.resend else needed
 
 
 def _optional(seeker: _Seeker, name: str, contract: Iterable[str], *needed: str) -> Found | None:
     if not name:
         return None
-    found = seeker.find(name, contract, {})
-    for column in needed:
-        if column not in found.columns:
-            raise TableFault(f"{name} has no column {column}")
+    found = seeker.find(name, contract, {}, {})
+    for word in needed:
+        if word not in found.columns:
+            raise TableFault(f"{name} has no column {word}")
     return found
 
 
 class _Seeker:
     def __init__(self, connection: Connection, settings: Settings) -> None:
         self._inspector: Inspector = inspect(connection)
-        self._dialect = connection.dialect
-        self._zone = settings.zone
+        self._tongue = tongue_of(connection.dialect)
+        self._connection = connection
+        self._settings = settings
 
-    def find(self, name: str, contract: Iterable[str], mapping: Mapping[str, str]) -> Found:
-        schema, real = self._table(name)
-        described = self._inspector.get_columns(real, schema)
-        there = {column["name"]: column["type"] for column in described}
-        folded = {column.lower(): column for column in reversed(there)}
+    def find(
+        self,
+        name: str,
+        contract: Iterable[str],
+        mapping: Mapping[str, str],
+        parameters: Mapping[str, str],
+    ) -> Found:
+        schema, real, there = self.describe(name)
+        folded = {each.lower(): each for each in reversed(there)}
+
+        def actual(wanted: str) -> str | None:
+            return wanted if wanted in there else folded.get(wanted.lower())
+
         columns: dict[str, Column[Any]] = {}
-        kinds: dict[str, types.TypeEngine[Any]] = {}
         for word in contract:
             wanted = mapping.get(word, word)
             if not wanted:
                 continue
-            actual = wanted if wanted in there else folded.get(wanted.lower())
-            if actual is None:
-                if word in mapping:
-                    raise TableFault(f"{name} has no column {wanted} (for {word})")
-                continue
-            # Without a type: values come and go as the driver has them, so that one that
-            # doesn't fit its column's type (SQLite) is found by us and not by a driver.
-            columns[word] = Column(actual, key=word, nullable=True)
-            kinds[word] = there[actual]
+            known = actual(wanted)
+            if known is not None:
+                # Without a type: values come and go as the driver has them, so that one that
+                # doesn't fit its column's type (SQLite) is found by us and not by a driver.
+                columns[word] = Column(known, key=word, nullable=True)
+            elif word in mapping:
+                raise TableFault(f"{name} has no column {wanted} (for {word})")
+        values: dict[str, ColumnClause[Any]] = {}
+        for word, wanted in parameters.items():
+            known = actual(wanted)
+            if known is None:
+                raise TableFault(f"{name} has no column {wanted} (for the parameter {word})")
+            values[word] = column(known)
         table = Table(real, MetaData(), *columns.values(), schema=schema)
-        binders = {word: self._binder(name, word, kind) for word, kind in kinds.items()}
-        return Found(table, columns, binders, kinds)
+        kinds = {word: there[each.name] for word, each in columns.items()}
+        raw = frozenset(word for word in columns if self._is_raw(word, kinds[word]))
+        binders = {word: self._binder(name, word, kinds[word], word in raw) for word in kinds}
+        return Found(table, columns, binders, kinds, values, raw)
+
+    def describe(self, name: str) -> tuple[str | None, str, dict[str, types.TypeEngine[Any]]]:
+        """A table's schema, its real name, and its columns' types."""
+        schema, real = self._table(name)
+        there = {each["name"]: each["type"] for each in self._inspector.get_columns(real, schema)}
+        self._tongue.refine(self._connection, schema, real, there)
+        return schema, real, there
+
+    def _is_raw(self, word: str, kind: types.TypeEngine[Any]) -> bool:
+        texts = isinstance(kind, types.String) and not isinstance(kind, types.Unicode)
+        keys = word in ("ID", "OUTBOUND_ID", "STATUS") or word in _PLAIN or word in _MOMENTS
+        return bool(self._settings.encoding) and texts and not keys
 
     def _table(self, name: str) -> tuple[str | None, str]:
         schema, _, last = name.rpartition(".")
@@ -154,14 +252,18 @@ class _Seeker:
                     continue
         raise TableFault(f"there is no table {name}, or it may not be seen")
 
-    def _binder(self, table: str, word: str, kind: types.TypeEngine[Any]) -> Binder:
-        if word in ("ID", "OUTBOUND_ID"):
-            return key_binder(kind)
-        if word in _NUMBERS:
-            return number_binder(kind)
-        if word in _MOMENTS:
-            try:
-                return moment_binder(kind, self._zone, as_text=self._dialect.name == "sqlite")
-            except TypeError as fault:
-                raise TableFault(f"{table}, column for {word}: {fault}") from fault
-        return text_binder(kind)
+    def _binder(self, table: str, word: str, kind: types.TypeEngine[Any], raw: bool) -> Binder:
+        try:
+            if word in ("ID", "OUTBOUND_ID"):
+                return key_binder(kind)
+            if word == "STATUS":
+                return word_binder(kind, self._settings.statuses)
+            if word == "SEGMENTS":
+                return number_binder(kind)
+            if word in _MOMENTS:
+                as_text = self._tongue.name == "sqlite"
+                return moment_binder(kind, self._settings.zone, as_text=as_text)
+        except TypeError as fault:
+            raise TableFault(f"{table}, column for {word}: {fault}") from fault
+        encoding = self._settings.encoding if raw else ""
+        return text_binder(kind, octets=self._tongue.octets, encoding=encoding)

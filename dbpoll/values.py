@@ -6,10 +6,9 @@ Keys are text here, whatever type the table's key column has. Times are aware da
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, tzinfo
+from dataclasses import dataclass
+from datetime import datetime
 from enum import IntEnum
-from types import MappingProxyType
 from typing import NamedTuple
 
 
@@ -42,7 +41,9 @@ class Status(IntEnum):
 
 
 class Row(NamedTuple):
-    """A claimed row. `fault` says why it can't be sent as it is; empty if nothing was found."""
+    """A row that is ours. `fault` says why it can't be sent as it is; empty if nothing was
+    found. `values` are template values that have columns of their own; `taken_at` is known
+    where a row may be sent again."""
 
     key: str
     mobile: str | None
@@ -57,6 +58,8 @@ class Row(NamedTuple):
     schedule_at: datetime | None
     expire_at: datetime | None
     fault: str = ""
+    values: Mapping[str, str] | None = None
+    taken_at: datetime | None = None
 
 
 class Taken(NamedTuple):
@@ -106,38 +109,11 @@ gets the same answer. Raises NotNow. Never called by two threads at once."""
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """One table to poll.
-
-    `columns` maps a contract name to the column's real name, "" where there is none.
-    `grace_s`: a row that was claimed this long ago and never answered, by whichever node,
-    is handed in again. `answer_delay_s`: MESSAGE_ID of an accepted row is written after
-    this long, or together with the first change of state if that comes sooner.
-    """
-
-    name: str
-    url: str
-    table: str = "SMS_OUTBOUND"
-    receipt_table: str = ""
-    inbound_table: str = ""
-    columns: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    zone: tzinfo = UTC
-    batch: int = 500
-    poll_min_s: float = 0.1
-    poll_max_s: float = 2.0
-    retry_min_s: float = 0.2
-    retry_max_s: float = 30.0
-    statement_timeout_s: float = 15.0
-    lock_timeout_s: float = 2.0
-    grace_s: float = 120.0
-    answer_delay_s: float = 3.0
-
-
-@dataclass(frozen=True, slots=True)
 class Health:
     """How a source does. `reason` is empty while it is up; counts are since the start.
     `lag_s`: age of the oldest new row at the last poll; `unanswered`: rows claimed whose
-    answer isn't in the table yet."""
+    answer isn't in the table yet; `broken`: it has failed so long that only now and then a
+    look is taken, and somebody should come."""
 
     name: str
     up: bool
@@ -148,3 +124,4 @@ class Health:
     refused: int
     written: int
     unanswered: int
+    broken: bool = False

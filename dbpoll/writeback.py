@@ -1,4 +1,5 @@
-"""Carrying results home: into the row, the receipt table and the inbound table.
+"""Carrying results home: into the row, the receipt table and the inbound table, or where
+the hospital's own statements put them.
 
 A row only moves forward: new, taken, submitted, then one of delivered, failed and
 cancelled, which stay; refused stays, too. So any write may be repeated, come late or
@@ -13,15 +14,18 @@ written and `Locked` names those.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
 
 import structlog
 from sqlalchemy import Connection
 
-from dbpoll.bulk import Insert, Update
-from dbpoll.database import Line, blames_lock, blames_row, reason
-from dbpoll.tables import Tables
+from dbpoll.binding import plain_moment
+from dbpoll.bulk import Insert, Own, Removal, Update
+from dbpoll.database import Line, reason
+from dbpoll.settings import Settings, Strategy
+from dbpoll.tables import INBOUND, RECEIPT, Tables
 from dbpoll.values import InboundRow, Locked, StateChange, Status
 
 # Far below 4,000, where some databases turn row locks into a lock on the whole table.
@@ -36,29 +40,9 @@ _WRITTEN = (
     "SUBMITTED_AT",
     "DONE_AT",
 )
-_RECEIPT = (
-    "OUTBOUND_ID",
-    "MESSAGE_ID",
-    "MOBILE",
-    "STATE",
-    "CARRIER_CODE",
-    "SEGMENTS",
-    "CHANNEL",
-    "SUBMITTED_AT",
-    "DONE_AT",
-)
 _ONE_RECEIPT = ("OUTBOUND_ID", "MESSAGE_ID", "STATE")
-_INBOUND = (
-    "ID",
-    "MOBILE",
-    "CONTENT",
-    "ACCESS_NUMBER",
-    "EXTENSION",
-    "OUTBOUND_ID",
-    "RECEIVED_AT",
-)
 
-# A row takes a new status only while its own is less than this.
+# How far a status goes: one that goes less far never follows.
 LIMIT = {
     Status.NEW: Status.NEW,
     Status.TAKEN: Status.SUBMITTED,
@@ -82,28 +66,42 @@ def newest(changes: Iterable[StateChange]) -> list[StateChange]:
     return list(found.values())
 
 
+class _Writer(Protocol):
+    def rows(self, values: Iterable[Any]) -> list[Any]: ...
+    def execute(self, connection: Connection, rows: Sequence[Any]) -> None: ...
+
+
 class Writeback:
     """Writes through one line; one thread at a time."""
 
-    def __init__(self, name: str, line: Line, tables: Tables, dialect: str) -> None:
+    def __init__(self, settings: Settings, line: Line, tables: Tables) -> None:
         self._line = line
-        self._log = structlog.get_logger("dbpoll").bind(source=name)
-        self._update = Update(tables.outbound, dialect, _WRITTEN)
-        receipt, inbound = tables.receipt, tables.inbound
-        self._receipt = None
-        if receipt is not None:
-            self._receipt = Insert(receipt, dialect, _RECEIPT, _ONE_RECEIPT)
-        self._inbound = None
-        if inbound is not None:
-            self._inbound = Insert(inbound, dialect, _INBOUND, ("ID",))
+        self._log = structlog.get_logger("dbpoll").bind(source=settings.name)
+        self._removes = settings.strategy is Strategy.REMOVE
+        self._refusals = not settings.row_written
+        self._row = _row_writer(settings, line, tables)
+        self._receipt = _adder(
+            settings.sql.receipt, settings, line, tables.receipt, RECEIPT, _ONE_RECEIPT
+        )
+        self._inbound = _adder(
+            settings.sql.inbound, settings, line, tables.inbound, INBOUND, ("ID",)
+        )
 
     def rows(self, changes: Iterable[StateChange]) -> int:
         """Bring rows forward; how many were written or needed nothing. Raises Locked."""
-        values = self._update.rows([_row(change) for change in newest(changes)])
+        latest = newest(changes)
+        if self._refusals:
+            # A row that stays as it is cannot tell why it was refused.
+            self.receipts([_refusal(each) for each in latest if each.status is Status.REFUSED])
+        if self._row is None:
+            return 0
+        values: list[Any] = [_row(change) for change in latest]
+        if self._removes:
+            values = [each.key for each in latest if each.status in (Status.TAKEN, Status.REFUSED)]
         locked: list[str] = []
         done = 0
-        for part in _chunks(values):
-            done += self._write(part, self._update.execute, locked)
+        for part in _chunks(self._row.rows(values)):
+            done += self._write(part, self._row, locked)
         if locked:
             raise Locked(locked)
         return done
@@ -116,46 +114,101 @@ class Writeback:
         """Add inbound texts to the inbound table, if there is one."""
         return self._add(self._inbound, [_inbound(text) for text in texts])
 
-    def _add(self, insert: Insert | None, values: Sequence[tuple[Any, ...]]) -> int:
-        if insert is None:
+    def _add(self, writer: _Writer | None, values: Sequence[tuple[Any, ...]]) -> int:
+        if writer is None:
             return 0
-        added = dict.fromkeys(insert.rows(values))
-        return sum(self._write(part, insert.execute, []) for part in _chunks(list(added)))
+        added = dict.fromkeys(writer.rows(values))
+        return sum(self._write(part, writer, []) for part in _chunks(list(added)))
 
-    def _write(
-        self,
-        rows: Sequence[tuple[Any, ...]],
-        execute: Callable[[Connection, Sequence[tuple[Any, ...]]], None],
-        locked: list[str],
-    ) -> int:
+    def _write(self, rows: Sequence[Any], writer: _Writer, locked: list[str]) -> int:
+        tongue = self._line.tongue
         try:
-            self._line.run(lambda connection: execute(connection, rows))
+            self._line.run(lambda connection: writer.execute(connection, rows))
         except Exception as fault:
-            if blames_lock(fault) and execute == self._update.execute:
-                return self._write_free(rows, locked)
-            if not blames_row(fault):
+            if tongue.blames_lock(fault) and isinstance(writer, Update):
+                return self._write_free(rows, writer, locked)
+            if not tongue.blames_row(fault):
                 raise
             if len(rows) > 1:
                 middle = len(rows) // 2
                 return sum(
-                    self._write(half, execute, locked) for half in (rows[:middle], rows[middle:])
+                    self._write(half, writer, locked) for half in (rows[:middle], rows[middle:])
                 )
-            self._log.error("write_back_refused", key=str(rows[0][0]), reason=reason(fault))
+            told = reason(fault, tongue)
+            self._log.error("write_back_refused", key=str(rows[0][0]), reason=told)
             return 0
         return len(rows)
 
-    def _write_free(self, rows: Sequence[tuple[Any, ...]], locked: list[str]) -> int:
+    def _write_free(self, rows: Sequence[Any], update: Update, locked: list[str]) -> int:
         """Write those rows that the hospital doesn't hold, and name the others."""
 
         def write(connection: Connection) -> list[tuple[Any, ...]]:
-            held, free = self._update.divide(connection, rows)
+            held, free = update.divide(connection, rows)
             if free:
-                self._update.execute(connection, free)
+                update.execute(connection, free)
             return held
 
         held = self._line.run(write)
         locked.extend(str(row[0]) for row in held)
         return len(rows) - len(held)
+
+
+def _row_writer(settings: Settings, line: Line, tables: Tables) -> _Writer | None:
+    if settings.strategy is Strategy.REMOVE:
+        if settings.sql.remove:
+            return _Keys(Own(settings.sql.remove, ("ID",), {}))
+        assert tables.outbound is not None
+        return Removal(tables.outbound, tables.target)
+    if settings.sql.result:
+        return Own(settings.sql.result, ("ID", *_WRITTEN, "FINAL"), _words(settings, line))
+    if settings.row_written and tables.outbound is not None:
+        return Update(tables.outbound, line.tongue, _WRITTEN)
+    return None
+
+
+def _adder(
+    statement: str,
+    settings: Settings,
+    line: Line,
+    found: Any,
+    names: Sequence[str],
+    same: Sequence[str],
+) -> _Writer | None:
+    if statement:
+        return Own(statement, names, _words(settings, line))
+    return None if found is None else Insert(found, line.tongue, names, same)
+
+
+def _words(settings: Settings, line: Line) -> dict[str, Any]:
+    """How values go into the hospital's own statements."""
+
+    def word(status: Status) -> Any:
+        found = settings.statuses[status]
+        return int(found) if found.isdecimal() else found or None
+
+    def wall(value: datetime | None) -> Any:
+        return plain_moment(value, settings.zone, as_text=line.tongue.name == "sqlite")
+
+    moments = ("SUBMITTED_AT", "DONE_AT", "RECEIVED_AT")
+    return {"STATUS": word, **dict.fromkeys(moments, wall)}
+
+
+class _Keys:
+    """An own statement that wants nothing but keys."""
+
+    def __init__(self, own: Own) -> None:
+        self._own = own
+
+    def rows(self, values: Iterable[str]) -> list[Any]:
+        return self._own.rows([(key,) for key in values])
+
+    def execute(self, connection: Connection, rows: Sequence[Any]) -> None:
+        self._own.execute(connection, rows)
+
+
+def _refusal(change: StateChange) -> StateChange:
+    # Not empty: '' is NULL in Oracle, and the column is part of the key.
+    return change._replace(message_id="0", state=Status.REFUSED.name)
 
 
 def _row(change: StateChange) -> tuple[Any, ...]:
@@ -169,7 +222,7 @@ def _row(change: StateChange) -> tuple[Any, ...]:
         segments or None,
         submitted_at,
         done_at,
-        LIMIT[status],
+        int(LIMIT[status] > Status.SUBMITTED),
     )
 
 

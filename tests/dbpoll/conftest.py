@@ -14,9 +14,11 @@ import pytest
 from sqlalchemy import Engine, create_engine, event, text
 
 from dbpoll.ddl import ddl
+from dbpoll.settings import Settings
 from dbpoll.source import Source
-from dbpoll.values import Row, Settings, Taken
+from dbpoll.values import Row, Taken
 from tests.conftest import start_postgres
+from tests.mariadb import MariaDb
 
 ZONE = ZoneInfo("Asia/Shanghai")
 WAIT_S = 30.0
@@ -124,15 +126,41 @@ def eventually(is_so: Callable[[], object]) -> None:
     raise AssertionError("it did not come about")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[MariaDb]:
+    server = MariaDb()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def mariadb_url(mariadb_server: MariaDb) -> Iterator[str]:
+    """A database for this test alone."""
+    with mariadb_server.database() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mysql"])
 def his(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[His]:
     """Empty tables, on every database we have."""
-    if request.param == "sqlite":
+    if request.param == "mysql":
+        database = His(request.getfixturevalue("mariadb_url"))
+    elif request.param == "sqlite":
         database = His(f"sqlite:///{tmp_path / 'his.db'}")
         with database.engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA journal_mode=WAL")
     else:
         database = His(request.getfixturevalue("postgres_url"))
+    database.script(ddl(request.param))
+    yield database
+    database.engine.dispose()
+
+
+@pytest.fixture(params=["postgresql", "mysql"])
+def served(request: pytest.FixtureRequest) -> Iterator[His]:
+    """Empty tables, on the databases that lock rows."""
+    fixture = "mariadb_url" if request.param == "mysql" else "postgres_url"
+    database = His(request.getfixturevalue(fixture))
     database.script(ddl(request.param))
     yield database
     database.engine.dispose()

@@ -39,6 +39,7 @@ def test_the_tables_are_those_of_the_contract(his: His) -> None:
     with his.engine.connect() as connection:
         found = find(connection, settings)
         assert found.missing == ()
+        assert found.outbound is not None
         assert found.receipt is not None
         assert found.inbound is not None
         assert tuple(found.outbound.columns) == OUTBOUND

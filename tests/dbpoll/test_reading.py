@@ -14,9 +14,11 @@ from sqlalchemy import types
 from dbpoll import reading
 from dbpoll.binding import key_binder, key_text
 from dbpoll.pacing import Pace
+from dbpoll.settings import Settings
 from dbpoll.values import Row
 from tests.dbpoll.conftest import ZONE
 
+READER = reading.Reader(Settings("his", "", zone=ZONE))
 HALF_PAST_TWO = datetime(2026, 3, 1, 6, 30, tzinfo=UTC)
 
 
@@ -25,7 +27,7 @@ def record(**values: Any) -> list[Any]:
 
 
 def read(**values: Any) -> Row:
-    [row] = reading.rows([record(**values)], ZONE)
+    [row] = READER.rows([record(**values)])
     return row
 
 
@@ -73,7 +75,7 @@ def test_what_is_no_moment_is_the_fault_of_its_row(value: Any) -> None:
 
 @given(st.text() | st.binary() | st.integers() | st.floats())
 def test_no_value_raises_more_than_value_error(value: Any) -> None:
-    reading.rows([record(ID=value, MOBILE=value, CONTENT=value, EXPIRE_AT=value)], ZONE)
+    READER.rows([record(ID=value, MOBILE=value, CONTENT=value, EXPIRE_AT=value)])
 
 
 def test_numbers_in_text_columns_are_texts() -> None:
@@ -131,7 +133,7 @@ def test_delays_grow_and_begin_anew() -> None:
 
 def test_age() -> None:
     now = HALF_PAST_TWO
-    assert reading.age_s(record(CREATED_AT="2026-03-01 14:29:50"), ZONE, now) == 10
-    assert reading.age_s(record(CREATED_AT="2026-03-01 14:31:00"), ZONE, now) == 0
-    assert reading.age_s(record(CREATED_AT="?"), ZONE, now) == 0
-    assert reading.age_s(record(), ZONE, now) == 0
+    assert READER.age_s(record(CREATED_AT="2026-03-01 14:29:50"), now) == 10
+    assert READER.age_s(record(CREATED_AT="2026-03-01 14:31:00"), now) == 0
+    assert READER.age_s(record(CREATED_AT="?"), now) == 0
+    assert READER.age_s(record(), now) == 0

@@ -13,18 +13,34 @@ the start and after trouble.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
 from dbpoll import reading
 from dbpoll.binding import key_text
-from dbpoll.claims import Claims, Unanswered
-from dbpoll.values import Row, Settings
+from dbpoll.settings import Settings
 
 PAGE = 1000
+
+
+class Unanswered(Protocol):
+    """A claimed row; `answered`: its answer is in the table."""
+
+    @property
+    def key(self) -> Any: ...
+    @property
+    def answered(self) -> bool: ...
+    @property
+    def taken_at(self) -> Any: ...
+
+
+class Walk(Protocol):
+    """Reads claimed rows in the order of their keys."""
+
+    def unanswered(self, connection: Connection, after: Any, most: int) -> Sequence[Unanswered]: ...
 
 
 class Recovery:
@@ -38,26 +54,17 @@ class Recovery:
         self._after: Any = None
         self._next_walk = 0.0
 
-    def everything(self) -> None:
-        """Look for all unanswered rows, from the first on."""
-        self._all, self._walking, self._after = True, True, None
-
     def due(self, now: float) -> bool:
         """Whether there is a page to look at; `now` is monotonic seconds."""
         if not self._walking and now >= self._next_walk:
             self._walking, self._after = True, None
         return self._walking
 
-    def page(self, connection: Connection, claims: Claims, wall: datetime) -> list[Row]:
-        """The unanswered rows among the next claimed ones."""
+    def page(self, connection: Connection, claims: Walk, wall: datetime) -> list[Any]:
+        """The keys of unanswered rows among the next claimed ones."""
         looked = claims.unanswered(connection, self._after, PAGE)
-        rows: list[Row] = []
-        for unanswered in looked:
-            if self._left(unanswered, wall):
-                rows += read_singly(connection, claims, unanswered.key, self._settings)
-        # Only now: should the transaction fail, the same page is looked at again.
         self._after = looked[-1].key if looked else None
-        return rows
+        return [each.key for each in looked if self._left(each, wall)]
 
     def turned(self, now: float) -> None:
         """To be called after a page was handed on."""
@@ -75,11 +82,3 @@ class Recovery:
         except ValueError:
             return True
         return taken_at is not None and wall - taken_at > timedelta(seconds=self._settings.grace_s)
-
-
-def read_singly(connection: Connection, claims: Claims, key: Any, settings: Settings) -> list[Row]:
-    """The row of this key; where it can't be read, a row that says so."""
-    found = claims.read(connection, key)
-    if isinstance(found, str):
-        return [reading.unreadable(key, found)]
-    return reading.rows(found, settings.zone)

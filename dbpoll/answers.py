@@ -1,0 +1,85 @@
+"""What intake said, and the hospital's table doesn't know yet.
+
+An answer need not be written at once: MESSAGE_ID waits `delay_s`, and mostly goes into the row
+with its first change of state, which saves one update a row. Refusals don't wait.
+
+Bounded: beyond ANSWERS the oldest ones are due at once, and while there are MOST_ANSWERS no
+more rows are to be handed in.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+from dbpoll.values import StateChange, Status, Taken
+
+ANSWERS = 20_000
+MOST_ANSWERS = 30_000
+
+
+class Answers:
+    """Safe to share between threads. `held` are the keys of rows that were taken and whose
+    answer isn't in the table; `written`: accepted rows get theirs written, too."""
+
+    def __init__(self, delay_s: float, *, written: bool) -> None:
+        self.held: set[str] = set()
+        self.refused_count = 0
+        self._delay_s = delay_s
+        self._written = written
+        self._lock = threading.Lock()
+        self._accepted: dict[str, tuple[float, StateChange]] = {}
+        self._refused: dict[str, StateChange] = {}
+
+    @property
+    def full(self) -> bool:
+        return len(self._accepted) + len(self._refused) >= MOST_ANSWERS
+
+    def hold(self, keys: Iterable[str]) -> None:
+        """These rows were taken."""
+        self.held.update(keys)
+
+    def keep(self, answers: Iterable[Taken]) -> None:
+        """These answers are to be written."""
+        due = time.monotonic() + self._delay_s
+        with self._lock:
+            for key, message_id, segments, code, text in answers:
+                if not message_id:
+                    self._refused[key] = StateChange(key, "", Status.REFUSED, code, text)
+                    self.refused_count += 1
+                elif not self._written:
+                    self.held.discard(key)
+                elif key in self.held:
+                    # Else a change of state was faster, and has written all there is to write.
+                    change = StateChange(key, message_id, Status.TAKEN, "", text, segments)
+                    self._accepted[key] = (due, change)
+
+    def due(self, now: float, most: int) -> list[StateChange]:
+        """Answers to write now, refusals first."""
+        with self._lock:
+            if len(self._accepted) > ANSWERS:
+                now = float("inf")
+            due = list(islice(self._refused.values(), most))
+            for at, change in islice(self._accepted.values(), most - len(due)):
+                if at > now:
+                    break
+                due.append(change)
+        return due
+
+    def landed(self, keys: Sequence[str]) -> None:
+        """The table knows of these rows."""
+        with self._lock:
+            for key in keys:
+                self._accepted.pop(key, None)
+                self._refused.pop(key, None)
+            self.held.difference_update(keys)
+
+    def postpone(self, keys: Iterable[str], until: float) -> None:
+        """These rows can't be written before then."""
+        with self._lock:
+            for key in keys:
+                if key in self._accepted:
+                    _, change = self._accepted.pop(key)
+                    self._accepted[key] = (until, change)

@@ -1,0 +1,102 @@
+"""Oracle 11g to 23ai, and Dameng DM8, which speaks Oracle's language.
+
+Traps that end here: FOR UPDATE takes neither ORDER BY nor FETCH FIRST (ORA-02014), so the
+first keys are chosen by ROWNUM in a subquery; '' is NULL; lengths of VARCHAR2 count bytes
+mostly; DATE has no fraction of a second; a database declared US7ASCII may hold GBK bytes, which
+are read and written as RAW; IN takes 1,000 values at most.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    bindparam,
+    event,
+    func,
+    literal_column,
+    select,
+    types,
+)
+from sqlalchemy.types import TypeEngine
+
+from dbpoll.dialects.base import CONNECT_TIMEOUT_S, Tongue
+from dbpoll.settings import Settings
+
+_NULL, _TOO_LARGE, _CHECK = 1400, 12899, 2290
+_NOT_NULL, _NUMBER = 1407, 1438
+_RAISED = range(20000, 21000)
+_BUSY, _WAITED, _DEADLOCK = 54, 30006, 60
+
+
+class Oracle(Tongue):
+    octets: ClassVar[bool] = True
+    dual: ClassVar[str] = "DUAL"
+    fault_numbers: ClassVar[frozenset[int]] = frozenset(
+        {_NULL, _NOT_NULL, _NUMBER, _TOO_LARGE, _CHECK, *_RAISED}
+    )
+    lock_numbers: ClassVar[frozenset[int]] = frozenset({_BUSY, _WAITED, _DEADLOCK})
+
+    def arguments(self, settings: Settings) -> dict[str, Any]:
+        return {"tcp_connect_timeout": CONNECT_TIMEOUT_S}
+
+    def options(self, settings: Settings) -> dict[str, Any]:
+        if not settings.thick:
+            return {}
+        # Where the client's libraries lie; "system" where the loader finds them. Old databases
+        # (11g) and old password forms need them: thin mode says DPY-3010 or DPY-3015.
+        return {"thick_mode": True if settings.thick == "system" else {"lib_dir": settings.thick}}
+
+    def prepare(self, engine: Engine, settings: Settings) -> None:
+        event.listen(engine, "connect", partial(_limit, settings))
+
+    def first(self, query: Select[Any], most: str = "most") -> Select[Any]:
+        inner = query.subquery("first")
+        return select(*inner.c).where(literal_column("ROWNUM") <= bindparam(most))
+
+    def free(self, query: Select[Any], key: ColumnElement[Any], keys: Select[Any]) -> Select[Any]:
+        return self.held(query.where(key.in_(self.first(keys))))
+
+    def raw(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        return func.UTL_RAW.CAST_TO_RAW(column)
+
+    def unraw(self, value: ColumnElement[Any]) -> ColumnElement[Any]:
+        return func.UTL_RAW.CAST_TO_VARCHAR2(value)
+
+    def bind_type(self, kind: TypeEngine[Any]) -> TypeEngine[Any] | None:
+        # A TIMESTAMP bound as DATE loses its fraction; a DATE bound as TIMESTAMP loses its index.
+        return kind if isinstance(kind, types.DateTime | types.TIMESTAMP) else None
+
+    def plan(self, connection: Connection, sql: str, parameters: Any) -> list[str] | None:
+        connection.exec_driver_sql(f"EXPLAIN PLAN FOR {sql}", parameters)
+        lines = connection.exec_driver_sql("SELECT * FROM TABLE(DBMS_XPLAN.DISPLAY)")
+        return [str(line[0]) for line in lines]
+
+    def scans(self, plan: list[str], table: str) -> bool:
+        return any("TABLE ACCESS FULL" in line and table.upper() in line for line in plan)
+
+
+class Dameng(Oracle):
+    def options(self, settings: Settings) -> dict[str, Any]:
+        return {}
+
+    def arguments(self, settings: Settings) -> dict[str, Any]:
+        return {"connection_timeout": CONNECT_TIMEOUT_S, "login_timeout": CONNECT_TIMEOUT_S}
+
+    def prepare(self, engine: Engine, settings: Settings) -> None:
+        """Its driver has no limit for a statement; the server's own holds."""
+
+    def plan(self, connection: Connection, sql: str, parameters: Any) -> list[str] | None:
+        return [str(line[-1]) for line in connection.exec_driver_sql(f"EXPLAIN {sql}", parameters)]
+
+    def scans(self, plan: list[str], table: str) -> bool:
+        return any("CSCN" in line and table.upper() in line.upper() for line in plan)
+
+
+def _limit(settings: Settings, connection: Any, _record: Any) -> None:
+    connection.call_timeout = int(settings.statement_timeout_s * 1000)
