@@ -171,6 +171,10 @@ class Carrier:
     def send_inbound(self, source: str, destination: str, text: str) -> None:
         self._loop.call_soon_threadsafe(self._simulator.send_inbound, source, destination, text)
 
+    def send_raw(self, octets: bytes) -> None:
+        """A frame of one's own to whoever is logged in."""
+        self._loop.call_soon_threadsafe(self._simulator.send_raw, octets)
+
     def send_receipts(self, submits: Sequence[Event]) -> None:
         """A good receipt for each of these submits."""
 
