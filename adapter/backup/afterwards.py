@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -87,22 +88,17 @@ def _prolong(connection: Connection, config: Config, now: int) -> None:
 
 def _suspect(connection: Connection, config: Config, since: int, now: int) -> None:
     due = spool.c.due_at <= now
-    begun = select(
-        spool.c.message_id,
-        spool.c.tries + 1,
-        _channel(config),
-        spool.c.parts,
-        spool.c.in_doubt,
+    begun: dict[str, ColumnElement[Any]] = {
+        "number": spool.c.tries + 1,
+        "channel": _channel(config),
         # Not before this can it have been sent: a receipt that fits came later.
-        case((spool.c.due_at > since, spool.c.due_at), else_=since),
-        literal(now),
-        _settle_at(config, spool.c.lane, now),
-    ).where(due)
-    columns = (
-        "message_id", "number", "channel", "parts", "in_doubt", "started_at", "doubt_at",
-        "settle_at",
-    )  # fmt: skip
-    connection.execute(insert(attempt).from_select(columns, begun))
+        "started_at": case((spool.c.due_at > since, spool.c.due_at), else_=since),
+        "doubt_at": literal(now),
+        "settle_at": _settle_at(config, spool.c.lane, now),
+    }
+    # What both tables know of a message goes on with it.
+    kept = {c.name: spool.c[c.name] for c in attempt.c if c.name in spool.c} | begun
+    connection.execute(insert(attempt).from_select(list(kept), select(*kept.values()).where(due)))
     connection.execute(delete(spool).where(due))
 
 
