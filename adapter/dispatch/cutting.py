@@ -45,10 +45,12 @@ class Cutter:
 
     def split(self, waiting: Waiting) -> Split:
         """The segments of a `sized` message. Raises ValueError for more than 255, or none."""
-        if waiting.parts == (WHOLE,):
-            return Split(Coding.UCS2, [splitting.ucs2(waiting.content)], False)
-        reference = _reference(waiting.message.id)
-        return splitting.split(waiting.content, self._fitting(waiting), reference=reference)
+        return splitting.split(
+            waiting.content,
+            self._fitting(waiting),
+            reference=_reference(waiting.message.id),
+            whole=waiting.parts == (WHOLE,),
+        )
 
     def _parts(self, waiting: Waiting, segments: int) -> tuple[int, ...]:
         if self._whole and segments > 1:

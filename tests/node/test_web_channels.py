@@ -7,7 +7,9 @@ import hmac
 import json
 import re
 import threading
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote_plus
 
 import pytest
@@ -109,6 +111,20 @@ class Aggregator:
         return json.dumps({"reports": found}).encode()
 
 
+def start(folder: Path, provider: Provider, soap: SoapProvider, *changes: tuple[str, str]) -> Node:
+    """A node on the configuration of the page, not yet started."""
+    web = free_port()
+    soap.write_wsdl(folder / "provider.wsdl")
+    path = configuration(folder, web, provider)
+    text = path.read_text(encoding="utf-8")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text, encoding="utf-8")
+    assert check(path) == []
+    return Node(path, web)
+
+
 @pytest.fixture
 def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in SECRETS.items():
@@ -117,14 +133,10 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("secrets")
 def test_the_examples_of_the_page_send_and_hear(tmp_path: Path) -> None:
-    web = free_port()
     with SoapProvider(SECRETS["PROVIDER_PASSWORD"]) as soap_provider, Provider() as provider:
         aggregator = Aggregator(provider)
         soap_provider.codes += ["-9", "-3"]
-        soap_provider.write_wsdl(tmp_path / "provider.wsdl")
-        path = configuration(tmp_path, web, provider)
-        assert check(path) == []
-        with Node(path, web) as node:
+        with start(tmp_path, provider, soap_provider) as node:
             node.start()
             soap = Soap(node.url)
             wanted = [(m, t) for t in ("检查报告<已出>", LONG) for m in (MOBILE, TELECOM)]
@@ -177,3 +189,65 @@ def test_the_examples_of_the_page_send_and_hear(tmp_path: Path) -> None:
         words = node.log.read_text(encoding="utf-8")
         for hidden in (*SECRETS.values(), "已出", MOBILE, TELECOM, "收到"):
             assert hidden not in words
+
+
+@pytest.mark.usefixtures("secrets")
+def test_a_long_text_whose_answer_was_lost_is_settled_by_its_one_receipt(tmp_path: Path) -> None:
+    silent = threading.Event()
+    with SoapProvider("unused") as soap_provider, Provider() as provider:
+        aggregator = Aggregator(provider)
+        aggregator.refusals.clear()
+        taken = aggregator._send
+
+        def hang(asked: Asked) -> Given:
+            return replace(taken(asked), wait_for=silent)
+
+        provider.serve("/sms/send", hang)
+        quick = ('response-timeout="30s"', 'response-timeout="500ms"')
+        try:
+            with start(tmp_path, provider, soap_provider, quick) as node:
+                node.start()
+                soap = Soap(node.url)
+                (made,) = soap.send_batch([(MOBILE, LONG)], "D-1")
+                until(lambda: node.status()["in_doubt"] == 1, "the text is in doubt")
+                node.kill()
+                node.start()
+                answer = requests.post(
+                    f"{node.url}/push/aggregator/receipts",
+                    aggregator.reports(),
+                    headers={"X-Token": SECRETS["AGGREGATOR_PUSH_TOKEN"]},
+                    timeout=30,
+                )
+                assert answer.status_code == 200
+
+                def found() -> Any:
+                    reply = soap.call("Query", messageIds={"MessageId": [str(made)]})
+                    return reply.messages.Message[0]
+
+                until(lambda: found().state == "DELIVERED", "the receipt has settled it")
+                (part,) = found().segments.Segment
+                assert (part.number, part.state) == (0, "DELIVERED")
+                assert len(aggregator.taken) == 1, "nothing was sent twice"
+                assert node.stop() == 0, node.last_words()
+        finally:
+            silent.set()
+
+
+@pytest.mark.usefixtures("secrets")
+def test_a_provider_that_is_away_gets_its_texts_when_it_is_back(tmp_path: Path) -> None:
+    port = free_port()
+    with SoapProvider("unused") as soap_provider:
+        with Provider(port) as away:
+            node = start(tmp_path, away, soap_provider)
+        with node:
+            node.start()
+            soap = Soap(node.url)
+            (made,) = soap.send_batch([(MOBILE, "检查报告已出")], "A-1")
+            until(lambda: "no connection" in json.dumps(node.status()), "the link is down")
+            with Provider(port) as back:
+                aggregator = Aggregator(back)
+                until(lambda: bool(aggregator.taken), "the text came")
+                assert len(aggregator.taken) == 1
+                assert node.status()["in_doubt"] == 0
+                assert made
+                assert node.stop() == 0, node.last_words()
