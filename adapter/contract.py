@@ -303,7 +303,10 @@ class Segment(Model):
     """One billed part of a message."""
 
     _type_info = [
-        ("number", _number("Place in the message, from 1.", required=True)),
+        (
+            "number",
+            _number("Place in the message, from 1; 0: the carrier took it whole.", required=True),
+        ),
         ("state", _state("Where it stands.")),
         ("carrierCode", _text("The carrier's own code, such as DELIVRD or MK:0001.")),
         ("submittedAt", _moment("When the carrier took it.")),
