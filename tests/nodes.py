@@ -293,6 +293,12 @@ class Node:
         until(self._is_ready, "the node is ready")
         return self
 
+    @property
+    def pid(self) -> int:
+        """Of the process that runs, or ran last."""
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """End it without warning: SIGKILL, on Windows TerminateProcess."""
         assert self._process is not None

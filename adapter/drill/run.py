@@ -33,9 +33,9 @@ from adapter.drill.portions import Portions, shares
 from adapter.drill.verdict import Told, judge
 from dbpoll.values import Status
 
-MOODS = ("--delay", "20-200/100-2500")
+MOODS = ("--delay", "20-200/100-9000")
 """Of the carrier: an answer after 20-200 ms, which keeps the windows full, and the receipt up
-to 2.5 s later."""
+to 9 s later."""
 DOUBT_WAIT = {DoubtRule.RESEND: "1s", DoubtRule.WAIT: "15s"}
 """Shorter than some receipts take, so that there are duplicates to judge; or longer than all
 of them and a start of the node."""

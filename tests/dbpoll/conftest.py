@@ -197,6 +197,12 @@ class OwnPostgres:
     def __init__(self) -> None:
         self._server = start_postgres()
         self.url = self._server.get_uri().replace("postgresql:", "postgresql+psycopg:", 1)
+        self.folder = Path(self._server.pgdata)
+
+    @property
+    def pid(self) -> int:
+        """Of the server's first process."""
+        return int(self._server.get_postmaster_info().pid)
 
     def stop(self) -> None:
         """At once, as a crash would."""

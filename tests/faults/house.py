@@ -44,7 +44,7 @@ class Callers:
         self.slowest_s = 0.0
         self._soap = Soap(url)
         self._count = count
-        self._thread = threading.Thread(target=self._call_all, name="callers")
+        self._thread = threading.Thread(target=self._call_all, name="callers", daemon=True)
 
     def __enter__(self) -> Callers:
         self._thread.start()
@@ -59,9 +59,11 @@ class Callers:
         assert len(set(self.accepted.values())) == self._count, self.refusals
 
     def _call_all(self) -> None:
-        for call in range(self._count):
+        for mobile in map(web_number, range(self._count)):
             deadline = time.monotonic() + PATIENCE_S
-            while not self._call(web_number(call)) and time.monotonic() < deadline:
+            while not self._call(mobile):
+                if time.monotonic() > deadline:
+                    return
                 time.sleep(0.05)
 
     def _call(self, mobile: str) -> bool:
@@ -133,14 +135,14 @@ class House:
     def settle(self, states: Sequence[str] = ("DELIVERED",)) -> None:
         """Wait until everything is final and home, in one of these states; every message was
         accepted once and sent once, or twice where it carries the mark."""
-        until(self.node.at_rest, "nothing waits, is on the wire or in doubt")
-        until(lambda: set(self.states().values()) <= set(states), f"all are {states}")
         if self.his is not None:
             his = self.his
             until(lambda: his.count("STATUS >= 3") == self.rows, "every row is final")
         if self.calls:
             soap = Soap(self.node.url)
             until(lambda: self._fetch(soap) == self.calls, "every receipt was fetched")
+        until(self.node.at_rest, "nothing waits, is on the wire or in doubt")
+        assert set(self.states().values()) <= set(states)
         self.nothing_unmarked_came_twice()
 
     def nothing_unmarked_came_twice(self) -> None:
