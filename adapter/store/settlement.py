@@ -76,7 +76,11 @@ def settle_doubts(
     connection: Connection, ids: IdMaker, now: int, rule: Rule, most: int = 500
 ) -> Settled:
     """Settle messages in doubt by receipts that fit, then those whose time is up by rule."""
-    notices, matched = _match_receipts(connection, ids, most)
+    notices, matched, all_seen = _match_receipts(connection, ids, most)
+    if matched and not all_seen:
+        # The rule must not end what a receipt settles in the next bite: after an outage
+        # thousands may be due at once.
+        return Settled(notices, [], 0, matched)
     rows = connection.execute(
         select_known(
             submission.c.lane,
@@ -114,8 +118,11 @@ def settle_doubts(
     )
 
 
-def _match_receipts(connection: Connection, ids: IdMaker, most: int) -> tuple[list[Notice], int]:
-    """Parked receipts of the channel, for the number, that came after the attempt began."""
+def _match_receipts(
+    connection: Connection, ids: IdMaker, most: int
+) -> tuple[list[Notice], int, bool]:
+    """Parked receipts of the channel, for the number, that came after the attempt began: the
+    notices, how many fitted, and whether those were all that there are."""
     pairs = connection.execute(
         select(
             attempt.c.message_id,
@@ -147,7 +154,7 @@ def _match_receipts(connection: Connection, ids: IdMaker, most: int) -> tuple[li
         .limit(most)
     ).all()
     if not pairs:
-        return [], 0
+        return [], 0, True
     sending = _still_sending(connection, {row.mobile for row in pairs})
     fits = _fit([row for row in pairs if (row.channel, row.mobile) not in sending])
     bulk.insert(
@@ -172,7 +179,7 @@ def _match_receipts(connection: Connection, ids: IdMaker, most: int) -> tuple[li
     told = {(row.channel, row.carrier_id) for row, _ in fits}
     copies = {row.receipt_id for row in pairs if (row.channel, row.carrier_id) in told}
     bulk.delete(connection, receipt, copies)
-    return _close_matched(connection, ids, fits), len(fits)
+    return _close_matched(connection, ids, fits), len(fits), len(pairs) < most
 
 
 def _still_sending(connection: Connection, mobiles: Collection[str]) -> set[tuple[str, str]]:

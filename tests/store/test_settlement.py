@@ -65,10 +65,10 @@ class Scene:
         with writing(self.engine) as connection:
             return recording.receive(connection, IDS, reports)
 
-    def settle(self, minute: int, rule: DoubtRule = DoubtRule.WAIT) -> Settled:
+    def settle(self, minute: int, rule: DoubtRule = DoubtRule.WAIT, most: int = 500) -> Settled:
         with writing(self.engine) as connection:
             return settlement.settle_doubts(
-                connection, IDS, START_MS + minute * MINUTE, lambda _client, _lane: rule
+                connection, IDS, START_MS + minute * MINUTE, lambda _client, _lane: rule, most
             )
 
     def state(self, made: Waiting) -> str:
@@ -156,6 +156,21 @@ def test_each_receipt_goes_to_one_message(scene: Scene) -> None:
     scene.receive(receipt_at(2, made[0], "1"), receipt_at(2, made[0], "2"))
     assert scene.settle(3).matched == 2
     assert sorted(map(scene.state, made)) == ["ACCEPTED", "DELIVERED", "DELIVERED"]
+
+
+@pytest.mark.parametrize("rule", DoubtRule)
+def test_more_receipts_than_one_bite_takes_all_go_before_the_rule(
+    scene: Scene, rule: DoubtRule
+) -> None:
+    # After an outage thousands may be due at once, and their receipts be there already.
+    made = [scene.sending(mobile=f"1380000{number:04}") for number in range(10)]
+    for number, each in enumerate(made):
+        scene.lose(each)
+        scene.receive(receipt_at(2, each, str(number), mobile=each.message.mobile))
+    bites = [scene.settle(30, rule, most=4) for _ in range(4)]
+    assert [bite.matched for bite in bites] == [4, 4, 2, 0]
+    assert {scene.state(each) for each in made} == {State.DELIVERED}
+    assert count(scene.engine, spool) == 0
 
 
 def test_receipts_settle_the_lost_parts_of_a_long_message(scene: Scene) -> None:
