@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import QueuePool
 
-BUSY_S = 30
+# Another process that holds SQLite's write lock for longer is a fault: callers wait for us.
+BUSY_S = 5
 
 # A server that vanished without a word is given up after some ten seconds, not a quarter of
 # an hour: callers wait for an answer. What the URL says goes first.
