@@ -9,6 +9,7 @@ with Provider() as provider:
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from collections import defaultdict
@@ -59,7 +60,7 @@ def _not_found(_asked: Asked) -> Given:
 class Provider:
     """Answers what it was told to; 404 for anything else. A context."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         provider = self
         self._serving: dict[str, Serve] = {}
         self._asked: defaultdict[str, list[Asked]] = defaultdict(list)
@@ -88,6 +89,8 @@ class Provider:
             do_POST = do_PUT = do_GET  # noqa: N815 - the names of the standard library
 
         self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._server.daemon_threads = True
         self._server.block_on_close = False
         self.port = int(self._server.server_address[1])
