@@ -108,7 +108,7 @@ class Node:
         config, engine = self.config, self._engine
         self._ids = IdMaker(config.node.id, _greatest_id(engine))
         self._capacity = Capacity(config.store.capacity, spooling.count_waiting(engine))
-        self._committers = _committers(engine, self.metrics, self._ownership)
+        self._committers = _committers(engine, self.metrics, self._ownership, self._store_back)
         accepting, starting, recording = self._committers
         self._inbox = Inbox(
             recording,
@@ -277,6 +277,9 @@ class Node:
         self._engine.dispose()
         self._ownership.release()
 
+    def _store_back(self) -> None:
+        self._notifier.look_again()
+
     def _tell(self, notices: Sequence[Home]) -> None:
         self._notifier.tell(notices)
 
@@ -305,13 +308,14 @@ async def _until_signal(node: Node) -> None:
 
 
 def _committers(
-    engine: Engine, metrics: Metrics, ownership: Ownership
+    engine: Engine, metrics: Metrics, ownership: Ownership, back: Callable[[], None]
 ) -> tuple[Committer, Committer, Committer]:
     """For accepting, for starting attempts, for recording: on SQLite, which has one writer,
     the same one."""
 
     def made(name: str) -> Committer:
-        return Committer(engine, name, watch=metrics.store(name), guard=ownership.check)
+        watch = metrics.store(name)
+        return Committer(engine, name, watch=watch, guard=ownership.check, back=back)
 
     if engine.dialect.name == "sqlite":
         only = made("store")

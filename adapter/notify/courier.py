@@ -117,6 +117,12 @@ class Courier:
                 self._fresh.update((notice.id, notice) for notice in notices)
             self._changed.notify()
 
+    def look_again(self) -> None:
+        """Read what waits from the store."""
+        with self._changed:
+            self._behind = True
+            self._changed.notify()
+
     def _work(self) -> None:
         while not self._stopping:
             try:

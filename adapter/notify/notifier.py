@@ -78,6 +78,11 @@ class Notifier:
             if not courier.join(max(0.0, deadline - time.monotonic())):
                 log.error("notifier.left", destination=courier.destination, after_s=wait_s)
 
+    def look_again(self) -> None:
+        """Notices may have been committed that nobody told of. Called from any thread."""
+        for courier in self.couriers.values():
+            courier.look_again()
+
     def tell(self, committed: Sequence[Home]) -> None:
         """Notices that were just committed. Called from any thread."""
         if not committed:

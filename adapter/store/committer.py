@@ -79,7 +79,9 @@ class _Piece:
 
 class Committer:
     """One thread, one connection, one transaction at a time. `guard` looks first in each
-    whether the store is still ours; it raises StoreUnavailable when it is not."""
+    whether the store is still ours; it raises StoreUnavailable when it is not. `back` hears
+    that the store was away and is there again: what it committed without an answer, nobody
+    else tells."""
 
     def __init__(
         self,
@@ -89,8 +91,10 @@ class Committer:
         most: int = 256,
         watch: Watch | None = None,
         guard: Callable[[Connection], None] = lambda _connection: None,
+        back: Callable[[], None] = lambda: None,
     ) -> None:
         self._engine = engine
+        self._back = back
         self._guard = guard
         self._most = most
         self._watch = watch
@@ -161,6 +165,7 @@ class Committer:
             if self._away:
                 self._away = False
                 log.info("store.back", committer=self._thread.name)
+                self._back()
             self._tell(connection, len(pieces), time.monotonic() - started)
             break
         return None

