@@ -169,7 +169,7 @@ class _Scene:
         self._kill(old)
         stage.die()
         died, told, sent = time.monotonic(), len(soap.accepted), self._sent()
-        config = self._write("new", 2, stage.new, self._web)
+        config = self._write("new", 2, stage.new, self._web, stage.old)
         promoted = self._promote(config)
         promote_s = time.monotonic() - died
         new = Rig(self._web, config, self._children.start("new", "run", str(config)), self._log)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adapter import __version__
+from adapter.backup import mark
 from adapter.backup.archive import ArchiveWriter, Manifest
 from adapter.backup.faults import BackupError
 from adapter.backup.shelf import Shelf
@@ -35,10 +36,12 @@ class Made:
 def backup(config: Config, folder: Path, keep: int) -> Made:
     """Write a backup into `folder`, then keep the newest `keep` of this node.
 
-    Raises BackupError, OSError (disk full), and what the driver raises.
+    Raises BackupError, OSError (disk full), StoreOwnedError when another node took over, and
+    what the driver raises.
     """
     if keep < 1:
         raise BackupError(f"keep is {keep}: at least one backup must be kept")
+    mark.heed(config)
     key = key_of(config)
     started = time.monotonic()
     shelf = Shelf(folder)

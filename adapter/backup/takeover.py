@@ -5,7 +5,7 @@ PostgreSQL, streaming replication
     The standby is promoted, unless somebody did so already, and the next epoch claimed. With
     synchronous replication nothing that anybody was told of is missing. The old primary
     cannot commit without its standby, so its node cannot send, should it come back; with
-    asynchronous replication only `standby` of its <store> keeps it from that. The setting
+    asynchronous replication `adapter.backup.fence` keeps it from that. The setting
     `synchronous_standby_names` came along with the data: without a standby of its own the
     new primary would wait for ever at its first commit, so it is emptied.
 SQLite, shipped backups
@@ -26,7 +26,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from adapter.backup import mark
+from adapter.backup import fence, mark
 from adapter.backup.afterwards import Afterwards, doubt_what_followed, look
 from adapter.backup.faults import BackupError, RefusedError
 from adapter.backup.loading import Restored, restore
@@ -77,6 +77,8 @@ def promote_replica(config: Config, *, lossless: bool, force: bool) -> Promoted:
             notes = _release_commits(connection)
         owner.acquire()
         epoch, afterwards = _take(engine, config, since, lossless=lossless)
+        if fence.claim_old(config):
+            notes += ("the old database was reached and claimed: a node that runs on it stops",)
     finally:
         owner.release()
         engine.dispose()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -63,6 +64,8 @@ def test_the_newest_shipped_backup_is_taken_over_and_the_old_node_is_refused(
     fence.heed(new)
     with pytest.raises(StoreOwnedError, match="node new took over"):
         fence.heed(old)
+    with pytest.raises(StoreOwnedError):
+        backup(old, folder, 9)
     # Back again: what the new one did is shipped, and the old one promoted.
     backup(new, folder, 9)
     promote_shipped(old, folder, replace=True)
@@ -134,6 +137,8 @@ def test_a_synchronous_standby_is_promoted_with_everything(
         back = configure(old.store.url, "old", store_more=f'standby="{new.store.url}"')
         with pytest.raises(StoreOwnedError, match="node new took over"):
             fence.heed(back)
+        # The old one is no reason for the new one not to start.
+        fence.heed(configure(new.store.url, "new", store_more=f'standby="{old.store.url}"'))
     finally:
         standby.kill()
 
@@ -159,6 +164,31 @@ def test_an_asynchronous_standby_leaves_doubts(
         assert row.since <= now_ms()
         engine.dispose()
     finally:
+        standby.kill()
+
+
+@pytest.mark.slow
+def test_a_node_that_still_runs_on_the_old_database_loses_it(
+    primary: Server, configure: Configure, servers: Path
+) -> None:
+    standby = primary.new_standby(servers / "standby")
+    old = configure(primary.url("store"), "old")
+    new = configure(standby.url("store"), "new", number=2, store_more=f'standby="{old.store.url}"')
+    engine = open_engine(old.store.url)
+    owner = Ownership(engine, "old")
+    owner.acquire()
+    upgrade(engine)
+    owner.claim()
+    lost = threading.Event()
+    owner.watch(lost.set)
+    try:
+        promoted = promote_replica(new, lossless=True, force=True)
+        assert lost.wait(30)
+        assert "node new" in owner.lost
+        assert len(promoted.notes) == 2
+    finally:
+        owner.release()
+        engine.dispose()
         standby.kill()
 
 
