@@ -406,9 +406,11 @@ def restore_(
     """
     from rich.console import Console
 
+    from adapter import logs
     from adapter.commands.restore import check_backup, run_restore
 
     config = _load(file)
+    logs.configure(config.logging)
     with _told():
         if check_only:
             check_backup(config, backup, Console(), as_json=as_json)
@@ -438,9 +440,11 @@ def promote(
     """
     from rich.console import Console
 
+    from adapter import logs
     from adapter.commands.promote import run_promote
 
     config = _load(file)
+    logs.configure(config.logging)
     with _told():
         run_promote(config, backups, Console(), replace=replace, lossless=not asynchronous,
                     force=force, as_json=as_json)  # fmt: skip
