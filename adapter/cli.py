@@ -487,13 +487,15 @@ def _told() -> Iterator[None]:
 
 
 @main.command()
-@click.option("--door", type=click.Choice(["dbpoll", "soap"]), default="dbpoll", show_default=True)
+@click.option(
+    "--door", type=click.Choice(["dbpoll", "soap", "http"]), default="dbpoll", show_default=True
+)
 @click.option("--store", default="sqlite", show_default=True, help="sqlite, postgresql or a URL")
 @click.option("--his", default="sqlite", show_default=True, help="the same, for door dbpoll")
 @click.option("--messages", type=click.IntRange(1), default=10_000, show_default=True)
 @click.option("--rate", type=float, default=0.0, help="messages a second; as fast as can be")
 @click.option("--batch", type=click.IntRange(1, 10_000), default=100, show_default=True,
-              help="messages a request, for door soap")  # fmt: skip
+              help="messages a request, for the web doors")  # fmt: skip
 @click.option("--callers", type=click.IntRange(1, 64), default=4, show_default=True)
 @click.option("--links", type=click.IntRange(1, 64), default=4, show_default=True)
 @click.option("--window", type=click.IntRange(1, 1_000), default=64, show_default=True)

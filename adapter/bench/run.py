@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from adapter.bench.callers import Callers
 from adapter.bench.databases import Databases
 from adapter.bench.figures import figures
+from adapter.bench.forms import FORMS
 from adapter.bench.load import EvenPace
 from adapter.bench.rig import Line, start
-from adapter.bench.soap import Soap
 from adapter.bench.table import Table
 from adapter.children import Children
 
@@ -29,7 +30,7 @@ STUCK_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A run. `rate` 0 is as fast as can be; `batch` messages a request (SOAP)."""
+    """A run. `rate` 0 is as fast as can be; `batch` messages a request (web doors)."""
 
     door: str
     store: str
@@ -48,14 +49,14 @@ def bench(wanted: Wanted) -> dict[str, Any]:
         databases = Databases(folder, stack)
         store = databases.url(wanted.store, "store")
         his = databases.url(wanted.his, "his") if wanted.door == "dbpoll" else None
-        load: Table | Soap
+        load: Table | Callers
         if his is not None:
             load = Table(his)
             stack.callback(load.close)
         children = stack.enter_context(Children(folder))
         rig = start(folder, children, store, his, wanted.line)
         if his is None:
-            load = Soap(rig.web, wanted.callers, wanted.batch)
+            load = Callers(FORMS[wanted.door], rig.web, wanted.callers, wanted.batch)
             stack.callback(load.close)
         cpu = rig.cpu_seconds()
         started = time.monotonic()
@@ -64,7 +65,7 @@ def bench(wanted: Wanted) -> dict[str, Any]:
         finished = _wait(load, rig.watch, wanted.messages)
         seconds = time.monotonic() - started
         feeder.join()
-        if isinstance(load, Soap) and load.failed:
+        if isinstance(load, Callers) and load.failed:
             raise RuntimeError(f"{len(load.failed)} requests failed; the first: {load.failed[0]}")
         cpu_seconds = rig.cpu_seconds() - cpu
         children.stop()
@@ -84,7 +85,7 @@ def bench(wanted: Wanted) -> dict[str, Any]:
         }
 
 
-def _wait(load: Table | Soap, watch: Any, messages: int) -> int:
+def _wait(load: Table | Callers, watch: Any, messages: int) -> int:
     """Until all are finished, or nothing moved for `STUCK_S`; how many are."""
     finished, moved = 0, time.monotonic()
     while finished < messages and time.monotonic() - moved < STUCK_S:

@@ -8,10 +8,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from adapter.bench.callers import Callers
 from adapter.bench.databases import Databases
+from adapter.bench.forms import FORMS
 from adapter.bench.load import EvenPace
 from adapter.bench.rig import Line, free_port, start_node, wait_until
-from adapter.bench.soap import Soap
 from adapter.children import Children
 
 WARM_UP = 2_000
@@ -28,7 +29,7 @@ def measure_waiting(store: str, messages: int, batch: int = 100) -> dict[str, An
         carrier = free_port()
         rig = start_node(folder, children, url, None, Line(), carrier)
         wait_until(rig, "/healthz")
-        load = Soap(rig.web, 2, batch)
+        load = Callers(FORMS["soap"], rig.web, 2, batch)
         stack.callback(load.close)
         load.feed(WARM_UP, EvenPace(0))
         before = rig.memory()

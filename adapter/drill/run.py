@@ -20,11 +20,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from adapter.bench.callers import Callers
 from adapter.bench.databases import Databases
+from adapter.bench.forms import FORMS
 from adapter.bench.load import mobile
 from adapter.bench.rig import Line, Rig, start
 from adapter.bench.sightings import Sightings
-from adapter.bench.soap import Soap
 from adapter.bench.table import Table
 from adapter.children import Children
 from adapter.domain.states import DoubtRule, State
@@ -76,7 +77,7 @@ def drill(wanted: Wanted) -> dict[str, Any]:
         rig = start(
             folder, children, store, his, wanted.line, moods=MOODS, policies=_policies(wanted.rule)
         )
-        soap = Soap(rig.web, wanted.callers, wanted.batch, REPEAT_FOR_S)
+        soap = Callers(FORMS["soap"], rig.web, wanted.callers, wanted.batch, REPEAT_FOR_S)
         stack.callback(soap.close)
         hospital = _Hospital(table, soap, wanted.messages)
         scene = _Scene(wanted, rig, children, hospital, Evidence(store))
@@ -90,7 +91,7 @@ class _Hospital:
     """Both ways in, half of the messages each: first the rows of the table, then the calls.
     What comes home is fetched all the while."""
 
-    def __init__(self, table: Table, soap: Soap, messages: int) -> None:
+    def __init__(self, table: Table, soap: Callers, messages: int) -> None:
         self.table = table
         self.soap = soap
         self.rows, self.calls = messages - messages // 2, messages // 2
