@@ -37,6 +37,7 @@ RUNTIME = [
     "requests>=2.32",
     "rich>=14",
     "six>=1.17",
+    "sniffio>=1.3",
     "spyne>=2.14,<2.15",
     "SQLAlchemy>=2.1,<2.2",
     "structlog>=25",

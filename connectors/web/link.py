@@ -120,7 +120,7 @@ class WebLink:
             return
         self._stopping.clear()
         loop = self._loop = asyncio.get_running_loop()
-        transport = self._transport = Transport(self.settings, self._slots + 2)
+        transport = self._transport = Transport(self.settings)
         self._tasks.append(loop.create_task(self._keep(transport), name=self.name))
         for puller in self._pullers:
             run = puller.run(transport, self._stopping)

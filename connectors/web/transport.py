@@ -48,33 +48,44 @@ class LostError(Exception):
 
 
 class Transport:
-    """Connections to one provider, kept open between requests. Of one event loop."""
+    """Connections to one provider, as many as requests are made at once, kept open between them.
+    Of one event loop."""
 
-    def __init__(self, settings: WebSettings, connections: int) -> None:
+    def __init__(self, settings: WebSettings) -> None:
+        self._settings = settings
         self._timeout_s = settings.response_timeout_s
         self._most = settings.max_answer
-        context = ssl.create_default_context(cafile=settings.ca or None)
-        self._client = httpx.AsyncClient(
-            verify=context,
+        self._context = ssl.create_default_context(cafile=settings.ca or None)
+        # A client for each connection: one pool for all looks through all of them each time.
+        self._clients: list[httpx.AsyncClient] = []
+        self._idle: list[httpx.AsyncClient] = []
+
+    def _client(self) -> httpx.AsyncClient:
+        """The one that was used last, or a new one."""
+        if self._idle:
+            return self._idle.pop()
+        settings = self._settings
+        made = httpx.AsyncClient(
+            verify=self._context,
             proxy=settings.proxy or None,
             trust_env=False,
             follow_redirects=False,
             timeout=httpx.Timeout(
                 settings.response_timeout_s, connect=settings.connect_timeout_s, pool=None
             ),
-            limits=httpx.Limits(
-                max_connections=connections,
-                max_keepalive_connections=connections,
-                keepalive_expiry=settings.keep_alive_s,
-            ),
+            limits=httpx.Limits(max_connections=1, keepalive_expiry=settings.keep_alive_s),
             headers={"Accept-Encoding": "identity", "User-Agent": "his-sms-adapter"},
         )
+        self._clients.append(made)
+        return made
 
     async def exchange(self, request: Request) -> Given:
         """Raises NotSentError and LostError."""
+        client = self._client()
         try:
-            async with asyncio.timeout(self._timeout_s):
-                return await self._exchange(request)
+            # An answer that drips: httpx counts the silence between its pieces alone.
+            async with asyncio.timeout(self._settings.connect_timeout_s + self._timeout_s):
+                return await self._exchange(client, request)
         except TimeoutError:
             raise LostError(f"no answer in {self._timeout_s:g} s") from None
         except _UNSENT as e:
@@ -83,9 +94,11 @@ class Transport:
             raise LostError(f"no answer in {self._timeout_s:g} s") from None
         except httpx.HTTPError as e:
             raise LostError(f"the connection was lost: {str(e) or type(e).__name__}") from None
+        finally:
+            self._idle.append(client)
 
-    async def _exchange(self, request: Request) -> Given:
-        async with self._client.stream(
+    async def _exchange(self, client: httpx.AsyncClient, request: Request) -> Given:
+        async with client.stream(
             request.method, request.url, headers=dict(request.headers), content=request.body
         ) as response:
             headers = {name.lower(): value for name, value in response.headers.items()}
@@ -99,4 +112,5 @@ class Transport:
             return Given(response.status_code, headers, bytes(body))
 
     async def close(self) -> None:
-        await self._client.aclose()
+        for client in self._clients:
+            await client.aclose()
