@@ -38,7 +38,8 @@ class Deliveries:
             if (left := self._open.get(item.key)) in late:
                 del self._open[item.key]
                 left.cancel()
-        return not late
+        # One that was given up while this waited for it, too, is not durable either.
+        return not late and not any(each.cancelled() for each in waits)
 
     def _begin(self, item: Item) -> asyncio.Future[None]:
         open_ = self._open.get(item.key)

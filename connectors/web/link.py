@@ -39,7 +39,13 @@ from connectors.web.push import RECORDED_WITHIN_S, Pushed, Pushes, Reply
 from connectors.web.settings import Then, WebSettings
 from connectors.web.soap import SoapService
 from connectors.web.submission import Submitter
-from connectors.web.transport import Given, LostError, NotSentError, Transport
+from connectors.web.transport import (
+    Given,
+    LostError,
+    NotSentError,
+    Transport,
+    check_transport,
+)
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +77,7 @@ class WebLink:
         self.reconnects = 0
         self.unanswered = 0
         self._handler = handler
+        check_transport(settings)
         soap = (
             SoapService(settings.wsdl, settings.service, settings.port) if settings.wsdl else None
         )
@@ -238,9 +245,9 @@ class WebLink:
         if certain is not None and given is not None:
             self._went_well(slow=Then.THROTTLE in of, refused=Then.CLOSE in of)
         unsent = [*of.get(Then.THROTTLE, ()), *of.get(Then.CLOSE, ())]
+        self._settle(batch, lost=doubtful, unsent=unsent, answers=answers)
         if Then.THROTTLE in of and given is not None:
             self._slow_down(retry_after_s(given))
-        self._settle(batch, lost=doubtful, unsent=unsent, answers=answers)
         if Then.CLOSE in of:
             code = next(v.code for v in verdicts if v.then is Then.CLOSE)
             reason = f"the provider refuses our account or address: {code}"
@@ -292,6 +299,8 @@ class WebLink:
 
     def _go_on(self) -> None:
         self._pause = None
+        if self.is_up:
+            self._send()
         self._handler.unsent(self, ())
 
     def _give_back(self) -> None:

@@ -28,6 +28,8 @@ class Ping:
             given = await transport.exchange(self._requests.make(self._values.of({})))
         except (NotSentError, LostError) as e:
             return str(e)
+        except ValueError as e:
+            return f"ping: it cannot be written: {e}"
         if self._status_alone:
             return "" if 200 <= given.status < 300 else f"ping: HTTP {given.status}"
         verdict = self._results.read(given, [""])[0]

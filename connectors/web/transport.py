@@ -47,6 +47,19 @@ class LostError(Exception):
     """The request may have reached the provider; its answer did not reach us."""
 
 
+def check_transport(settings: WebSettings) -> None:
+    """Raises ValueError for certificates or a proxy that cannot be used."""
+    try:
+        ssl.create_default_context(cafile=settings.ca or None)
+    except (OSError, ssl.SSLError) as e:
+        raise ValueError(f"ca: the file cannot be used: {e.strerror or e}") from None
+    try:
+        if settings.proxy:
+            httpx.Proxy(settings.proxy)
+    except (ValueError, httpx.InvalidURL):
+        raise ValueError("proxy: write http://HOST:PORT") from None
+
+
 class Transport:
     """Connections to one provider, as many as requests are made at once, kept open between them.
     Of one event loop."""

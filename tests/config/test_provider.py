@@ -9,6 +9,7 @@ import pytest
 from adapter.config.faults import ConfigError
 from adapter.config.load import check, load
 from connectors.web.settings import LongTexts, Then
+from tests.certificates import Authority
 from tests.config.conftest import Write
 
 SUBMIT = """<submit>
@@ -34,7 +35,8 @@ def told(path: Path) -> list[str]:
     return [f"{fault.line}: {fault.message}" for fault in check(path)]
 
 
-def test_a_provider_is_read(write: Write) -> None:
+def test_a_provider_is_read(write: Write, tmp_path: Path) -> None:
+    Authority(tmp_path, "ca")
     (made,) = load(
         write(
             channel(
@@ -146,6 +148,19 @@ def test_a_wsdl_is_held_against_the_requests(write: Write, tmp_path: Path) -> No
     (tmp_path / "a.wsdl").write_text("<definitions/>", encoding="utf-8")
     text = f'<provider wsdl="a.wsdl">\n{SUBMIT}\n</provider>'
     assert told(write(channel(text, "soap")))[0].startswith("3: wsdl: a.wsdl: ")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ('ca="no.pem"', "3: ca: the file cannot be used: No such file*"),
+        ('ca="adapter.xml"', "3: ca: the file cannot be used: *"),
+        ('proxy="proxy:8080"', "3: proxy: write http://HOST:PORT"),
+    ],
+)
+def test_what_a_connection_needs(write: Write, attributes: str, expected: str) -> None:
+    (found,) = told(write(channel(f"<provider {attributes}>{SUBMIT}</provider>")))
+    assert found.startswith(expected.removesuffix("*"))
 
 
 def test_a_secret_that_cannot_be_opened_is_one_fault(write: Write) -> None:

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from connectors.values import Report
+from connectors.web.intake import Deliveries
+from connectors.web.items import ItemReader
 from connectors.web.link import WebLink
 from connectors.web.push import Pushed
 from connectors.web.settings import (
@@ -104,6 +106,19 @@ def test_what_cannot_be_made_durable_is_not_confirmed(monkeypatch: pytest.Monkey
         assert (await of.pushes.receive("p", pushed(BODY))).status == 503
         told.acknowledge = True
         assert (await of.pushes.receive("p", pushed(BODY))).status == 200
+
+    run(test())
+
+
+def test_a_repetition_that_waits_for_one_given_up_is_not_confirmed() -> None:
+    async def test() -> None:
+        told = Recorder(acknowledge=False)
+        of = link(told, pushes=(Push("p", networks=("10.0.0.7",), receipts=RECEIPTS),))
+        items = ItemReader(RECEIPTS, inbound=False).read(json.dumps(BODY).encode())
+        deliveries = Deliveries(of)
+        first = asyncio.ensure_future(deliveries.record(items, 0.01))
+        second = asyncio.ensure_future(deliveries.record(items, 30))
+        assert [await first, await second] == [False, False]
 
     run(test())
 
