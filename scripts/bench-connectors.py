@@ -1,6 +1,7 @@
 """What the carrier library does on this machine: the codec alone, and one link over loopback.
 
     python scripts/bench-connectors.py [--messages N] [--window W] [--version 2.0|3.0] [--log FILE]
+    python scripts/bench-connectors.py --idle 200 [--seconds 20]    the CPU of links without traffic
 
 The link and the simulated carrier each have a process (and, where there are two, a core).
 """
@@ -106,12 +107,45 @@ async def link_rate(settings: LinkSettings, messages: int) -> dict[str, float]:
     return {"rate": messages / seconds, "us_cpu_of_link": 1e6 * cpu / messages}
 
 
+class Crowd(Feeder):
+    """Counts the links that are up."""
+
+    def __init__(self, links: int) -> None:
+        super().__init__(0)
+        self.links = links
+
+    def up(self, link: Link) -> None:
+        self.sent += 1
+        if self.sent == self.links:
+            self.ready.set()
+
+    def down(self, link: Link, reason: str) -> None:
+        if reason != "stopped":
+            super().down(link, reason)
+
+
+async def idle_share(settings: LinkSettings, links: int, seconds: float) -> dict[str, float]:
+    """Per cent of a core that so many links need while nothing is sent."""
+    crowd = Crowd(links)
+    made = [Link(settings, crowd) for _ in range(links)]
+    for link in made:
+        link.start()
+    await crowd.ready.wait()
+    begin, cpu = time.perf_counter(), time.process_time()
+    await asyncio.sleep(seconds)
+    share = (time.process_time() - cpu) / (time.perf_counter() - begin)
+    await asyncio.gather(*(link.stop() for link in made))
+    return {"idle_cpu_percent": 100 * share}
+
+
 def run() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--messages", type=int, default=50_000)
     parser.add_argument("--window", type=int, default=32)
     parser.add_argument("--version", default="3.0", choices=("2.0", "3.0"))
     parser.add_argument("--log", type=Path)
+    parser.add_argument("--idle", type=int, help="so many links, without traffic")
+    parser.add_argument("--seconds", type=float, default=20.0)
     chosen = parser.parse_args()
     ours, theirs = multiprocessing.Pipe()
     options = SimulatorOptions(account="901234", password="bench", log=chosen.log)  # noqa: S106
@@ -121,10 +155,13 @@ def run() -> None:
         "cmpp", chosen.version, "127.0.0.1", ours.recv(), "901234", "bench", window=chosen.window
     )
     with asyncio.Runner(loop_factory=fastest_loop()) as runner:
-        link = runner.run(link_rate(settings, chosen.messages))
+        if chosen.idle:
+            figures = runner.run(idle_share(settings, chosen.idle, chosen.seconds))
+        else:
+            figures = runner.run(link_rate(settings, chosen.messages))
+            figures["codec_rate"] = codec_rate(chosen.version)
     process.terminate()
     process.join()
-    figures = {"codec_rate": codec_rate(chosen.version), **link}
     print(json.dumps({name: round(value, 1) for name, value in figures.items()}))
 
 
