@@ -240,6 +240,12 @@ def test_this_test_writes_every_field_differently_from_its_default(write: Write)
                 assert getattr(part, each.name) != each.default, each.name
 
 
+def test_a_standby_has_the_password_of_its_store(write: Write) -> None:
+    urls = 'url="postgresql://u@a/d" standby="postgresql://u@b/d"'
+    config = load(write(f'<store {urls} password="p@w"/>'), {})
+    assert config.store.standby == "postgresql://u:p%40w@b/d"
+
+
 def test_backups_are_planned(write: Write, tmp_path: Path) -> None:
     write_key(tmp_path / "a.key", new_key())
     planned = '<security key-file="a.key"/><jobs><backup to="b" every="15min" keep="3"/></jobs>'
