@@ -36,7 +36,6 @@ from adapter.store.ownership import Ownership, claim
 from adapter.store.upkeep import tend
 
 CLOCK_SLACK_MS = 60_000
-_CACHE_KIB = 256 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,10 +180,6 @@ def _holds(connection: Connection, table: Table) -> bool:
 
 def _load(connection: Connection, archive: Verified, key: bytes) -> None:
     schema = archive.manifest.schema
-    if connection.dialect.name == "sqlite":
-        # Indexes of numbers and ids are filled in no order: a small cache reads them from the
-        # disk for every row.
-        connection.execute(text(f"PRAGMA cache_size = -{_CACHE_KIB}"))
     migrate.raise_to(connection, schema)
     tables = {table.name: table for table in tables_at(schema)}
     with archive.path.open("rb") as file:
