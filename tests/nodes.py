@@ -266,10 +266,16 @@ class Setup:
 
 
 class Node:
-    """A node's process, started and killed as often as a test likes. A context."""
+    """A node's process, started and killed as often as a test likes. A context.
 
-    def __init__(self, config: Path, web_port: int) -> None:
+    `program`: what Python is to run instead of the module `adapter`.
+    """
+
+    def __init__(
+        self, config: Path, web_port: int, program: Sequence[str] = ("-m", "adapter")
+    ) -> None:
         self.config = config
+        self._program = program
         self.url = f"http://{HOST}:{web_port}"
         self.log = config.with_suffix(".log")
         self.lives = 0
@@ -280,7 +286,7 @@ class Node:
         """Start it and wait until it is ready to take and send."""
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "adapter", "run", str(self.config)],
+                [sys.executable, *self._program, "run", str(self.config)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -42,6 +42,9 @@ DOUBT_WAIT = {DoubtRule.RESEND: "1s", DoubtRule.WAIT: "15s"}
 of them and a start of the node."""
 LIFE_S = 0.3, 4.0
 """A life ends after so long (drawn), or in the middle of its portion if that comes first."""
+LONG_LIFE_S = 7.0
+LONG_LIVES = 0.1
+"""This share of lives is long enough for what was in doubt to be settled."""
 LOOK_S = 0.02
 FETCH_S = 0.2
 REPEAT_FOR_S = 120.0
@@ -208,6 +211,9 @@ class _Scene:
 
     def _live(self, portion: int) -> None:
         """Until the moment to die."""
+        if self._chance.random() < LONG_LIVES:
+            time.sleep(LONG_LIFE_S)
+            return
         self._seen.look()
         enough = self._seen.submits.total() + self._chance.randrange(1, max(2, portion))
         ends = time.monotonic() + self._chance.uniform(*LIFE_S)

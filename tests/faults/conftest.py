@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -32,13 +32,14 @@ def build(tmp_path: Path) -> Iterator[Build]:
             *,
             store: str = "",
             his: His | None = None,
+            program: Sequence[str] = ("-m", "adapter"),
             **setup: Any,
         ) -> House:
             log = tmp_path / "carrier.jsonl"
             carrier = stack.enter_context(Carrier(behaviour, log=log))
             url = store or f"sqlite:///{tmp_path / 'store.db'}"
             wanted = Setup(tmp_path, url, carrier.port, his.url if his else "", **setup)
-            node = stack.enter_context(Node(wanted.write(), wanted.web_port))
+            node = stack.enter_context(Node(wanted.write(), wanted.web_port, program))
             node.start()
             return House(carrier, wanted, node, his)
 
