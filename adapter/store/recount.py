@@ -25,12 +25,14 @@ from sqlalchemy import (
     distinct,
     func,
     literal,
+    or_,
     select,
 )
 
 from adapter.domain.ids import id_at
 from adapter.domain.states import State
 from adapter.domain.tally import INBOUND, NONE, Tally
+from adapter.domain.values import WHOLE
 from adapter.store.endings import HOUR_MS
 from adapter.store.engine import write_connection
 from adapter.store.schema import (
@@ -157,7 +159,12 @@ def _submitted(hour: int) -> Select[Any]:
         .join(submission, submission.c.id == message.c.submission_id)
         .where(_accepted_in(hour), segment.c.state != State.REJECTED.value)
         .group_by(segment.c.message_id, message.c.segments)
-        .having(func.count(distinct(segment.c.number)) >= message.c.segments)
+        .having(
+            or_(
+                func.count(distinct(segment.c.number)) >= message.c.segments,
+                func.min(segment.c.number) == WHOLE,
+            )
+        )
         .subquery()
     )
     last = (

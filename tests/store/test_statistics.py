@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,7 @@ from sqlalchemy import Engine, delete, func, insert, select, text, update
 
 from adapter.domain.outcomes import Verdict
 from adapter.domain.states import Carrier, Door, State
+from adapter.domain.values import WHOLE
 from adapter.store import bulk
 from adapter.store.engine import write_connection
 from adapter.store.recount import recompute
@@ -180,6 +182,21 @@ def test_a_receipt_that_settles_a_doubt_counts_the_submit(store: Engine, life: L
         (20260301, "DELIVERED", "main"): 1,
         (20260301, "UNKNOWN", "main"): 1,
     }
+    assert recompute(store, date(2026, 3, 1), SHANGHAI, KEPT_FROM) == []
+
+
+def test_a_text_that_a_provider_took_whole_counts_all_its_segments(
+    store: Engine, life: Life
+) -> None:
+    sent = [replace(each, parts=(WHOLE,)) for each in life.accept(2, segments=3)]
+    life.submit(sent, "web")
+    life.report(sent[:1], "web")
+    fold_all(store)
+    with store.connect() as connection:
+        counted = connection.execute(
+            select(statistics_day.c.state, statistics_day.c.segments).order_by("state")
+        ).all()
+    assert [tuple(row) for row in counted] == [("ACCEPTED", 6), ("DELIVERED", 3), ("SUBMITTED", 6)]
     assert recompute(store, date(2026, 3, 1), SHANGHAI, KEPT_FROM) == []
 
 
