@@ -32,10 +32,11 @@ from xml.sax.saxutils import quoteattr
 import psutil
 
 from adapter.backup.shelf import Shelf
+from adapter.bench.callers import Callers
+from adapter.bench.forms import FORMS
 from adapter.bench.load import EvenPace
 from adapter.bench.rig import PASSWORD, Rig, free_port, wait_until
 from adapter.bench.sightings import Sightings
-from adapter.bench.soap import Soap
 from adapter.children import Children
 from adapter.domain.states import FINAL, State
 from adapter.drill.evidence import Evidence
@@ -161,8 +162,10 @@ class _Scene:
         )  # fmt: skip
         old = self._start("old", 1, stage.old, self._web)
         wait_until(old, "/readyz")
-        soap = Soap(self._web, callers=2, batch=5, patience_s=PATIENCE_S)
-        feeder = threading.Thread(target=soap.feed, args=(wanted.messages, EvenPace(wanted.rate)))
+        soap = Callers(FORMS["soap"], self._web, callers=2, batch=5, patience_s=PATIENCE_S)
+        feeder = threading.Thread(
+            target=soap.feed, args=(wanted.messages, EvenPace(wanted.rate)), daemon=True
+        )
         feeder.start()
         self._until(lambda: self._sent() >= wanted.messages * wanted.dies_at and stage.ready())
 
@@ -198,7 +201,7 @@ class _Scene:
         }
 
     def _judge(
-        self, soap: Soap, evidence: Evidence, sends_s: float, old_node: str
+        self, soap: Callers, evidence: Evidence, sends_s: float, old_node: str
     ) -> dict[str, Any]:
         self._seen.look()
         stored = evidence.messages()

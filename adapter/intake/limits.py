@@ -61,8 +61,7 @@ class Limits:
             wait_s = max(1, math.ceil(bucket.wait_s()))
         raise Refusal(
             Code.RATE_LIMITED,
-            f"more than {client.rate_per_minute} submissions a minute; "
-            f"try again in {wait_s} s",
+            f"more than {client.rate_per_minute} submissions a minute; try again in {wait_s} s",
             retry_after_s=wait_s,
         )
 
