@@ -162,16 +162,16 @@ class _Scene:
         )  # fmt: skip
         old = self._start("old", 1, stage.old, self._web)
         wait_until(old, "/readyz")
-        soap = Callers(FORMS["soap"], self._web, callers=2, batch=5, patience_s=PATIENCE_S)
+        clients = Callers(FORMS["soap"], self._web, callers=2, batch=5, patience_s=PATIENCE_S)
         feeder = threading.Thread(
-            target=soap.feed, args=(wanted.messages, EvenPace(wanted.rate)), daemon=True
+            target=clients.feed, args=(wanted.messages, EvenPace(wanted.rate)), daemon=True
         )
         feeder.start()
         self._until(lambda: self._sent() >= wanted.messages * wanted.dies_at and stage.ready())
 
         self._kill(old)
         stage.die()
-        died, told, sent = time.monotonic(), len(soap.accepted), self._sent()
+        died, told, sent = time.monotonic(), len(clients.accepted), self._sent()
         config = self._write("new", 2, stage.new, self._web, stage.old)
         promoted = self._promote(config)
         promote_s = time.monotonic() - died
@@ -186,33 +186,33 @@ class _Scene:
         feeder.join()
         evidence = Evidence(stage.new)
         self._until(lambda: all(each.state in FINAL for each in evidence.messages()))
-        soap.close()
+        clients.close()
         self._children.stop()
         times = {"promote_s": promote_s, "ready_s": ready_s, "sends_s": sends_s}
         return {
             "store": wanted.store,
             "messages": wanted.messages,
             "accepted_before": told,
-            "accepted": len(soap.accepted),
+            "accepted": len(clients.accepted),
             **{name: round(seconds, 2) for name, seconds in times.items()},
             "in_doubt": sum(promoted["in_doubt"].values()),
             "old_node": old_node,
-            **self._judge(soap, evidence, sends_s, old_node),
+            **self._judge(clients, evidence, sends_s, old_node),
         }
 
     def _judge(
-        self, soap: Callers, evidence: Evidence, sends_s: float, old_node: str
+        self, clients: Callers, evidence: Evidence, sends_s: float, old_node: str
     ) -> dict[str, Any]:
         self._seen.look()
         stored = evidence.messages()
-        lost = soap.accepted - {each.mobile for each in stored}
-        unsent = soap.accepted - self._seen.submits.keys()
+        lost = clients.accepted - {each.mobile for each in stored}
+        unsent = clients.accepted - self._seen.submits.keys()
         marked = {each.mobile for each in stored if each.in_doubt}
         extra = {number: times - 1 for number, times in self._seen.submits.items() if times > 1}
         unmarked = sum(times for number, times in extra.items() if number not in marked)
         lossless = self._wanted.store == "postgresql"
         faults = {
-            f"{len(soap.failed)} requests were never accepted": bool(soap.failed),
+            f"{len(clients.failed)} requests were never accepted": bool(clients.failed),
             f"{len(lost)} accepted messages were lost": lossless and bool(lost),
             f"{unmarked} duplicates are not marked in_doubt": lossless and unmarked > 0,
             f"the standby sent after {sends_s:.0f} s": sends_s > GOAL_S,
