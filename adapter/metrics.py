@@ -59,6 +59,12 @@ class Metrics:
         self._refused = self._counter(
             "sms_refused", "Requests or recipients refused.", "door", "code"
         )
+        self._wrong_tries = self._counter(
+            "sms_wrong_tries", "Logins and requests with wrong credentials.", "door", "client"
+        )
+        self._lockouts = self._counter(
+            "sms_lockouts", "Wrong tries that locked an account or address out.", "door", "client"
+        )
         self._accept = self._histogram(
             "sms_accept_seconds", "From a request that was read to its answer.", _FAST, "door"
         )
@@ -110,6 +116,14 @@ class Metrics:
     def refused(self, door: Door | str, code: Code, count: int = 1) -> None:
         """Count refused requests, or refused recipients of a request that was taken."""
         self._refused.labels(str(door), code.value).inc(count)
+
+    def wrong_try(self, door: str, client: str) -> None:
+        """Somebody showed wrong credentials. `client` is "" for an account that is not there."""
+        self._wrong_tries.labels(door, client).inc()
+
+    def locked_out(self, door: str, client: str) -> None:
+        """Somebody tried so often that he is not looked at for a while."""
+        self._lockouts.labels(door, client).inc()
 
     def observe_accept(self, door: Door | str, seconds: float) -> None:
         """How long a caller waited for its answer."""

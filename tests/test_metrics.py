@@ -55,6 +55,10 @@ def test_refusals_and_store() -> None:
     metrics = Metrics()
     metrics.refused(Door.SOAP, Code.BAD_NUMBER, 3)
     assert value(metrics, "sms_refused_total", door="soap", code="BAD_NUMBER") == 3
+    metrics.wrong_try("soap", "his")
+    metrics.locked_out("soap", "")
+    assert value(metrics, "sms_wrong_tries_total", door="soap", client="his") == 1
+    assert value(metrics, "sms_lockouts_total", door="soap", client="") == 1
     store = metrics.store("accept")
     store.committed(7, 0.003)
     store.failed("OperationalError")

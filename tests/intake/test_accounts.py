@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from adapter.domain.client import Client
 from adapter.domain.errors import Code, Refusal
 from adapter.domain.states import Door
 from adapter.intake.accounts import Accounts
 from adapter.security.passwords import CheckerBusy, PasswordChecker, hash_password
+from adapter.security.tries import WrongTries
 
 HASH = hash_password("right")
 CHECKER = PasswordChecker()
@@ -123,3 +125,48 @@ class BusyChecker(PasswordChecker):
 def test_while_too_many_passwords_are_checked_a_caller_is_told_to_come_back() -> None:
     entrance = Accounts([Client("his", password_hashes=(HASH,))], BusyChecker())
     assert refusal(entrance).code is Code.RATE_LIMITED
+
+
+class Seen:
+    """What a watch was told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str, str]] = []
+
+    def wrong_try(self, door: str, client: str) -> None:
+        self.told.append(("wrong", door, client))
+
+    def locked_out(self, door: str, client: str) -> None:
+        self.told.append(("locked", door, client))
+
+
+def test_who_guesses_is_locked_out_even_with_the_right_password() -> None:
+    now = [1_000.0]
+    seen = Seen()
+    tries = WrongTries(most=5, lock_s=900, clock=lambda: now[0])
+    entrance = Accounts([Client("his", (HASH,))], CHECKER, tries=tries, watch=seen)
+    for at in range(5):
+        now[0] += 10
+        assert refusal(entrance, password=f"guess {at}").code is Code.AUTH_FAILED
+    refused = refusal(entrance)
+    assert (refused.code, refused.retry_after_s) == (Code.RATE_LIMITED, 900)
+    assert entrance.authenticate("his", "right", "10.9.9.9", "soap").account == "his"
+    assert seen.told == [("wrong", "soap", "his")] * 5 + [("locked", "soap", "his")]
+    now[0] += 900
+    assert entrance.authenticate("his", "right", "10.1.2.3", "soap").account == "his"
+
+
+def test_an_unknown_account_is_locked_like_a_known_one() -> None:
+    seen = Seen()
+    entrance = Accounts([Client("his", (HASH,))], CHECKER, watch=seen)
+    answers = [refusal(entrance, account="nobody").code for _ in range(6)]
+    assert answers == [Code.AUTH_FAILED] * 4 + [Code.RATE_LIMITED] * 2
+    assert set(seen.told) == {("wrong", "soap", "")}
+
+
+def test_the_log_tells_what_was_wrong_and_no_secret() -> None:
+    with capture_logs() as logs:
+        refusal(accounts(doors=(Door.HTTP,)), password="my-secret")
+    (line,) = logs
+    assert line["wrong"] == "password door"
+    assert "my-secret" not in repr(logs)
