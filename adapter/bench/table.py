@@ -49,7 +49,7 @@ class Table:
     def statuses(self) -> dict[str, int]:
         """The STATUS of each number's row."""
         with self._engine.connect() as connection:
-            return dict(connection.execute(_STATUSES).tuples().all())
+            return {mobile: status for mobile, status in connection.execute(_STATUSES)}
 
     def close(self) -> None:
         self._engine.dispose()
