@@ -2,7 +2,7 @@
 
 Started from the ground up, so that nothing is offered before it can be done:
 
-    store, committers > notifier > dispatcher and links > sources > web services > jobs
+    store, committers > notifier > dispatcher and links > sources > doors > jobs
 
 Stopped from the top down, so that nothing is taken that would not be finished. A source stops
 in two steps, because it is a door above and a home below: it claims no more rows when the
@@ -12,8 +12,8 @@ hand. A part that does not end in its time is named in the log and left behind.
 A node whose store was taken over by another one (`adapter.store.ownership`) stops sending
 before anything else, and `run` raises.
 
-Threads: the event loop (links, dispatcher) runs in the main thread; each committer,
-courier, source, job and web worker in its own.
+Threads: the event loop (links, dispatcher) runs in the main thread, that of the socket and
+CMPP doors in another; each committer, courier, source, job and worker in its own.
 """
 
 from __future__ import annotations
@@ -43,8 +43,10 @@ from adapter.domain.ids import IdMaker
 from adapter.domain.values import Home
 from adapter.doors.health import HealthDoor, here
 from adapter.doors.mounts import doors
+from adapter.doors.porch import OpenDoor, Porch
 from adapter.doors.push import push_door
 from adapter.doors.service import Exchange
+from adapter.doors.socket import SocketDoor
 from adapter.doors.web import Site, WebServer, serve
 from adapter.intake.accounts import Accounts
 from adapter.intake.intake import Intake
@@ -57,6 +59,7 @@ from adapter.jobs.scheduler import Scheduler
 from adapter.jobs.upkeep import Upkeep
 from adapter.links import open_links
 from adapter.metrics import Metrics
+from adapter.notify.feeds import Feeds
 from adapter.notify.notifier import Notifier
 from adapter.notify.wording import describer
 from adapter.security.passwords import PasswordChecker
@@ -172,6 +175,8 @@ class Node:
         self._notifier = Notifier(
             engine, self._committers[-1], self._sources.homes(), self._describe, self.metrics
         )
+        self._feeds = Feeds(engine, self._desk.acknowledge, self._describe)
+        self._porch = Porch(self._feeds, self._open_doors)
         self._scheduler = Scheduler(
             [
                 sweep.settle(self._settler.settle),
@@ -197,21 +202,29 @@ class Node:
             datetime.now(UTC),
         )
         self.metrics.watch(self.standing)
-        self.web = self._build_web()
-
-    def _build_web(self) -> WebServer:
-        web = self.config.web
-        exchange = Exchange(
-            Accounts(self.config.clients, PasswordChecker()),
+        self._accounts = Accounts(config.clients, PasswordChecker(), watch=self.metrics)
+        self._exchange = Exchange(
+            self._accounts,
             self._intake,
             self._desk,
             timezone=self._zone,
             state=lambda: "stopping" if self._stopping.is_set() else "running",
             watch=self.metrics,
         )
+        self.web = self._build_web()
+
+    def _open_doors(self) -> Sequence[OpenDoor]:
+        """The doors where clients stay, on the event loop of the porch."""
+        opened: list[OpenDoor] = []
+        if self.config.socket is not None:
+            opened.append(SocketDoor(self._exchange, self._feeds, self.config.socket))
+        return opened
+
+    def _build_web(self) -> WebServer:
+        web = self.config.web
         health = HealthDoor(self.standing, self.metrics.registry, status_networks=here(web.host))
         pages = {
-            **doors(exchange, web),
+            **doors(self._exchange, web),
             "/healthz": health.healthz,
             "/readyz": health.readyz,
             "/metrics": health.metrics,
@@ -257,6 +270,7 @@ class Node:
         self._switching = asyncio.get_running_loop().create_task(self._switches.run())
         await self._dispatcher.start()
         self._sources.start()
+        await asyncio.to_thread(self._porch.start)
         self.web.start()
         self._scheduler.start()
 
@@ -267,7 +281,12 @@ class Node:
         if self._ownership.lost:
             await self._dispatcher.stop(wait_s=0.0)
         # Each of these waits for threads of its own; the loop goes on for the links.
-        doors = (self._scheduler.stop, self.web.stop, self._sources.claim_no_more)
+        doors = (
+            self._scheduler.stop,
+            self.web.stop,
+            self._porch.stop,
+            self._sources.claim_no_more,
+        )
         await asyncio.gather(*map(asyncio.to_thread, doors))
         await self._dispatcher.stop(self.config.policies.stop_wait_s)
         await asyncio.to_thread(self._notifier.stop)
@@ -282,6 +301,7 @@ class Node:
 
     def _tell(self, notices: Sequence[Home]) -> None:
         self._notifier.tell(notices)
+        self._feeds.tell(notices)
 
 
 def run(config: Config) -> None:

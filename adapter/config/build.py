@@ -34,8 +34,8 @@ _WORDS: dict[str, Callable[[str], Any]] = {
     "delivered": str,
     "pending": str,
 }
-_SIZES = frozenset({"max_body", "max_answer"})
-_SECRETS = frozenset({"password", "secret", "key"})
+_SIZES = frozenset({"max_body", "max_answer", "max_frame"})
+_SECRETS = frozenset({"password", "secret", "key", "cmpp_secret"})
 
 
 def build(root: etree._Element, path: Path) -> model.Config:
@@ -46,6 +46,8 @@ def build(root: etree._Element, path: Path) -> model.Config:
         node=_section(root, "node", model.Node),
         store=_store(root, folder),
         web=_section(root, "web", model.Web),
+        socket=_door(root, "socket", model.Socket, folder),
+        cmpp_server=_door(root, "cmpp-server", model.CmppServer, folder),
         channels=tuple(_channel(e, folder) for e in _all(root, "channels", "channel")),
         routes=tuple(_read(e, model.Route) for e in _all(root, "routes", "route")),
         ported=tuple(_read(e, model.Ported) for e in _all(root, "routes", "ported")),
@@ -140,6 +142,11 @@ def _with_tls_paths(values: _T, folder: Path) -> _T:
     for name in ("tls_ca", "tls_certificate", "tls_key"):
         values = _with_path(values, name, folder)
     return values
+
+
+def _door(root: etree._Element, name: str, cls: type[_T], folder: Path) -> _T | None:
+    element = _only(root, name)
+    return None if element is None else _with_tls_paths(_read(element, cls), folder)
 
 
 def _child(parent: etree._Element, name: str, cls: type[_T]) -> _T | None:

@@ -47,6 +47,50 @@ class Web:
 
 
 @dataclass(frozen=True, slots=True)
+class Socket:
+    """The socket door. `window`: requests of one connection in work; `idle_s`: a connection
+    without a whole frame for so long is closed; `answer_s`: so long a client may take to
+    acknowledge what was pushed, and to read what was written."""
+
+    host: str = "127.0.0.1"
+    port: int = 8090
+    connections: int = 1_000
+    connections_per_client: int = 16
+    max_frame: int = 4_000_000
+    window: int = 32
+    threads: int = 8
+    login_s: float = 10.0
+    idle_s: float = 180.0
+    answer_s: float = 60.0
+    tls_certificate: str = ""
+    tls_key: str = ""
+    tls_ca: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CmppServer:
+    """The CMPP door. `window`: submits of one connection without an answer, beyond which it
+    hears "flow control"; `deliver_window`: what we push without an answer; `part_wait_s`: how
+    long the parts of a text wait for the rest, less than a client waits for an answer."""
+
+    host: str = "127.0.0.1"
+    port: int = 7891
+    connections: int = 1_000
+    connections_per_client: int = 16
+    window: int = 500
+    deliver_window: int = 32
+    threads: int = 4
+    login_s: float = 10.0
+    heartbeat_s: float = 60.0
+    heartbeat_tries: int = 3
+    response_timeout_s: float = 60.0
+    part_wait_s: float = 30.0
+    tls_certificate: str = ""
+    tls_key: str = ""
+    tls_ca: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Smgp:
     """What an SMGP contract says beside the account. `msg_src` is the enterprise code,
     `product` the MServiceID. `separate`: the first link receives, the others send."""
@@ -291,12 +335,15 @@ class Security:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A whole configuration, checked. Relative paths were resolved against `path`'s folder."""
+    """A whole configuration, checked. Relative paths were resolved against `path`'s folder.
+    A door that is None is not opened."""
 
     path: Path
     node: Node = field(default_factory=Node)
     store: Store = field(default_factory=Store)
     web: Web = field(default_factory=Web)
+    socket: Socket | None = None
+    cmpp_server: CmppServer | None = None
     channels: Sequence[Channel] = ()
     routes: Sequence[Route] = ()
     ported: Sequence[Ported] = ()

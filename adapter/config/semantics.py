@@ -42,6 +42,7 @@ ACCOUNT_OCTETS = {"cmpp": 6, "sgip": 16, "smgp": 8, "smpp": 15}
 SECRET_OCTETS = {"sgip": 16, "smgp": 15, "smpp": 64}
 """What a protocol has, and what fits into its login."""
 
+DOOR_PORTS = {"socket": "8090", "cmpp-server": "7891"}
 SMPP_SERVICE = 5
 WEB_PROTOCOLS = ("http", "soap")
 OF_PROTOCOL = {"smgp": "smgp", "sgip": "sgip", "smpp": "smpp", "listener": "sgip"}
@@ -341,20 +342,34 @@ def _parts_of_a_channel(tree: _Tree, channel: etree._Element, protocol: str) -> 
 
 def _ports(tree: _Tree) -> None:
     """Ports of this machine have one use each."""
-    own = {tree.get(web, "port", "8080") for web in tree.all("web")} or {"8080"}
+    own = _own_ports(tree)
     for connection in tree.all("channels/channel/connection"):
         host, port = tree.get(connection, "host"), tree.get(connection, "port")
         if host in _LOOPBACK and port in own:
-            message = f"port {port} is used twice: this node's own web door listens there"
+            message = f"port {port} is used twice: this node's own {own[port]} door listens there"
             tree.fault(connection, "port", message)
     listeners = tree.all("channels/channel/listener")
     for listener in listeners:
         _networks(tree, listener)
         if (port := tree.get(listener, "port")) in own:
-            message = f"port {port} is used twice: this node's own web door listens there"
+            message = f"port {port} is used twice: this node's own {own[port]} door listens there"
             tree.fault(listener, "port", message)
     for listener, port in _repeated(tree, listeners, "port"):
         tree.fault(listener, "port", f"port {port} is used twice: another listener has it")
+
+
+def _own_ports(tree: _Tree) -> dict[str, str]:
+    """The doors by their ports; one that another door has already is a fault."""
+    found = {tree.get(web, "port", "8080"): "web" for web in tree.all("web")} or {"8080": "web"}
+    for door, default in DOOR_PORTS.items():
+        for element in tree.all(door):
+            port = tree.get(element, "port", default)
+            if port in found:
+                message = f"port {port} is used twice: the {found[port]} door listens there"
+                tree.fault(element, "port", message)
+            found.setdefault(port, door)
+            _tls_of_listener(tree, element)
+    return found
 
 
 def _routes(tree: _Tree) -> None:
@@ -401,6 +416,7 @@ def _clients(tree: _Tree) -> None:
         _networks(tree, client)
         _lanes(tree, client)
         _hashes(tree, client)
+        _cmpp_account(tree, client)
     for client, extension in _repeated(tree, clients, "extension"):
         message = f"extension {extension} is another client's too: replies cannot be told apart"
         tree.warn(client, "extension", message)
@@ -453,6 +469,19 @@ def _hashes(tree: _Tree, client: etree._Element) -> None:
         if (written := tree.get(password, "hash")) and not is_hash(written):
             message = "hash is not an argon2 hash; make one with: sms-adapter hash"
             tree.fault(password, "hash", message)
+
+
+def _cmpp_account(tree: _Tree, client: etree._Element) -> None:
+    most = ACCOUNT_OCTETS["cmpp"]
+    if "cmpp-secret" not in client.attrib:
+        return
+    if len(tree.get(client, "account")) > most:
+        message = f"cmpp-secret: CMPP carries accounts of at most {most} characters"
+        tree.fault(client, "cmpp-secret", message)
+    doors = tree.get(client, "doors").split()
+    if doors and Door.CMPP not in doors:
+        message = f"cmpp-secret has no effect: the client's doors are {' '.join(doors)}"
+        tree.fault(client, "cmpp-secret", message)
 
 
 def _sources(tree: _Tree) -> None:

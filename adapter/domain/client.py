@@ -16,7 +16,8 @@ class Client:
     `extension` is appended to the access number; `signature` is the text between the
     brackets, put in front where the content does not begin with it. Empty `doors`,
     `networks` and `lanes` mean all. `doubt` overrides the lane's rule for messages whose
-    submit was never answered.
+    submit was never answered. `cmpp_secret` is the shared secret of the CMPP door, which the
+    protocol needs as it is; empty where the client may not use that door.
     """
 
     account: str
@@ -33,5 +34,6 @@ class Client:
     daily_quota: int = 0
     max_segments: int = 10
     validity_s: int = 86_400
+    cmpp_secret: str = field(default="", repr=False)
     doubt: Mapping[Lane, DoubtRule] = field(default_factory=lambda: MappingProxyType({}))
     enabled: bool = True

@@ -26,7 +26,10 @@ class Documents:
         Refusal(BAD_REQUEST)."""
         if not document.strip():
             raise Refusal(Code.BAD_REQUEST, "xml: holds no document", "xml")
-        root = parse(document)
+        return self.read_root(parse(document))
+
+    def read_root(self, root: etree._Element) -> tuple[str, list[Any]]:
+        """The same of a document's root element."""
         name = local(root)
         if name == "Exchange" or name not in SmsExchange.public_methods:
             raise Refusal(Code.BAD_REQUEST, "xml: there is no such operation", "xml")

@@ -245,7 +245,7 @@ class Exchange:
     def fetch_receipts(self, client: Client, door: Door, request: Any) -> Any:
         """`FetchReceipts`."""
         notices, cursor, more = self._fetch(client, request, self._desk.fetch_receipts)
-        receipts = [self._receipt(notice) for notice in notices]
+        receipts = [self.receipt(notice) for notice in notices]
         return _made(contract.FetchReceiptsReply, receipts=receipts, cursor=cursor, more=more)
 
     def ack_receipts(self, client: Client, door: Door, request: Any) -> Any:
@@ -257,7 +257,7 @@ class Exchange:
     def fetch_inbound(self, client: Client, door: Door, request: Any) -> Any:
         """`FetchInbound`."""
         notices, cursor, more = self._fetch(client, request, self._desk.fetch_inbound)
-        inbound = [self._inbound(notice) for notice in notices]
+        inbound = [self.inbound(notice) for notice in notices]
         return _made(contract.FetchInboundReply, inbound=inbound, cursor=cursor, more=more)
 
     def ack_inbound(self, client: Client, door: Door, request: Any) -> Any:
@@ -375,7 +375,8 @@ class Exchange:
             doneAt=self._local(part.done_at),
         )
 
-    def _receipt(self, notice: Notice) -> Any:
+    def receipt(self, notice: Notice) -> Any:
+        """As a client sees it."""
         return _made(
             contract.Receipt,
             receiptId=_written_id(notice.id),
@@ -394,7 +395,8 @@ class Exchange:
             passThrough=notice.pass_through,
         )
 
-    def _inbound(self, notice: InboundNotice) -> Any:
+    def inbound(self, notice: InboundNotice) -> Any:
+        """As a client sees it."""
         return _made(
             contract.Inbound,
             inboundId=_written_id(notice.id),

@@ -5,19 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select, true
 
-from adapter.domain.states import State
+from adapter.domain.states import Door, State
 from adapter.domain.values import InboundNotice, Notice
 from adapter.store import bulk
 from adapter.store.clock import from_ms, maybe_from_ms
 from adapter.store.schema import inbound, message, notification, submission
 
+OF_CMPP: ColumnElement[bool] = submission.c.door == Door.CMPP.value
+NOT_OF_CMPP: ColumnElement[bool] = submission.c.door != Door.CMPP.value
+"""States of messages that came through the CMPP door, and all others."""
+
 
 def read_states(
-    connection: Connection, destination: str, most: int, after: int = 0
+    connection: Connection,
+    destination: str,
+    most: int,
+    after: int = 0,
+    *,
+    chosen: ColumnElement[bool] | None = None,
 ) -> list[Notice]:
-    """States waiting for a destination, oldest first, with ids greater than `after`."""
+    """States waiting for a destination, oldest first, with ids greater than `after`: all, or
+    those `chosen`."""
     rows = connection.execute(
         select(
             notification,
@@ -34,6 +44,7 @@ def read_states(
             notification.c.destination == destination,
             notification.c.id > after,
             notification.c.inbound_id.is_(None),
+            true() if chosen is None else chosen,
         )
         .order_by(notification.c.id)
         .limit(most)

@@ -28,6 +28,8 @@ PAIRS: list[tuple[tuple[str, ...], type[Any], set[str], set[str]]] = [
     (("Node",), model.Node, set(), set()),
     (("Store",), model.Store, {"password"}, set()),
     (("Web",), model.Web, set(), set()),
+    (("Socket",), model.Socket, set(), set()),
+    (("CmppServer",), model.CmppServer, set(), set()),
     (
         ("Channel", "Connection"),
         model.Channel,

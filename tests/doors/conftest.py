@@ -96,6 +96,7 @@ class Node:
 
     server: WebServer
     exchange: Exchange
+    desk: Desk
     engine: Engine
     ids: IdMaker
     arrived: list[Waiting] = field(default_factory=list)
@@ -223,7 +224,7 @@ def open_node(folder: Path, client: Client) -> Iterator[Node]:
     server = serve(Site(doors(exchange, web)), web)
     committer.start()
     server.start()
-    yield Node(server, exchange, engine, ids, arrived)
+    yield Node(server, exchange, desk, engine, ids, arrived)
     server.stop()
     committer.stop()
     engine.dispose()
