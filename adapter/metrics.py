@@ -265,6 +265,11 @@ def _channels(channels: Sequence[ChannelStatus]) -> Iterator[Metric]:
 
 def _sources(sources: Sequence[SourceStatus]) -> Iterator[Metric]:
     up = GaugeMetricFamily("sms_source_up", "1 while it can be polled.", labels=["source"])
+    broken = GaugeMetricFamily(
+        "sms_source_broken",
+        "1 while it failed so often that it is tried only now and then.",
+        labels=["source"],
+    )
     lag = GaugeMetricFamily(
         "sms_source_lag_seconds", "Age of the oldest new row at the last poll.", labels=["source"]
     )
@@ -276,10 +281,11 @@ def _sources(sources: Sequence[SourceStatus]) -> Iterator[Metric]:
     )
     for source in sources:
         up.add_metric([source.name], source.up)
+        broken.add_metric([source.name], source.broken)
         lag.add_metric([source.name], source.lag_s)
         unwritten.add_metric([source.name], source.unwritten)
         write_lag.add_metric([source.name], source.write_lag_s)
-    yield from (up, lag, unwritten, write_lag)
+    yield from (up, broken, lag, unwritten, write_lag)
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

@@ -64,6 +64,7 @@ from adapter.notify.notifier import Notifier
 from adapter.notify.wording import describer
 from adapter.security.passwords import PasswordChecker
 from adapter.sources import Sources
+from adapter.sources.references import References
 from adapter.standing import Standing
 from adapter.store import channel_settings, migrate, schema, spooling
 from adapter.store.acceptance import Acceptance, Capacity
@@ -73,6 +74,7 @@ from adapter.store.counted import count_commits
 from adapter.store.desk import Desk
 from adapter.store.engine import open_engine
 from adapter.store.ownership import Ownership, StoreOwnedError
+from adapter.store.watermarks import Watermark
 from connectors.loop import fastest_loop
 from connectors.web.link import WebLink
 
@@ -167,11 +169,19 @@ class Node:
         self._desk = Desk(engine, accepting, self._ids, self._capacity, self._describe, self._tell)
         limits = Limits(self._zone, self._desk.accepted_since)
         self._intake = Intake(acceptance, self._ids, config, limits)
+        self._acceptance = acceptance
 
     def _build_services(self) -> None:
         """What brings messages in, takes notices home, and looks after the house."""
         config, engine = self.config, self._engine
-        self._sources = Sources(config, self._intake, self._desk, self.metrics.refused)
+        self._sources = Sources(
+            config,
+            self._intake,
+            self._desk,
+            self.metrics.refused,
+            memory=partial(References, self._acceptance),
+            marks=partial(Watermark, engine, self._committers[0]),
+        )
         self._notifier = Notifier(
             engine, self._committers[-1], self._sources.homes(), self._describe, self.metrics
         )

@@ -167,7 +167,9 @@ class Removal:
             keys = {"keys": [row[0] for row in rows[start : start + AT_ONCE]]}
             copied = None
             if self._copy is not None:
-                copied = connection.execute(self._copy, keys).rowcount
+                copied = connection.execute(
+                    self._copy, keys, execution_options={"preserve_rowcount": True}
+                ).rowcount
             deleted = connection.execute(self._delete, keys).rowcount
             if copied is not None and copied != deleted:
                 raise Raced(f"{copied} rows copied, {deleted} deleted")

@@ -35,42 +35,12 @@ from dbpoll.binding import (
     word_binder,
 )
 from dbpoll.dialects import tongue_of
+from dbpoll.parameters import INBOUND, RECEIPT, ROW
 from dbpoll.reading import READ
 from dbpoll.settings import Settings, Strategy
 from dbpoll.values import Status, TableFault
 
-OUTBOUND = (
-    *READ,
-    "STATUS",
-    "MESSAGE_ID",
-    "RESULT_CODE",
-    "RESULT_TEXT",
-    "SEGMENTS",
-    "TAKEN_AT",
-    "SUBMITTED_AT",
-    "DONE_AT",
-)
-RECEIPT = (
-    "OUTBOUND_ID",
-    "MESSAGE_ID",
-    "MOBILE",
-    "STATE",
-    "CARRIER_CODE",
-    "SEGMENTS",
-    "CHANNEL",
-    "SUBMITTED_AT",
-    "DONE_AT",
-)
-INBOUND = (
-    "ID",
-    "MOBILE",
-    "CONTENT",
-    "ACCESS_NUMBER",
-    "EXTENSION",
-    "OUTBOUND_ID",
-    "RECEIVED_AT",
-)
-
+OUTBOUND = (*READ, *(name for name in ROW if name not in READ), "TAKEN_AT")
 _MOMENTS = frozenset({"TAKEN_AT", "SUBMITTED_AT", "DONE_AT", "RECEIVED_AT"})
 _PLAIN = frozenset({"MESSAGE_ID", "MOBILE", "STATE", "ACCESS_NUMBER"})
 

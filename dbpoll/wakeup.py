@@ -20,6 +20,8 @@ from dbpoll.pacing import Pace
 
 GLANCE_S = 0.05
 RETRY_S = (1.0, 60.0)
+HEAR_S = 0.25
+"""So soon a listener notices that it is to stop."""
 
 
 class Ear(Protocol):
@@ -35,7 +37,6 @@ class Listener:
         self._channel = channel
         self._wake = wake
         self._stopping = threading.Event()
-        self._connection: Any = None
         self._thread = threading.Thread(target=self._work, name=f"listen-{channel}", daemon=True)
 
     def start(self) -> None:
@@ -43,10 +44,6 @@ class Listener:
 
     def stop(self) -> None:
         self._stopping.set()
-        connection = self._connection
-        if connection is not None:
-            with suppress(Exception):
-                connection.cancel_safe(timeout=1.0)
         self._thread.join(2.0)
 
     def _work(self) -> None:
@@ -60,17 +57,15 @@ class Listener:
         with self._engine.connect() as connection:
             driver: Any = connection.connection.driver_connection
             driver.autocommit = True
-            self._connection = driver
             try:
                 driver.execute(f'LISTEN "{self._channel}"')
                 trouble.reset()
                 # What came while nobody listened.
                 self._wake()
                 while not self._stopping.is_set():
-                    for _ in driver.notifies(timeout=1.0, stop_after=1):
+                    for _ in driver.notifies(timeout=HEAR_S, stop_after=1):
                         self._wake()
             finally:
-                self._connection = None
                 connection.invalidate()
 
 

@@ -24,22 +24,14 @@ from sqlalchemy import Connection
 from dbpoll.binding import plain_moment
 from dbpoll.bulk import Insert, Own, Removal, Update
 from dbpoll.database import Line, reason
+from dbpoll.parameters import INBOUND, RECEIPT, ROW, of_statement
 from dbpoll.settings import Settings, Strategy
-from dbpoll.tables import INBOUND, RECEIPT, Tables
+from dbpoll.tables import Tables
 from dbpoll.values import InboundRow, Locked, StateChange, Status
 
 # Far below 4,000, where some databases turn row locks into a lock on the whole table.
 CHUNK = 1000
 
-_WRITTEN = (
-    "STATUS",
-    "MESSAGE_ID",
-    "RESULT_CODE",
-    "RESULT_TEXT",
-    "SEGMENTS",
-    "SUBMITTED_AT",
-    "DONE_AT",
-)
 _ONE_RECEIPT = ("OUTBOUND_ID", "MESSAGE_ID", "STATE")
 
 # How far a status goes: one that goes less far never follows.
@@ -156,13 +148,13 @@ class Writeback:
 def _row_writer(settings: Settings, line: Line, tables: Tables) -> _Writer | None:
     if settings.strategy is Strategy.REMOVE:
         if settings.sql.remove:
-            return _Keys(Own(settings.sql.remove, ("ID",), {}))
+            return _Keys(Own(settings.sql.remove, of_statement("remove"), {}))
         assert tables.outbound is not None
         return Removal(tables.outbound, tables.target)
     if settings.sql.result:
-        return Own(settings.sql.result, ("ID", *_WRITTEN, "FINAL"), _words(settings, line))
+        return Own(settings.sql.result, of_statement("result"), _words(settings, line))
     if settings.row_written and tables.outbound is not None:
-        return Update(tables.outbound, line.tongue, _WRITTEN)
+        return Update(tables.outbound, line.tongue, ROW)
     return None
 
 

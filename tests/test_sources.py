@@ -22,18 +22,10 @@ from adapter.domain.states import Carrier, Lane, State
 from adapter.domain.values import Entry, InboundNotice, Notice, Reply
 from adapter.intake.intake import Intake
 from adapter.intake.limits import Limits
-from adapter.sources import (
-    STATUS,
-    Sources,
-    change_of,
-    change_of_all,
-    entries_of,
-    lane_of,
-    request_of,
-    settings_of,
-    taken_of,
-    values_of,
-)
+from adapter.sources import Sources
+from adapter.sources.answers import STATUS, change_of, change_of_all, taken_of
+from adapter.sources.rows import entries_of, lane_of, request_of, values_of
+from adapter.sources.settings import settings_of
 from adapter.store.acceptance import Acceptance, Capacity
 from adapter.store.committer import Committer
 from adapter.store.desk import Desk
@@ -269,7 +261,7 @@ def test_lanes() -> None:
 
 def test_a_row_becomes_a_request() -> None:
     row = Row("7", "1", "x", None, None, " lab ", "bulk", "12 ", "p ", "k ", AT, None)
-    request = request_of(row, "outbound")
+    request = request_of(row, "outbound", "7")
     assert (request.client_ref, request.source, request.door) == ("7", "outbound", "dbpoll")
     assert (request.business, request.lane, request.extension) == ("lab", Lane.BULK, "12")
     assert (request.pass_through, request.business_key, request.schedule_at) == ("p ", "k", AT)

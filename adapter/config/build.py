@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar, cast, get_type_hints
@@ -36,6 +36,8 @@ _WORDS: dict[str, Callable[[str], Any]] = {
 }
 _SIZES = frozenset({"max_body", "max_answer", "max_frame"})
 _SECRETS = frozenset({"password", "secret", "key", "cmpp_secret"})
+
+_STATEMENTS = ("fetch", "claim", "recover", "remove", "result", "receipt", "inbound")
 
 
 def build(root: etree._Element, path: Path) -> model.Config:
@@ -173,9 +175,38 @@ def _source(element: etree._Element, folder: Path) -> model.Source:
         element,
         model.Source,
         url=database_url(_said(element, "url"), element.get("password", ""), folder),
-        columns=MappingProxyType(
-            {_said(e, "name"): _said(e, "is") for e in _children(element, "column")}
+        results_url=next(
+            (
+                database_url(_said(e, "url"), e.get("password", ""), folder)
+                for e in _children(element, "results")
+            ),
+            "",
         ),
+        columns=_by_name(element, "column", "is"),
+        constants=_by_name(element, "column", "value"),
+        defaults=_by_name(element, "column", "default"),
+        parameters=_by_name(element, "parameter", "is"),
+        statuses=MappingProxyType(
+            {
+                str(name): collapsed(str(value))
+                for e in _children(element, "status")
+                for name, value in e.items()
+            }
+        ),
+        sql=MappingProxyType(
+            {name: (e.text or "").strip() for name in _STATEMENTS for e in _children(element, name)}
+        ),
+    )
+
+
+def _by_name(element: etree._Element, kind: str, attribute: str) -> Mapping[str, str]:
+    """This attribute of each child of a kind that has it, by the child's name."""
+    return MappingProxyType(
+        {
+            _said(child, "name"): _said(child, attribute)
+            for child in _children(element, kind)
+            if child.get(attribute) is not None
+        }
     )
 
 

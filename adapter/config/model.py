@@ -228,11 +228,12 @@ class Ported:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A HIS table polled by dbpoll, sent on behalf of `client`.
+    """A HIS table polled by dbpoll, sent on behalf of `client`; see dbpoll's Settings.
 
     `columns` maps a contract name (`ID`, `MOBILE`, ... of SMS_OUTBOUND) to the
-    column's real name; a contract column mapped to "" does not exist there. Tables
-    named "" are not written.
+    column's real name; a contract column mapped to "" does not exist there. `constants` and
+    `defaults` are values by contract name. Tables named "" are not written. `statuses` are
+    the hospital's words by ours (`new`, `taken`, ...), `sql` its statements by their element.
     """
 
     name: str
@@ -242,6 +243,26 @@ class Source:
     receipt_table: str = ""
     inbound_table: str = ""
     columns: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    constants: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    defaults: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    parameters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    statuses: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    sql: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    results_url: str = field(default="", repr=False)
+    strategy: str = "status"
+    claim_by: str = "auto"
+    where: str = ""
+    encoding: str = ""
+    row: str = "auto"
+    resend: str = "refused"
+    late_s: float = 60.0
+    begin: str = "end"
+    move_to: str = ""
+    connections: int = 3
+    channel: str = "sms_outbound"
+    thick: str = ""
+    statement_timeout_s: float = 15.0
+    lock_timeout_s: float = 2.0
     batch: int = 500
     poll_min_s: float = 0.1
     poll_max_s: float = 2.0

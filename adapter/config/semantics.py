@@ -23,6 +23,7 @@ from adapter.config.document import NAMESPACE, Document
 from adapter.config.provider_rules import examine_provider
 from adapter.config.references import Hidden
 from adapter.config.scalars import collapsed, seconds
+from adapter.config.source_rules import examine_source
 from adapter.domain.states import Carrier, Door, Lane
 from adapter.security.passwords import is_hash
 from adapter.security.secrets import is_exposed
@@ -47,11 +48,19 @@ SMPP_SERVICE = 5
 WEB_PROTOCOLS = ("http", "soap")
 OF_PROTOCOL = {"smgp": "smgp", "sgip": "sgip", "smpp": "smpp", "listener": "sgip"}
 """Elements of a channel that one protocol alone has."""
-STORE_DATABASES = {"sqlite": "pysqlite", "postgresql": "psycopg"}
-SOURCE_DATABASES = {"sqlite": "pysqlite", "postgresql": "psycopg"}
-"""Kinds of database and the driver that reaches each."""
+STORE_DATABASES: dict[str, tuple[str, ...]] = {"sqlite": ("pysqlite",), "postgresql": ("psycopg",)}
+SOURCE_DATABASES: dict[str, tuple[str, ...]] = {
+    **STORE_DATABASES,
+    "mysql": ("pymysql",),
+    "mariadb": ("pymysql",),
+    "oracle": ("oracledb", "cx_oracle"),
+    "mssql": ("pymssql", "pyodbc"),
+    "dm": ("dmPython",),
+    "kingbase": ("psycopg",),
+}
+"""Kinds of database and the drivers that reach each; the first one where none is named."""
 
-NEEDED_COLUMNS = ("ID", "MOBILE", "STATUS")
+_EXTRAS = {"mariadb": "mysql", "kingbase": "postgresql"}
 PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost", "0.0.0.0", "::"})  # noqa: S104
@@ -161,13 +170,17 @@ def _timezone(tree: _Tree) -> None:
 
 
 def _databases(tree: _Tree) -> None:
-    for way, databases in (("store", STORE_DATABASES), ("sources/source", SOURCE_DATABASES)):
+    for way, databases in (
+        ("store", STORE_DATABASES),
+        ("sources/source", SOURCE_DATABASES),
+        ("sources/source/results", SOURCE_DATABASES),
+    ):
         for element in tree.all(way):
             if tree.get(element, "url"):
                 _database(tree, element, databases)
 
 
-def _database(tree: _Tree, element: etree._Element, databases: dict[str, str]) -> None:
+def _database(tree: _Tree, element: etree._Element, databases: dict[str, tuple[str, ...]]) -> None:
     try:
         url = make_url(tree.get(element, "url"))
     except (ArgumentError, ValueError):
@@ -177,27 +190,32 @@ def _database(tree: _Tree, element: etree._Element, databases: dict[str, str]) -
         )
         tree.fault(element, "url", message)
         return
-    kind = url.drivername.partition("+")[0]
-    driver = databases.get(kind)
-    if driver is None or url.drivername not in (kind, f"{kind}+{driver}"):
+    kind, _, named = url.drivername.partition("+")
+    drivers = databases.get(kind, ())
+    if not drivers or (named and named not in drivers):
         known = ", ".join(f"{name}:" for name in databases)
         tree.fault(element, "url", f"url begins with {url.drivername}:, allowed: {known}")
     elif kind == "sqlite" and (not url.database or ":memory:" in url.database):
         tree.fault(element, "url", "url names no file: write sqlite:///FILE")
     elif kind != "sqlite":
-        _server(tree, element, url, driver)
+        _server(tree, element, url, named or drivers[0])
+
+
+def kind_of(url: URL) -> str:
+    """`oracle` of `oracle+oracledb://...`"""
+    return url.drivername.partition("+")[0]
 
 
 def _server(tree: _Tree, element: etree._Element, url: URL, driver: str) -> None:
     if not url.host and "host" not in url.query:
         tree.fault(element, "url", "url names no host: write postgresql://USER@HOST:PORT/DATABASE")
-    if not url.database:
+    if not url.database and "service_name" not in url.query and kind_of(url) != "dm":
         message = "url names no database: write postgresql://USER@HOST:PORT/DATABASE"
         tree.fault(element, "url", message)
     if url.password and element.get("password"):
         tree.fault(element, "password", "the password stands in url and in password: take one out")
     if find_spec(driver) is None:
-        extra = url.get_backend_name()
+        extra = _EXTRAS.get(kind_of(url), kind_of(url))
         message = f"the driver is not installed here: pip install 'his-sms-adapter[{extra}]'"
         tree.warn(element, "url", message)
 
@@ -494,7 +512,7 @@ def _sources(tree: _Tree) -> None:
             known = ", ".join(clients) or "none is configured"
             message = f"client: there is no client {account!r}; clients: {known}"
             tree.fault(source, "client", message)
-        _columns(tree, source)
+        examine_source(tree, source)
 
 
 def _source_client(tree: _Tree, source: etree._Element, client: etree._Element) -> None:
@@ -505,18 +523,6 @@ def _source_client(tree: _Tree, source: etree._Element, client: etree._Element) 
         tree.fault(source, "client", message)
     if tree.enabled(source) and not tree.enabled(client):
         tree.warn(source, "client", f"client: {account} is not enabled, its rows are refused")
-
-
-def _columns(tree: _Tree, source: etree._Element) -> None:
-    columns = list(source.iterchildren(f"{{{NAMESPACE}}}column"))
-    for column, name in _repeated(tree, columns, "name"):
-        tree.fault(column, "name", f"the column {name} is mapped twice")
-    for column, name in _repeated(tree, columns, "is"):
-        tree.fault(column, "is", f"two columns are mapped to {name}")
-    for column in columns:
-        name = tree.get(column, "name")
-        if name in NEEDED_COLUMNS and column.get("is") == "":
-            tree.fault(column, "is", f"the column {name} is needed: name it")
 
 
 def _templates(tree: _Tree) -> None:

@@ -77,6 +77,8 @@ class SourceStatus:
     reason: str = ""
     set_aside: int = 0
     """States that the table refuses while it takes others."""
+    broken: bool = False
+    """It has failed so often that it is only tried now and then: somebody should come."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -280,3 +280,12 @@ ownership = Table(
     Column("node", String(64), nullable=False),
     Column("since", BigInteger, nullable=False),
 )
+
+# How far a source that goes by a growing key has come. See `dbpoll.feeds.watermark`.
+watermark = Table(
+    "watermark",
+    metadata,
+    Column("source", String(64), primary_key=True),
+    Column("mark", String(128), nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+)

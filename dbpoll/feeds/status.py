@@ -55,6 +55,7 @@ class StatusFeed:
         self.claims = Claims(settings, shelf)
         self._shelf = shelf
         self._recovery = Recovery(settings, held)
+        self._resend = settings.resend
         self.looks_first = not (self.claims.in_one and shelf.tongue.skips_locked)
 
     def waiting(self, connection: Connection) -> bool:
@@ -63,7 +64,11 @@ class StatusFeed:
     def take(self, connection: Connection, most: int, now: datetime) -> Batch:
         records = self.claims.claim(connection, most, now)
         reader = self._shelf.reader
-        return Batch(reader.rows(records), lag_s(reader, records, now), len(records) == most)
+        rows = reader.rows(records)
+        if self._resend:
+            # Where rows are read before they are marked, their TAKEN_AT is of the time before.
+            rows = [row._replace(taken_at=now) for row in rows]
+        return Batch(rows, lag_s(reader, records, now), len(records) == most)
 
     def take_singly(self, connection: Connection, most: int, now: datetime) -> Batch:
         keys = self.claims.claim_keys(connection, most, now)

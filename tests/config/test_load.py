@@ -62,8 +62,16 @@ EVERYTHING = f"""
 <sources>
   <source name="s" client="a" url="sqlite:////srv/h.db" table="HIS.OUT" receipt-table="R"
           inbound-table="I" batch="5" poll-min="1s" poll-max="1min" report-submitted="false"
+          strategy="watermark" claim-by="compare-and-set" where="DEPT = 'A'" encoding="gbk"
+          row="untouched" resend="allowed" late="5s" begin="start" move-to="OLD" connections="2"
+          channel="news" thick="system" statement-timeout="9s" lock-timeout="1s"
           enabled="false">
     <column name="MOBILE" is="手机号"/><column name="PARAMS" is=""/>
+    <column name="LANE" value="bulk"/><column name="BUSINESS" default="lab"/>
+    <parameter name="name" is="PAT"/>
+    <status new="N"/>
+    <results url="sqlite:////srv/r.db"/>
+    <receipt> INSERT INTO R VALUES (:MOBILE) </receipt>
   </source>
 </sources>
 <templates><template name="t">
@@ -191,6 +199,26 @@ def test_everything_written_arrives(write: Write, tmp_path: Path) -> None:
                 receipt_table="R",
                 inbound_table="I",
                 columns={"MOBILE": "手机号", "PARAMS": ""},
+                constants={"LANE": "bulk"},
+                defaults={"BUSINESS": "lab"},
+                parameters={"name": "PAT"},
+                statuses={"new": "N"},
+                sql={"receipt": "INSERT INTO R VALUES (:MOBILE)"},
+                results_url="sqlite:////srv/r.db",
+                strategy="watermark",
+                claim_by="compare-and-set",
+                where="DEPT = 'A'",
+                encoding="gbk",
+                row="untouched",
+                resend="allowed",
+                late_s=5.0,
+                begin="start",
+                move_to="OLD",
+                connections=2,
+                channel="news",
+                thick="system",
+                statement_timeout_s=9.0,
+                lock_timeout_s=1.0,
                 batch=5,
                 poll_min_s=1.0,
                 poll_max_s=60.0,

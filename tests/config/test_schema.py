@@ -73,7 +73,12 @@ PAIRS: list[tuple[tuple[str, ...], type[Any], set[str], set[str]]] = [
     (("Route",), model.Route, set(), set()),
     (("Ported",), model.Ported, set(), set()),
     (("Client",), Client, set(), {"password_hashes", "doubt"}),
-    (("Source",), model.Source, {"password"}, {"columns"}),
+    (
+        ("Source",),
+        model.Source,
+        {"password"},
+        {"columns", "constants", "defaults", "parameters", "statuses", "sql", "results_url"},
+    ),
     (("Template",), model.Template, set(), {"text"}),
     (("LanePolicy",), model.LanePolicy, {"name"}, {"lane"}),
     (("Policies",), model.Policies, set(), {"lanes"}),

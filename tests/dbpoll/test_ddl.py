@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import inspect
 
 from dbpoll.ddl import DIALECTS, ddl
-from dbpoll.tables import INBOUND, OUTBOUND, RECEIPT, find
+from dbpoll.parameters import INBOUND, RECEIPT
+from dbpoll.tables import OUTBOUND, find
 from tests.dbpoll.conftest import His
 
 REVIEWED = Path(__file__).parent.parent / "data" / "ddl"

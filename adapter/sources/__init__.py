@@ -1,0 +1,220 @@
+"""Binds dbpoll to intake and notifier: HIS rows become requests, notices become columns.
+
+A row is one request of the source's client, its key the client reference: so a row seen
+again gets its first answer (promise 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from adapter.config.model import Config
+from adapter.config.model import Source as Configured
+from adapter.domain.client import Client
+from adapter.domain.errors import Code, Refusal
+from adapter.domain.ports import DeskPort, IntakePort
+from adapter.domain.states import FINAL, Door, State
+from adapter.domain.status import SourceStatus
+from adapter.domain.values import Home, InboundNotice, Notice, Request
+from adapter.sources.answers import (
+    change_of,
+    change_of_all,
+    inbound_of,
+    place_of,
+    receipt_of,
+    taken_of,
+)
+from adapter.sources.references import References, is_ambiguous, key_of
+from adapter.sources.rows import request_of
+from adapter.sources.settings import settings_of
+from dbpoll.feeds.base import Marks
+from dbpoll.settings import Settings
+from dbpoll.source import Source
+from dbpoll.values import NotNow, Row, StateChange, Status, Taken
+
+log = structlog.get_logger(__name__)
+
+# Not the row's fault: it waits, and is handed in again.
+_LATER = frozenset({Code.STORE_UNAVAILABLE, Code.SPOOL_FULL, Code.RATE_LIMITED})
+
+Refused = Callable[[Door, Code, int], object]
+Memory = Callable[[str, str], References]
+"""The references of a client's source whose rows may be sent again."""
+
+
+def _uncounted(door: Door, code: Code, count: int) -> None:
+    """Nobody counts refusals."""
+
+
+class Sources:
+    """All enabled sources of a configuration. `refused` counts refused rows and recipients;
+    `memory` and `marks` (by a source's name) are what the store remembers for them;
+    `answer_delay_s`: see dbpoll's Settings."""
+
+    def __init__(
+        self,
+        config: Config,
+        intake: IntakePort,
+        desk: DeskPort,
+        refused: Refused = _uncounted,
+        *,
+        memory: Memory | None = None,
+        marks: Callable[[str], Marks] | None = None,
+        answer_delay_s: float = 3.0,
+    ) -> None:
+        zone = ZoneInfo(config.node.timezone)
+        clients = {client.account: client for client in config.clients}
+        self._bound: dict[str, _Bound] = {}
+        for source in config.sources:
+            if source.enabled:
+                settings = settings_of(source, zone, answer_delay_s)
+                self._bound[source.name] = _Bound(
+                    clients[source.client],
+                    intake,
+                    desk,
+                    settings,
+                    source,
+                    refused,
+                    memory(source.client, source.name) if memory and settings.resend else None,
+                    marks(source.name) if marks else None,
+                )
+
+    def start(self) -> None:
+        for bound in self._bound.values():
+            bound.source.start()
+
+    def claim_no_more(self) -> None:
+        """Leave new rows alone; what was claimed is handed in, and notices go on to be written."""
+        for bound in self._bound.values():
+            bound.source.claim_no_more()
+
+    def stop(self, timeout_s: float = 10.0) -> None:
+        """Stop polling; answers that are known are written. Call it after the notifier's stop."""
+        if not self._bound:
+            return
+        with ThreadPoolExecutor(len(self._bound)) as threads:
+            stops = {
+                name: threads.submit(bound.source.stop, timeout_s)
+                for name, bound in self._bound.items()
+            }
+        for name, stopped in stops.items():
+            if not stopped.result():
+                log.error("sources.left", source=name, after_s=timeout_s)
+
+    def homes(self) -> dict[str, Callable[[Sequence[Home]], None]]:
+        """What writes notices into the tables of each destination; may be repeated. It raises
+        what the database raises, or dbpoll's Locked, when not everything was written."""
+        return {f"source:{name}": bound.write_back for name, bound in self._bound.items()}
+
+    def status(self) -> list[SourceStatus]:
+        """How each does; what waits to be written back is the notifier's to know."""
+        found = []
+        for bound in self._bound.values():
+            health = bound.source.health()
+            found.append(
+                SourceStatus(
+                    name=health.name,
+                    up=health.up,
+                    polled_at=health.polled_at,
+                    lag_s=health.lag_s,
+                    reason=health.reason,
+                    broken=health.broken,
+                )
+            )
+        return found
+
+
+class _Bound:
+    """One source, its client and the way of its rows."""
+
+    def __init__(
+        self,
+        client: Client,
+        intake: IntakePort,
+        desk: DeskPort,
+        settings: Settings,
+        configured: Configured,
+        refused: Refused,
+        references: References | None,
+        marks: Marks | None,
+    ) -> None:
+        self._refused = refused
+        self._name = configured.name
+        self._client = client
+        self._intake = intake
+        self._desk = desk
+        self._report_submitted = configured.report_submitted
+        self._references = references
+        self.source = Source(settings, self._take, marks=marks)
+
+    def _take(self, rows: Sequence[Row]) -> list[Taken]:
+        answers: dict[str, Taken] = {}
+        asked: dict[str, Request] = {}
+        references = self._reference(rows)
+        for row in rows:
+            try:
+                if self._references is not None and is_ambiguous(row.key):
+                    raise Refusal(Code.BAD_REQUEST, "ID ends like the mark of a second sending")
+                asked[row.key] = request_of(row, self._name, references.get(row.key, row.key))
+            except Refusal as refusal:
+                answers[row.key] = Taken(row.key, "", 0, refusal.code, refusal.description)
+                self._refused(Door.DBPOLL, refusal.code, 1)
+        if asked:
+            try:
+                replies = self._intake.accept(self._client, list(asked.values()))
+            except Refusal as refusal:
+                raise NotNow(str(refusal)) from refusal
+            for key, reply in zip(asked, replies, strict=True):
+                if reply.submission_id is None and reply.code in _LATER:
+                    raise NotNow(reply.description)
+                answers[key] = taken_of(key, reply)
+                if reply.refused:
+                    for code, count in reply.refusals.items():
+                        self._refused(Door.DBPOLL, code, count)
+        return [answers[row.key] for row in rows]
+
+    def write_back(self, notices: Sequence[Home]) -> None:
+        states = [notice for notice in notices if isinstance(notice, Notice)]
+        if not self._report_submitted:
+            states = [notice for notice in states if notice.state is not State.SUBMITTED]
+        texts = [notice for notice in notices if isinstance(notice, InboundNotice)]
+        if self._references is not None:
+            states = [each._replace(client_ref=key_of(each.client_ref)) for each in states]
+            texts = [replace(each, client_ref=key_of(each.client_ref)) for each in texts]
+        self.source.write_inbound([inbound_of(each) for each in texts])
+        self.source.write_receipts([receipt_of(each) for each in states if each.state in FINAL])
+        # The row last: who sees its final state finds the receipts in their table.
+        if changes := self._changes(states):
+            self.source.write(changes)
+
+    def _reference(self, rows: Sequence[Row]) -> dict[str, str]:
+        if self._references is None:
+            return {}
+        try:
+            return self._references.of(rows)
+        except Refusal as refusal:
+            raise NotNow(str(refusal)) from refusal
+
+    def _changes(self, states: Iterable[Notice]) -> list[StateChange]:
+        changes: list[StateChange] = []
+        several: dict[int, tuple[str, int]] = {}
+        for notice in states:
+            total = place_of(notice.ref) if notice.ref else None
+            if total is None:
+                changes.append(change_of(notice))
+            else:
+                several[notice.submission_id] = (notice.client_ref, total)
+        for submission_id, (key, total) in several.items():
+            views = self._desk.query(self._client.account, submission_id=submission_id)
+            change = change_of_all(key, submission_id, total, views)
+            if change is not None and self._wanted(change):
+                changes.append(change)
+        return changes
+
+    def _wanted(self, change: StateChange) -> bool:
+        return self._report_submitted or change.status is not Status.SUBMITTED
