@@ -230,6 +230,16 @@ channel_setting = Table(
     Column("changed_at", BigInteger, nullable=False),
 )
 
+# Words that clients use once (adapter.store.nonces).
+nonce = Table(
+    "nonce",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("until", BigInteger, nullable=False),
+    # What has lost its use is forgotten.
+    Index("nonce_until", "until"),
+)
+
 _COUNTED = ("client", "business", "door", "channel", "carrier", "state")
 
 
