@@ -13,7 +13,7 @@ _INSERT = text(
     "INSERT INTO SMS_OUTBOUND (ID, MOBILE, CONTENT, BUSINESS, STATUS) "
     "VALUES (:id, :mobile, :content, 'bench', 0)"
 )
-_STATUSES = text("SELECT MOBILE, STATUS FROM SMS_OUTBOUND")
+_STATUSES = text('SELECT MOBILE AS "MOBILE", STATUS AS "STATUS" FROM SMS_OUTBOUND')
 _DONE = text("SELECT count(*) FROM SMS_OUTBOUND WHERE STATUS >= 3")
 
 
@@ -49,7 +49,8 @@ class Table:
     def statuses(self) -> dict[str, int]:
         """The STATUS of each number's row."""
         with self._engine.connect() as connection:
-            return {mobile: status for mobile, status in connection.execute(_STATUSES)}
+            rows = connection.execute(_STATUSES)
+            return {row.MOBILE: row.STATUS for row in rows}
 
     def close(self) -> None:
         self._engine.dispose()
