@@ -26,6 +26,7 @@ from connectors.link import Link
 from connectors.listener_dialect import ListenerDialect, ListenerDialectFactory, Refusal
 from connectors.protocols import LISTENERS
 from connectors.settings import LinkSettings
+from connectors.trace import Trace
 from connectors.values import Handler, Inbound, Report
 from connectors.wire import Wire
 
@@ -41,7 +42,7 @@ class ListenerSettings:
     """Where to listen, and who may come in.
 
     `account` and `password` are ours to choose: the carrier presents them. `peers`: addresses
-    or networks it may come from, empty for all. Times are seconds.
+    or networks it may come from, empty for all. `trace` keeps what passes. Times are seconds.
     """
 
     protocol: str
@@ -55,6 +56,7 @@ class ListenerSettings:
     login_timeout_s: float = 10.0
     idle_s: float = 300.0
     tls: ssl.SSLContext | None = None
+    trace: Trace | None = None
 
     def __post_init__(self) -> None:
         for peer in self.peers:
@@ -198,7 +200,9 @@ class _Call(Wire):
     """One connection that the carrier opened."""
 
     def __init__(self, listener: Listener, dialect: ListenerDialect) -> None:
-        super().__init__(dialect.header_size, dialect.frame_limit)
+        trace = listener.settings.trace
+        tap = trace.tap(listener.name) if trace is not None else None
+        super().__init__(dialect.header_size, dialect.frame_limit, tap)
         self._listener = listener
         self._dialect = dialect
         self._settings = listener.settings

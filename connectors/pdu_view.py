@@ -18,7 +18,7 @@ from connectors.fields import Command, Length
 from connectors.sgip.view import VIEWS as SGIP
 from connectors.smgp.view import VIEWS as SMGP
 from connectors.smpp.view import VIEWS as SMPP
-from connectors.view import View
+from connectors.view import Fields, View
 
 _IGNORED = re.compile(r"[\s:,]|0[xX]")
 _NOT_HEX = re.compile(r"[^0-9a-fA-F]")
@@ -52,17 +52,13 @@ def describe(protocol: str, version: str, hex_text: str) -> dict[str, Any]:
     return _shown(view, bytes.fromhex(digits))
 
 
-def _shown(view: View, frame: bytes) -> dict[str, Any]:
-    try:
-        pdu = view.codecs.decode(frame)
-    except DecodeError as fault:
-        where = {"field": fault.field} if fault.field else {}
-        return {"error": str(fault), "offset": fault.offset, **where}
+def fields_of(view: View, pdu: Any, octets: int) -> Fields:
+    """What a PDU of so many octets holds, with what is derived from its content."""
+    fields: Fields = {}
     codec = view.codecs.by_command[pdu.command]
-    fields: dict[str, Any] = {}
     for attr, spec in codec.layout:
         if isinstance(spec, Length):
-            fields[spec.name] = len(frame)
+            fields[spec.name] = octets
         elif isinstance(spec, Command):
             fields[spec.name] = f"0x{pdu.command:08x}"
         else:
@@ -70,7 +66,17 @@ def _shown(view: View, frame: bytes) -> dict[str, Any]:
     derive = view.derived.get(type(pdu))
     if derive is not None:
         derive(pdu, fields)
-    shown = {"name": pdu.title, "fields": fields}
+    return fields
+
+
+def _shown(view: View, frame: bytes) -> dict[str, Any]:
+    try:
+        pdu = view.codecs.decode(frame)
+    except DecodeError as fault:
+        where = {"field": fault.field} if fault.field else {}
+        return {"error": str(fault), "offset": fault.offset, **where}
+    codec = view.codecs.by_command[pdu.command]
+    shown = {"name": pdu.title, "fields": fields_of(view, pdu, len(frame))}
     try:
         return {**shown, "hex": codec.encode(pdu).hex()}
     except EncodeError as fault:

@@ -106,7 +106,9 @@ class Session(Wire):
     """The client side of one connection, in whatever protocol `dialect` speaks."""
 
     def __init__(self, settings: LinkSettings, dialect: Dialect, owner: Owner) -> None:
-        super().__init__(dialect.header_size, dialect.frame_limit)
+        trace = settings.trace
+        tap = trace.tap(settings.name) if trace is not None else None
+        super().__init__(dialect.header_size, dialect.frame_limit, tap)
         self._settings = settings
         self._dialect = dialect
         self._owner = owner

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.quirks import Quirks
+from connectors.trace import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class LinkSettings:
     bound. `tls`: see `connectors.tls`; the server's certificate must name `tls_name`, or `host`
     where that is empty. `quirks`: habits of this peer, one value for all links of a channel.
     `own`: what the protocol alone knows, in its own class; None for its
-    defaults.
+    defaults. `trace` keeps the last frames, for all links of a channel together.
     """
 
     protocol: str
@@ -55,6 +56,7 @@ class LinkSettings:
     tls_name: str = ""
     quirks: Quirks = field(default_factory=Quirks)
     own: Any = None
+    trace: Trace | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.window < 1:

@@ -39,6 +39,13 @@ class View:
         default_factory=lambda: MappingProxyType({})
     )
     """Kinds of field that only this protocol has: (fields, description, value)."""
+    numbers: frozenset[str] = frozenset()
+    """Fields that hold phone or access numbers. This and the two below are for masking alone
+    (connectors/masking.py): texts and octets of other fields are hidden there."""
+    plain: frozenset[str] = frozenset()
+    """Fields that may be shown as they are: ids and times."""
+    open: frozenset[str] = frozenset()
+    """Fields that may be shown but for long runs of digits."""
 
     def show(self, fields: Fields, spec: Spec, value: Any) -> None:
         """Write one field."""

@@ -16,6 +16,8 @@ import struct
 from abc import ABC, abstractmethod
 from typing import cast
 
+from connectors.trace import Tap, Way
+
 _HEAD = struct.Struct(">II").unpack_from
 _CLOSE_GRACE_S = 1.0
 _UNREAD_LIMIT = 4 << 20
@@ -23,11 +25,13 @@ _UNREAD_LIMIT = 4 << 20
 
 
 class Wire(asyncio.Protocol, ABC):
-    """One connection. Subclasses say what happens to frames and when it is over."""
+    """One connection. Subclasses say what happens to frames and when it is over. `tap` hears
+    what passes, where somebody wants to know."""
 
-    def __init__(self, header_size: int, frame_limit: int) -> None:
+    def __init__(self, header_size: int, frame_limit: int, tap: Tap | None = None) -> None:
         self._header_size = header_size
         self._frame_limit = frame_limit
+        self._tap = tap
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._rest = b""
@@ -55,6 +59,8 @@ class Wire(asyncio.Protocol, ABC):
         if not self._out:
             self._loop.call_soon(self._flush)
         self._out.append(frame)
+        if self._tap is not None:
+            self._tap.sent(frame)
 
     def close(self, reason: str) -> None:
         """Send what is written, then close."""
@@ -87,27 +93,40 @@ class Wire(asyncio.Protocol, ABC):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         address = transport.get_extra_info("peername")
         self.peer = address[0] if address else ""
+        if self._tap is not None:
+            self._tap.noted(Way.OPENED)
         self.opened()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closing = True
         self._transport = None
         self._out.clear()
-        self.closed(self._reason or (f"connection broke: {exc}" if exc else "closed by the peer"))
+        reason = self._reason or (f"connection broke: {exc}" if exc else "closed by the peer")
+        if self._tap is not None:
+            if self._rest:
+                self._tap.noted(Way.CUT, "half a frame", len(self._rest))
+            self._tap.noted(Way.CLOSED, reason)
+        self.closed(reason)
 
     def data_received(self, data: bytes) -> None:
         buffer = self._rest + data if self._rest else data
         at, end = 0, len(buffer)
-        smallest, largest = self._header_size, self._frame_limit
+        smallest, largest, tap = self._header_size, self._frame_limit, self._tap
         while end - at >= smallest and not self.closing:
             length, command = _HEAD(buffer, at)
             if not smallest <= length <= largest:
+                self._rest = b""
+                if tap is not None:
+                    tap.noted(Way.CUT, f"bad frame length {length}", end - at)
                 self.abort(f"bad frame length {length}")
                 return
             stop = at + length
             if stop > end:
                 break
-            self.frame_received(command, buffer[at:stop])
+            frame = buffer[at:stop]
+            if tap is not None:
+                tap.received(frame)
+            self.frame_received(command, frame)
             at = stop
         self._rest = buffer[at:]
 

@@ -37,5 +37,13 @@ def _deliver(pdu: Deliver, fields: Fields) -> None:
 
 
 _DERIVED = MappingProxyType({Submit: _content, Deliver: _deliver})
-_VIEWS = {version: View(CODECS[version], _DERIVED) for version in (V2, V3)}
+_NUMBERS = frozenset(
+    {"Fee_terminal_Id", "Src_Id", "Dest_terminal_Id", "Dest_Id", "Src_terminal_Id"}
+)
+_PLAIN = frozenset({"Command_Id", "Msg_Id", "ValId_Time", "At_Time", "Time"})
+_OPEN = frozenset({"Source_Addr", "Service_Id", "Msg_src", "FeeType", "FeeCode", "Query_Code"})
+_VIEWS = {
+    version: View(CODECS[version], _DERIVED, numbers=_NUMBERS, plain=_PLAIN, open=_OPEN)
+    for version in (V2, V3)
+}
 VIEWS: Mapping[str, View] = MappingProxyType({**_VIEWS, "2.1": _VIEWS[V2]})

@@ -43,5 +43,14 @@ _DERIVED: Mapping[type, Callable[[Any, Fields], None]] = MappingProxyType(
     {Submit: _content, Deliver: _content, TraceResp: _stations}
 )
 VIEWS: Mapping[str, View] = MappingProxyType(
-    {V1: View(CODECS[V1], _DERIVED, shown=MappingProxyType({Raw: _number}))}
+    {
+        V1: View(
+            CODECS[V1],
+            _DERIVED,
+            shown=MappingProxyType({Raw: _number}),
+            numbers=frozenset({"SPNumber", "ChargeNumber", "UserNumber"}),
+            plain=frozenset({"CommandID", "ExpireTime", "ScheduleTime"}),
+            open=frozenset({"LoginName", "CorpId", "ServiceType", "FeeValue", "GivenValue"}),
+        )
+    }
 )

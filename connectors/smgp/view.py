@@ -46,7 +46,13 @@ def _deliver(pdu: Deliver, fields: Fields) -> None:
 
 
 _DERIVED = MappingProxyType({Submit: _content, Deliver: _deliver})
-_VIEWS = {version: View(codecs, _DERIVED, _parameter) for version, codecs in CODECS.items()}
+_NUMBERS = frozenset({"SrcTermID", "ChargeTermID", "DestTermID"})
+_PLAIN = frozenset({"RequestID", "MsgID", "ValidTime", "AtTime", "RecvTime", "QueryTime"})
+_OPEN = frozenset({"ClientID", "ServiceID", "FeeType", "FeeCode", "FixedFee", "QueryCode"})
+_VIEWS = {
+    version: View(codecs, _DERIVED, _parameter, numbers=_NUMBERS, plain=_PLAIN, open=_OPEN)
+    for version, codecs in CODECS.items()
+}
 VIEWS: Mapping[str, View] = MappingProxyType(
     {version: _VIEWS[layout] for version, layout in LAYOUTS.items()}
 )

@@ -95,5 +95,17 @@ _SHOWN: Mapping[type, Callable[[Fields, Any, Any], None]] = MappingProxyType(
     {CString: _c_string, Destinations: _destinations, Failures: _failures}
 )
 VIEWS: Mapping[str, View] = MappingProxyType(
-    {VERSION: View(CODECS, _DERIVED, tlv=_parameter, shown=_SHOWN)}
+    {
+        VERSION: View(
+            CODECS,
+            _DERIVED,
+            tlv=_parameter,
+            shown=_SHOWN,
+            numbers=frozenset({"source_addr", "destination_addr", "esme_addr"}),
+            plain=frozenset(
+                ("command_id", "message_id", "schedule_delivery_time", "validity_period")
+            ),
+            open=frozenset({"system_id", "system_type", "service_type"}),
+        )
+    }
 )
