@@ -5,8 +5,8 @@ from __future__ import annotations
 from alembic import op
 from sqlalchemy import BigInteger, Column, PrimaryKeyConstraint, String
 
-revision = "v06"
-down_revision = "v05"
+revision = "v07"
+down_revision = "v06"
 
 
 def upgrade() -> None:
