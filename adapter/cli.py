@@ -25,6 +25,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 DIRECTORY = click.Path(file_okay=False, path_type=Path)
 PROTOCOLS = ("cmpp", "sgip", "smgp", "smpp")
 _F = TypeVar("_F", bound=Callable[..., Any])
+_R = TypeVar("_R")
 
 
 def _config_argument(command: _F) -> _F:
@@ -76,30 +77,36 @@ def _run(config: Config) -> None:
 
 @main.command()
 @_config_argument
+@click.option("--connect", is_flag=True, help="ask the sources' databases, too")
 @click.option("--json", "as_json", is_flag=True, help="faults as a JSON list")
-def check(file: Path, as_json: bool) -> None:
+def check(file: Path, connect: bool, as_json: bool) -> None:
     """Check a configuration: every fault as FILE:LINE: what is wrong and what is allowed.
+
+    With --connect also each source's database: rights, indexes and types.
 
     Example: sms-adapter check conf/example/adapter.xml
     """
     from adapter.config.load import check as faults_of
 
     faults = faults_of(file)
+    told = [
+        {"file": str(f.file), "line": f.line, "message": f.message, "warning": f.warning}
+        for f in faults
+    ]
+    lines = [str(fault) for fault in faults]
+    if connect and not any(not fault.warning for fault in faults):
+        from adapter.commands.source import connect as ask
+
+        for name, finding in ask(_load(file)):
+            told.append({"source": name, "message": finding.what, "warning": not finding.fault})
+            kind = "" if finding.fault else "warning: "
+            lines.append(f"{file}: source {name}: {kind}{finding.what}")
     if as_json:
-        click.echo(
-            json.dumps(
-                [
-                    {"file": str(f.file), "line": f.line, "message": f.message,
-                     "warning": f.warning}
-                    for f in faults
-                ],
-                ensure_ascii=False,
-            )
-        )  # fmt: skip
+        click.echo(json.dumps(told, ensure_ascii=False))
     else:
-        for fault in faults:
-            click.echo(str(fault))
-    if any(not fault.warning for fault in faults):
+        for line in lines:
+            click.echo(line)
+    if any(not each["warning"] for each in told):
         sys.exit(1)
     if not as_json:
         click.echo(f"{file}: good")
@@ -293,6 +300,85 @@ def wsdl(directory: Path, url: str) -> None:
 
     for path in write(directory, url):
         click.echo(str(path))
+
+
+@main.group()
+def source() -> None:
+    """Look after a source: a HIS table that is polled."""
+
+
+@source.command("try")
+@click.argument("name")
+@_config_argument
+@click.option("--most", type=click.IntRange(1, 1_000), default=10, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
+def source_try(name: str, file: Path, most: int, as_json: bool) -> None:
+    """Show the next rows as they would be sent. Nothing is sent, nothing is changed.
+
+    Example: sms-adapter source try his adapter.xml
+    """
+    from adapter.commands.source import try_out
+
+    for row in _asked(lambda: try_out(_load(file), name, most)):
+        if as_json:
+            click.echo(json.dumps(row, ensure_ascii=False))
+            continue
+        click.echo(f"{row['key']}  {row['code']}  {row['text']}".rstrip())
+        for message in row["messages"]:
+            click.echo(
+                f"    {message['mobile']}  {message['carrier']}  {message['segments']}  "
+                f"{message['content']}"
+            )
+
+
+@source.command("replay")
+@click.argument("name")
+@_config_argument
+@click.option("--from", "start", type=click.DateTime(), required=True)
+@click.option("--to", "end", type=click.DateTime(), help="[default: now]")
+def source_replay(name: str, file: Path, start: datetime, end: datetime | None) -> None:
+    """Write the results of rows accepted in this time into the HIS once more: after it was
+    restored from a backup, say. A row only moves forward; nothing is sent.
+
+    Example: sms-adapter source replay his adapter.xml --from 2026-03-01
+    """
+    from zoneinfo import ZoneInfo
+
+    from adapter.commands.source import replay
+
+    config = _load(file)
+    zone = ZoneInfo(config.node.timezone)
+    until = end.replace(tzinfo=zone) if end else datetime.now(zone)
+    count = _asked(lambda: replay(config, name, start.replace(tzinfo=zone), until))
+    click.echo(f"{count} states written")
+
+
+@source.command("status")
+@click.argument("name", required=False)
+@_config_argument
+def source_status(name: str | None, file: Path) -> None:
+    """Ask the running node how its sources do, as JSON, one a line.
+
+    Example: sms-adapter source status his adapter.xml
+    """
+    from adapter.commands.source import status as ask
+
+    for each in _asked(lambda: ask(_load(file), name)):
+        click.echo(json.dumps(each, ensure_ascii=False))
+
+
+def _asked(call: Callable[[], _R]) -> _R:
+    """What a command about a source gives, its errors in words."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from adapter.commands.source import SourceError
+    from adapter.commands.status import UnreachableError
+    from dbpoll.values import TableFault
+
+    try:
+        return call()
+    except (SourceError, UnreachableError, TableFault, SQLAlchemyError, OSError) as error:
+        raise click.ClickException(str(getattr(error, "orig", None) or error)) from error
 
 
 @main.command()

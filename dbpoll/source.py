@@ -138,6 +138,9 @@ class Source:
         ends = time.monotonic() + timeout_s
         self._stopping.set()
         self.claim_no_more()
+        if self._threads[0].ident is None:
+            self.close()
+            return True
         if self._ear is not None:
             self._ear.stop()
         with suppress(queue.Full):
@@ -195,8 +198,7 @@ class Source:
 
         def look(connection: Connection) -> list[Row]:
             feed = self._feed_of(connection, Undone(self._marks))
-            rows = feed.take(connection, most, self._wall()).rows
-            raise _Seen(rows)
+            raise _Seen(feed.look(connection, most, self._wall()))
 
         try:
             return self._claim_line.run(look)

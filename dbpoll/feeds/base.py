@@ -36,6 +36,10 @@ class Feed(Protocol):
     def waiting(self, connection: Connection) -> bool:
         """Whether there is something new: a look that takes no lock."""
 
+    def look(self, connection: Connection, most: int, now: datetime) -> list[Row]:
+        """The next new rows, none of which becomes ours. What an own statement does is undone
+        by the caller."""
+
     def take(self, connection: Connection, most: int, now: datetime) -> Batch:
         """Up to `most` new rows, which are ours after the commit."""
 

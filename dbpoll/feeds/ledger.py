@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 from dbpoll.binding import key_text
 from dbpoll.feeds.base import NONE, Batch
 from dbpoll.feeds.shelf import Shelf, lag_s
-from dbpoll.values import TableFault
+from dbpoll.values import Row, TableFault
 
 MOST_VISIBLE = 100_000
 PAGE = 10_000
@@ -39,6 +39,9 @@ class LedgerFeed:
 
     def waiting(self, connection: Connection) -> bool:
         return True
+
+    def look(self, connection: Connection, most: int, now: datetime) -> list[Row]:
+        return self.take(connection, most, now).rows
 
     def take(self, connection: Connection, most: int, now: datetime) -> Batch:
         new, more = self._new(connection, most)

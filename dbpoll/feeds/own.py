@@ -16,6 +16,7 @@ from dbpoll.binding import key_text
 from dbpoll.feeds.base import NONE, Batch
 from dbpoll.feeds.shelf import QueryShelf, Record, fetched, lag_s, used
 from dbpoll.settings import Settings
+from dbpoll.values import Row
 
 
 class OwnFeed:
@@ -34,6 +35,9 @@ class OwnFeed:
 
     def waiting(self, connection: Connection) -> bool:
         return True
+
+    def look(self, connection: Connection, most: int, now: datetime) -> list[Row]:
+        return self._shelf.reader.rows(self._shelf.after(connection, None, most)[:most])
 
     def take(self, connection: Connection, most: int, now: datetime) -> Batch:
         found = self._shelf.after(connection, None, most)

@@ -17,6 +17,7 @@ from dbpoll.binding import key_text
 from dbpoll.feeds.base import NONE, Batch
 from dbpoll.feeds.shelf import Shelf, lag_s
 from dbpoll.settings import Settings
+from dbpoll.values import Row
 
 
 class RemovalFeed:
@@ -32,6 +33,9 @@ class RemovalFeed:
 
     def waiting(self, connection: Connection) -> bool:
         return True
+
+    def look(self, connection: Connection, most: int, now: datetime) -> list[Row]:
+        return self.take(connection, most, now).rows
 
     def take(self, connection: Connection, most: int, now: datetime) -> Batch:
         found = self._shelf.after(connection, self._after, most)

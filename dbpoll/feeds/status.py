@@ -35,7 +35,7 @@ from dbpoll.feeds.base import Batch
 from dbpoll.feeds.recovery import Recovery
 from dbpoll.feeds.shelf import Record, TableShelf, chunks, lag_s
 from dbpoll.settings import Claim, Settings
-from dbpoll.values import Status
+from dbpoll.values import Row, Status
 
 
 class Unanswered(NamedTuple):
@@ -60,6 +60,9 @@ class StatusFeed:
 
     def waiting(self, connection: Connection) -> bool:
         return self.claims.any_new(connection)
+
+    def look(self, connection: Connection, most: int, now: datetime) -> list[Row]:
+        return self._shelf.reader.rows(self.claims.look(connection, most))
 
     def take(self, connection: Connection, most: int, now: datetime) -> Batch:
         records = self.claims.claim(connection, most, now)

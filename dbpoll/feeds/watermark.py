@@ -26,6 +26,7 @@ from dbpoll.binding import key_text
 from dbpoll.feeds.base import Batch, Marks
 from dbpoll.feeds.shelf import Record, Shelf, keys_of, lag_s
 from dbpoll.settings import Settings
+from dbpoll.values import Row
 
 MOST_SEEN = 200_000
 PAGE = 5_000
@@ -67,6 +68,9 @@ class WatermarkFeed:
 
     def waiting(self, connection: Connection) -> bool:
         return True
+
+    def look(self, connection: Connection, most: int, now: datetime) -> list[Row]:
+        return self.take(connection, most, now).rows
 
     def take(self, connection: Connection, most: int, now: datetime) -> Batch:
         self._begin(connection)

@@ -1,0 +1,192 @@
+"""Proves, before a source goes live, that it can do what it will have to do.
+
+Connects, finds the tables, tries each kind of write on no row at all (a database checks rights
+all the same), and asks for the indexes. Nothing is changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, delete, false, insert, inspect, select, types, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from dbpoll.database import Line, open_engine
+from dbpoll.dialects.base import Tongue
+from dbpoll.feeds.shelf import TableShelf
+from dbpoll.feeds.status import Claims
+from dbpoll.parameters import ROW
+from dbpoll.settings import Settings, Strategy
+from dbpoll.tables import Found, Tables, find, find_outbound, find_results
+from dbpoll.values import TableFault
+
+# What our values are long at most; a shorter column cuts them.
+_LENGTHS = {"MESSAGE_ID": 19, "MOBILE": 11, "RESULT_CODE": 20, "STATE": 11, "ACCESS_NUMBER": 21}
+_HINTS = {
+    "DPY-3010": "this Oracle is too old for thin mode: install its client and set thick",
+    "DPY-3015": "the account has only an old password form: the DBA sets its password anew,"
+    " or set thick",
+    "ModuleNotFoundError": "its driver is not installed here",
+}
+
+
+class Finding(NamedTuple):
+    """`fault`: the source cannot work; else it will, but somebody should know."""
+
+    fault: bool
+    what: str
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """What is wrong with a source, as its database tells."""
+    return list(_examine(settings))
+
+
+def _examine(settings: Settings) -> Iterator[Finding]:
+    try:
+        line = Line(open_engine(settings))
+    except (ImportError, SQLAlchemyError) as fault:
+        yield Finding(True, _told(fault))
+        return
+    try:
+        yield from line.run(lambda connection: list(_outbound(connection, line.tongue, settings)))
+    except (SQLAlchemyError, OSError, TableFault) as fault:
+        yield Finding(True, _told(fault))
+    finally:
+        line.close()
+    if settings.results_url:
+        yield from _elsewhere(settings)
+
+
+def _elsewhere(settings: Settings) -> Iterator[Finding]:
+    line = Line(open_engine(settings, settings.results_url))
+    try:
+        receipt, inbound = line.run(lambda connection: find_results(connection, settings))
+        tables = Tables(None, receipt, inbound, None, ())
+        yield from line.run(lambda connection: list(_rights(connection, settings, tables)))
+    except (SQLAlchemyError, OSError, TableFault) as fault:
+        yield Finding(True, f"results: {_told(fault)}")
+    finally:
+        line.close()
+
+
+def _outbound(connection: Connection, tongue: Tongue, settings: Settings) -> Iterator[Finding]:
+    if settings.results_url:
+        outbound = find_outbound(connection, settings)
+        tables = Tables(outbound, None, None, None, ())
+    else:
+        tables = find(connection, settings)
+    for name in tables.missing:
+        yield Finding(False, f"{settings.table} has no column {name}: done without")
+    yield from _rights(connection, settings, tables)
+    if tables.outbound is not None:
+        yield from _types(settings.table, tables.outbound)
+        yield from _index(connection, settings, tables.outbound)
+        yield from _plan(connection, tongue, settings, tables.outbound)
+
+
+def _rights(connection: Connection, settings: Settings, tables: Tables) -> Iterator[Finding]:
+    for what, statement in _attempts(settings, tables):
+        try:
+            with connection.begin_nested():
+                connection.execute(statement)
+        except SQLAlchemyError as fault:
+            yield Finding(True, f"{what}: {_told(fault)}")
+
+
+def _attempts(settings: Settings, tables: Tables) -> Iterator[tuple[str, Any]]:
+    outbound = tables.outbound
+    if outbound is not None:
+        everything = list(outbound.columns.values())
+        yield f"SELECT on {settings.table}", select(*everything).where(false())
+        if settings.row_written or settings.strategy is Strategy.STATUS:
+            ours = {
+                column: column
+                for name, column in outbound.columns.items()
+                if name in (*ROW, "TAKEN_AT")
+            }
+            changed = update(outbound.table).values(ours).where(false())
+            yield f"UPDATE on {settings.table}", changed
+        if settings.strategy is Strategy.REMOVE:
+            yield f"DELETE on {settings.table}", delete(outbound.table).where(false())
+        if tables.target is not None:
+            yield f"INSERT on {settings.move_to}", _nothing_into(tables.target.table)
+    for name, found in (
+        (settings.receipt_table, tables.receipt),
+        (settings.inbound_table, tables.inbound),
+    ):
+        if found is not None:
+            yield f"SELECT on {name}", select(*found.columns.values()).where(false())
+            yield f"INSERT on {name}", _nothing_into(found.table)
+
+
+def _nothing_into(table: Any) -> Any:
+    columns = list(table.c)
+    return insert(table).from_select(columns, select(*columns).where(false()))
+
+
+def _types(table: str, found: Found) -> Iterator[Finding]:
+    for name, needed in _LENGTHS.items():
+        kind = found.kinds.get(name)
+        length = getattr(kind, "length", None)
+        if isinstance(kind, types.String) and length is not None and length < needed:
+            told = f"{table}: the column for {name} keeps {length} characters of {needed}"
+            yield Finding(False, told)
+    for name in ("CONTENT", "RESULT_TEXT"):
+        kind = found.kinds.get(name)
+        named = f"{getattr(kind, 'charset', '')} {getattr(kind, 'collation', '')}"
+        if "utf8_" in named or "utf8mb3" in named:
+            told = f"{table}: the column for {name} is utf8mb3: other characters become '?'"
+            yield Finding(False, told)
+    key = found.kinds["ID"]
+    if isinstance(key, types.Float | types.DateTime):
+        yield Finding(True, f"{table}: the column for ID is {key}, which is no key")
+
+
+def _index(connection: Connection, settings: Settings, found: Found) -> Iterator[Finding]:
+    """Whether there is an index that begins with what each look begins with."""
+    first = "STATUS" if settings.strategy is Strategy.STATUS else "ID"
+    wanted = [found.columns[first].name]
+    if first == "STATUS":
+        wanted.append(found.columns["ID"].name)
+    seen = inspect(connection)
+    if found.table.name in seen.get_view_names(found.table.schema):
+        return
+    primary = seen.get_pk_constraint(found.table.name, found.table.schema)
+    indexes = [list(primary.get("constrained_columns") or [])]
+    for index in seen.get_indexes(found.table.name, found.table.schema):
+        indexes.append([str(name) for name in index["column_names"]])
+    if not any(each[: len(wanted)] == wanted for each in indexes):
+        names = ", ".join(wanted)
+        told = f"{settings.table} has no index on ({names}): each look reads the whole table"
+        yield Finding(False, told)
+
+
+def _plan(
+    connection: Connection, tongue: Tongue, settings: Settings, found: Found
+) -> Iterator[Finding]:
+    shelf = TableShelf(settings, found, tongue)
+    query: Any = shelf.narrowed(select(shelf.key)).order_by(shelf.key)
+    if settings.strategy is Strategy.STATUS:
+        query = Claims(settings, shelf).newest([shelf.key])
+    compiled = (
+        tongue.first(query)
+        .params(most=1)
+        .compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
+    )
+    try:
+        with connection.begin_nested():
+            plan = tongue.plan(connection, str(compiled), ())
+    except SQLAlchemyError:
+        # A right to explain is not needed for the work itself.
+        return
+    if plan is not None and tongue.scans(plan, found.table.name):
+        yield Finding(False, f"{settings.table}: a look reads the whole table: {plan[0].strip()}")
+
+
+def _told(fault: BaseException) -> str:
+    cause = getattr(fault, "orig", None) or fault
+    told = f"{type(cause).__name__}: {(str(cause).strip().splitlines() or [''])[0]}"
+    hints: list[str] = [hint for sign, hint in _HINTS.items() if sign in told]
+    return f"{told} ({hints[0]})" if hints else told
