@@ -22,7 +22,9 @@ T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
-GATHER_S = 0.002
+GATHER_S = 0.0005
+"""No longer: the windows of the channels wait for the recording. While the store commits one
+batch the next one gathers anyway."""
 
 
 class Recorder:

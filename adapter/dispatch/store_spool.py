@@ -27,9 +27,6 @@ from adapter.store.withdrawal import Withdrawn, withdraw
 T = TypeVar("T")
 R = TypeVar("R")
 
-BATCH_LINGER_S = 0.002
-"""Recordings may wait this long for company: nobody waits for them."""
-
 
 class Watch(Protocol):
     """Who wants to know how long receipts took; `adapter.metrics.Metrics` fits."""
@@ -80,9 +77,7 @@ class StoreSpool:
         self._told = told
         self._begin: Kind[Sequence[Begin], set[int]] = Kind("begin", 1, self._run_begin)
         self._withdraw: Kind[_End, Withdrawn] = Kind("withdraw", 2, self._run_withdraw)
-        self._record: Kind[_Told, list[Notice]] = Kind(
-            "record", 3, self._run_record, patient=True, linger_s=BATCH_LINGER_S
-        )
+        self._record: Kind[_Told, list[Notice]] = Kind("record", 3, self._run_record, patient=True)
 
     async def keys(self) -> Sequence[QueueKey]:
         return await asyncio.to_thread(spooling.queue_keys, self._engine)
