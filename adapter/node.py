@@ -160,6 +160,7 @@ class Node:
         self._describe = describer({each.name: each.protocol for each in config.channels})
         acceptance = Acceptance(
             accepting,
+            config.channels,
             self._ids,
             self._capacity,
             self._dispatcher.arrived,

@@ -133,7 +133,8 @@ class Smpp:
 @dataclass(frozen=True, slots=True)
 class Quirks:
     """What a gateway does otherwise than its protocol says (connectors.quirks, in words).
-    `extension`: the sender may be longer than the access number."""
+    `extension`: the sender may be longer than the access number. `delivered_after_s`: so long
+    without a report, and what was taken counts as delivered; 0: never."""
 
     report_ids: str = "auto"
     bare_answers: bool = False
@@ -142,6 +143,7 @@ class Quirks:
     reports: bool = True
     gbk_as_ucs2: bool = False
     extension: bool = True
+    delivered_after_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,18 +11,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import structlog
 from sqlalchemy import Connection, Engine
 
-from adapter.config.model import Policies
+from adapter.config.model import Channel, Policies
+from adapter.dispatch.silence import Silence, Wait, waits
 from adapter.domain.client import Client
-from adapter.domain.ids import IdMaker, id_at
+from adapter.domain.ids import IdMaker
 from adapter.domain.outcomes import QueueKey
 from adapter.domain.states import DoubtRule, Lane
 from adapter.domain.values import Notice
 from adapter.store import settlement
 from adapter.store.acceptance import Capacity
-from adapter.store.clock import from_ms, now_ms
+from adapter.store.clock import now_ms
 from adapter.store.committer import Committer, Kind
 from adapter.store.reading import reading
-from adapter.store.settlement import Search, Settled
+from adapter.store.settlement import Settled
 from adapter.store.spooling import count_waiting
 
 log = structlog.get_logger(__name__)
@@ -30,7 +31,8 @@ log = structlog.get_logger(__name__)
 
 class Settler:
     """`told` gets the notices; `look_again` hears of messages that are back in the spool;
-    `is_alive` says whether the end of a message's attempt will still be told."""
+    `is_alive` says whether the end of a message's attempt will still be told; `channels` say
+    how long their receipts are waited for."""
 
     def __init__(
         self,
@@ -43,6 +45,7 @@ class Settler:
         told: Callable[[Sequence[Notice]], None],
         look_again: Callable[[Iterable[QueueKey], int], None],
         is_alive: Callable[[int], bool] = lambda _message: True,
+        channels: Iterable[Channel] = (),
     ) -> None:
         self._engine = engine
         self._committer = committer
@@ -53,14 +56,15 @@ class Settler:
         self._told = told
         self._look_again = look_again
         self._is_alive = is_alive
-        self._silent_from = 0
-        self._silent_open: int | None = None
+        self._silences = [Silence(wait) for wait in waits(policies, channels)]
         self._expired_to = 0
         self._doubts: Kind[int, Settled] = Kind("settle", 6, self._run_doubts)
         self._expiry: Kind[int, tuple[int, list[Notice], int | None]] = Kind(
             "sweep", 7, self._run_expiry
         )
-        self._silence: Kind[Sequence[int], list[Notice]] = Kind("silence", 7, self._run_silence)
+        self._silence: Kind[tuple[Wait, Sequence[int]], list[Notice]] = Kind(
+            "silence", 7, self._run_silence
+        )
         self._survivors: Kind[int, int] = Kind("survivors", 6, self._run_survivors)
         self._abandoned: Kind[int, int] = Kind("abandoned", 6, self._run_abandoned)
 
@@ -104,24 +108,16 @@ class Settler:
         return found
 
     def settle_silent(self) -> int:
-        """Submitted messages whose receipt never came become UNKNOWN."""
-        before = now_ms() - int(self._policies.receipt_wait_s * 1000)
-        with reading(self._engine) as connection:
-            found = settlement.find_silent(connection, before, self._silent_from)
-        if found.silent:
-            self._told(self._committer.submit(self._silence, found.silent).result())
-            log.info("settler.silent", messages=len(found.silent))
-        self._go_on(found, before)
-        return len(found.silent)
+        """Submitted messages whose receipt never came are ended as their channel's wait says."""
+        return sum(self._settle_silence(each) for each in self._silences)
 
-    def _go_on(self, found: Search, before: int) -> None:
-        if self._silent_open is None:
-            self._silent_open = found.open_from
-        if found.next is not None:
-            self._silent_from = found.next
-        else:
-            self._silent_from = (self._silent_open or id_at(from_ms(before))) - 1
-            self._silent_open = None
+    def _settle_silence(self, silence: Silence) -> int:
+        with reading(self._engine) as connection:
+            silent = silence.search(connection, now_ms())
+        if silent:
+            self._told(self._committer.submit(self._silence, (silence.wait, silent)).result())
+            log.info("settler.silent", messages=len(silent), state=silence.wait.becomes.value)
+        return len(silent)
 
     def expire(self) -> int:
         """One bite of the spool: end what expired; 0 when the end was reached."""
@@ -159,9 +155,9 @@ class Settler:
         ]
 
     def _run_silence(
-        self, connection: Connection, works: Sequence[Sequence[int]]
+        self, connection: Connection, works: Sequence[tuple[Wait, Sequence[int]]]
     ) -> list[list[Notice]]:
-        return [settlement.end_silent(connection, self._ids, each, now_ms()) for each in works]
+        return [wait.end(connection, self._ids, silent, now_ms()) for wait, silent in works]
 
     def _run_survivors(self, connection: Connection, works: Sequence[int]) -> list[int]:
         return [settlement.doubt_abandoned(connection, now, self._wait_ms) for now in works]

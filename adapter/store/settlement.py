@@ -2,11 +2,13 @@
 
 In bites of at most `most` rows, oldest first, run again and again by a job. A message in
 doubt is settled by a receipt that fits, or, when its time is up, by its lane's rule
-(promise 4). A submitted message whose receipt never came becomes UNKNOWN.
+(promise 4). A submitted message whose receipt never came becomes UNKNOWN, or DELIVERED where
+its channel reports only failures.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +30,8 @@ from adapter.store.withdrawal import withdraw
 
 NO_RECEIPT = "NO_RECEIPT"
 EXPIRED_WAITING = "EXPIRED"
+ASSUMED = "ACCEPTD"
+"""The code of a segment that counts as delivered because nothing else was reported."""
 
 Rule = Callable[[str, Lane], DoubtRule]
 """The rule for (client, lane)."""
@@ -290,9 +294,15 @@ class Search(NamedTuple):
     next: int | None
 
 
-def find_silent(connection: Connection, before: int, after: int, most: int = 1_000) -> Search:
+def find_silent(
+    connection: Connection,
+    before: int,
+    after: int,
+    most: int = 1_000,
+    channels: Collection[str] | None = None,
+) -> Search:
     """Messages submitted before the moment `before` whose receipt never came, looking at
-    `most` open ones with ids behind `after`.
+    `most` open ones with ids behind `after`; only those whose receipts these `channels` owe.
 
     A search that has reached the end begins again at the first one that was open. The first
     search after a start reads all messages: it is for a connection on which nobody waits.
@@ -311,16 +321,54 @@ def find_silent(connection: Connection, before: int, after: int, most: int = 1_0
     ).all()
     submitted = [made for made, waits, sends in rows if waits is None and sends is None]
     # Accepted long ago does not mean sent long ago: it may have waited for its time.
-    sent = connection.execute(
-        select(segment.c.message_id, func.max(segment.c.submitted_at).label("at"))
-        .where(bulk.among(connection, segment.c.message_id, submitted))
-        .group_by(segment.c.message_id)
-    )
-    last = {row.message_id: row.at for row in sent}
-    silent = [made for made in submitted if last.get(made, 0) < before]
+    last: dict[int, int] = dict.fromkeys(submitted, 0)
+    owing: defaultdict[int, set[str]] = defaultdict(set)
+    for made, channel, at in connection.execute(
+        select(segment.c.message_id, segment.c.channel, func.max(segment.c.submitted_at))
+        .where(
+            bulk.among(connection, segment.c.message_id, submitted),
+            segment.c.state == State.SUBMITTED.value,
+        )
+        .group_by(segment.c.message_id, segment.c.channel)
+    ):
+        last[made] = max(last[made], at)
+        owing[made].add(channel)
+    silent = [
+        made
+        for made in submitted
+        if last[made] < before and (channels is None or _all_owed(owing[made], channels))
+    ]
     quiet = set(silent)
     open_from = next((row[0] for row in rows if row[0] not in quiet), None)
     return Search(silent, open_from, rows[-1][0] if len(rows) == most else None)
+
+
+def _all_owed(owing: set[str], channels: Collection[str]) -> bool:
+    return bool(owing) and owing.issubset(channels)
+
+
+def assume_delivered(
+    connection: Connection, ids: IdMaker, messages: Sequence[int], now: int
+) -> list[Notice]:
+    """Take the receipts that those of `messages` still wait for as good ones; the notices
+    written. A part of which a failure was reported still decides over its message."""
+    rows = connection.execute(
+        select(segment.c.message_id, segment.c.attempt, segment.c.number)
+        .join(message, message.c.id == segment.c.message_id)
+        .where(
+            bulk.among(connection, segment.c.message_id, messages),
+            segment.c.state == State.SUBMITTED.value,
+            message.c.state == State.ACCEPTED.value,
+        )
+    ).all()
+    bulk.update(
+        connection,
+        segment,
+        ("message_id", "attempt", "number"),
+        ("state", "receipt_code", "receipt_at"),
+        [(*row, State.DELIVERED.value, ASSUMED, now) for row in rows],
+    )
+    return end(connection, ids, derive(connection, messages))
 
 
 def end_silent(

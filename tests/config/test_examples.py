@@ -34,8 +34,15 @@ def test_the_demo_is_as_the_contract_says() -> None:
     (source,) = config.sources
     assert source.url == f"sqlite:///{(var / 'his.db').as_posix()}"
     assert (source.receipt_table, source.inbound_table) == ("SMS_RECEIPT", "SMS_INBOUND")
-    assert {(c.host, c.port) for c in config.channels} == {("127.0.0.1", 17890)}
-    assert {r.carrier for r in config.routes} == set(Carrier)
+    assert {(c.protocol, c.host, c.port) for c in config.channels} == {
+        ("cmpp", "127.0.0.1", 17890),
+        ("sgip", "127.0.0.1", 18801),
+        ("smgp", "127.0.0.1", 18890),
+        ("smpp", "127.0.0.1", 12775),
+    }
+    assert {r.carrier: r.channels[0] for r in config.routes} == {
+        each: each.value for each in Carrier
+    }
     (client,) = config.clients
     assert PasswordChecker().verify("his", client.password_hashes, "his-demo")
     assert not client.rate_per_minute or client.rate_per_minute > 1_000
