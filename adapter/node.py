@@ -41,6 +41,7 @@ from adapter.dispatch.store_spool import StoreSpool
 from adapter.dispatch.switches import Switches
 from adapter.domain.ids import IdMaker
 from adapter.domain.values import Home
+from adapter.doors.cmpp import CmppDoor
 from adapter.doors.health import HealthDoor, here
 from adapter.doors.mounts import doors
 from adapter.doors.porch import OpenDoor, Porch
@@ -76,6 +77,7 @@ from adapter.store.engine import open_engine
 from adapter.store.ownership import Ownership, StoreOwnedError
 from adapter.store.watermarks import Watermark
 from connectors.loop import fastest_loop
+from connectors.trace import Trace
 from connectors.web.link import WebLink
 
 log = structlog.get_logger(__name__)
@@ -133,13 +135,15 @@ class Node:
             self._tell,
             self.metrics,
         )
+        traces = {each.name: Trace(each.trace) for each in config.channels if each.trace}
+        self._traces = traces
         self._dispatcher = Dispatcher(
             self._spool,
             config.channels,
             config.routes,
             self._clients,
             config.policies,
-            open_links,
+            lambda channel, its: open_links(channel, its, traces.get(channel.name)),
             now_ms,
             self.metrics,
         )
@@ -156,11 +160,11 @@ class Node:
             self._tell,
             self._dispatcher.look_again,
             self._dispatcher.recorder.is_alive,
+            config.channels,
         )
         self._describe = describer({each.name: each.protocol for each in config.channels})
         acceptance = Acceptance(
             accepting,
-            config.channels,
             self._ids,
             self._capacity,
             self._dispatcher.arrived,
@@ -211,6 +215,7 @@ class Node:
             self._scheduler,
             self.metrics,
             datetime.now(UTC),
+            self._traces,
         )
         self.metrics.watch(self.standing)
         self._accounts = Accounts(config.clients, PasswordChecker(), watch=self.metrics)
@@ -229,6 +234,17 @@ class Node:
         opened: list[OpenDoor] = []
         if self.config.socket is not None:
             opened.append(SocketDoor(self._exchange, self._feeds, self.config.socket))
+        if self.config.cmpp_server is not None:
+            door = CmppDoor(
+                self._accounts,
+                self._intake,
+                self._feeds,
+                self._ids,
+                self.config,
+                self.config.cmpp_server,
+                self.metrics,
+            )
+            opened.append(door)
         return opened
 
     def _build_web(self) -> WebServer:

@@ -35,7 +35,7 @@ class Request:
     `source` is the name of the dbpoll source, empty for doors. `client_ref` is unique per
     (client, source). Text is `content`, or the configured `template` filled with `values`.
     `lane` and `business` fall back to the client's. `receipt` asks for
-    final states to be kept for the client.
+    final states to be kept for the client. `whole`: one recipient that is refused refuses all.
     """
 
     entries: Sequence[Entry]
@@ -52,6 +52,7 @@ class Request:
     pass_through: str = ""
     business_key: str = ""
     replace: bool = False
+    whole: bool = False
     door: Door = Door.SOAP
     source: str = ""
 

@@ -166,9 +166,8 @@ class Visitor(Frames):
 
     def opened(self) -> None:
         self._door.visitors[self] = None
-        problem = self._door.doorman.arrive(self.peer)
-        if problem:
-            self.part(Refusal(Code.RATE_LIMITED, problem))
+        if not self._door.doorman.arrive():
+            self.part(Refusal(Code.RATE_LIMITED, "too many connections"))
 
     def closed(self, reason: str) -> None:
         self._door.visitors.pop(self, None)
@@ -270,7 +269,6 @@ class Visitor(Frames):
             answer = await self._authenticate(caller)
         except Refusal as refusal:
             if refusal.code is not Code.RATE_LIMITED:
-                self._door.doorman.failed(self.peer)
                 await asyncio.sleep(WRONG_S)
             log.warning("socket.refused", address=self.peer, code=str(refusal.code))
             self.part(refusal)

