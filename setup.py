@@ -73,6 +73,7 @@ DEV = [
     "python-calamine>=0.5",
     "ruff>=0.15",
     "smpplib>=2.2",
+    "sqlglot>=26",
     "types-jmespath",
     "types-jsonschema",
     "types-psutil",

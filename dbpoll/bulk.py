@@ -16,6 +16,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    literal_column,
     or_,
     select,
     text,
@@ -102,7 +103,7 @@ def _may_follow(found: Found, tongue: Tongue, final: ColumnElement[Any]) -> Colu
     return or_(
         found.has(Status.NEW, its),
         found.has(Status.TAKEN, its),
-        and_(found.has(Status.SUBMITTED, its), final == 1),
+        and_(found.has(Status.SUBMITTED, its), final == literal_column("1")),
     )
 
 

@@ -62,6 +62,42 @@ _WITH_SEQUENCE = ("oracle", "mssql")
 _SEQUENCE = Sequence(quoted_name("SMS_OUTBOUND_SEQ", quote=False), start=1)
 
 
+# What a DBA would write below the tables, for each database. `$ACCOUNT` is the adapter's.
+_GRANTS = """\
+-- Rights. The adapter's account needs these and no others ($ACCOUNT: its name):
+-- GRANT SELECT, UPDATE ON SMS_OUTBOUND TO $ACCOUNT;
+-- GRANT SELECT, INSERT ON SMS_RECEIPT TO $ACCOUNT;
+-- GRANT SELECT, INSERT ON SMS_INBOUND TO $ACCOUNT;
+"""
+_PURGE = """\
+-- Purging, once a day: rows that reached their end, 90 days after it. In small steps, so that
+-- nobody waits for the job's locks.
+-- {purge}
+"""
+_PURGES = {
+    "oracle": "DELETE FROM SMS_OUTBOUND WHERE STATUS BETWEEN 3 AND 6"
+    " AND DONE_AT < SYSTIMESTAMP - INTERVAL '90' DAY AND ROWNUM <= 5000;",
+    "mssql": "DELETE TOP (2000) FROM SMS_OUTBOUND WHERE STATUS BETWEEN 3 AND 6"
+    " AND DONE_AT < DATEADD(DAY, -90, SYSDATETIME());",
+    "mysql": "DELETE FROM SMS_OUTBOUND WHERE STATUS BETWEEN 3 AND 6"
+    " AND DONE_AT < NOW() - INTERVAL 90 DAY ORDER BY STATUS, ID LIMIT 5000;",
+    "postgresql": "DELETE FROM SMS_OUTBOUND WHERE ID IN (SELECT ID FROM SMS_OUTBOUND"
+    " WHERE STATUS BETWEEN 3 AND 6 AND DONE_AT < now() - INTERVAL '90 days' LIMIT 5000);",
+    "sqlite": "DELETE FROM SMS_OUTBOUND WHERE STATUS BETWEEN 3 AND 6"
+    " AND DONE_AT < datetime('now', 'localtime', '-90 days');",
+}
+_PURGES["dm"] = _PURGES["oracle"]
+
+_NEWS = """\
+-- News: with this trigger the adapter hears of a row in milliseconds and need not ask for it.
+CREATE FUNCTION SMS_OUTBOUND_NEWS() RETURNS trigger LANGUAGE plpgsql AS
+'BEGIN NOTIFY sms_outbound; RETURN NULL; END';
+
+CREATE TRIGGER SMS_OUTBOUND_NEWS AFTER INSERT ON SMS_OUTBOUND
+    FOR EACH STATEMENT EXECUTE FUNCTION SMS_OUTBOUND_NEWS();
+"""
+
+
 def ddl(dialect: str) -> str:
     """The statements as a script. Raises ValueError for a dialect not in DIALECTS."""
     if dialect not in _DIALECTS:
@@ -71,6 +107,11 @@ def ddl(dialect: str) -> str:
     parts += [f"{statement};\n" for statement in _statements(compiler)]
     if compiler.name == "oracle":
         parts.append(_NUMBERED.format(outbound="SMS_OUTBOUND"))
+    if dialect == "postgresql":
+        parts.append(_NEWS)
+    if dialect != "sqlite":
+        parts.append(_GRANTS)
+    parts.append(_PURGE.format(purge=_PURGES[dialect]))
     return "\n".join(parts)
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Connection,
     Dialect,
     Engine,
+    Integer,
     LargeBinary,
     Select,
     bindparam,
@@ -75,7 +76,7 @@ class Tongue:
 
     def first(self, query: Select[Any], most: str = "most") -> Select[Any]:
         """The first `:most` rows of an ordered query."""
-        return query.limit(bindparam(most))
+        return query.limit(bindparam(most, type_=Integer()))
 
     def free(self, query: Select[Any], key: ColumnElement[Any], keys: Select[Any]) -> Select[Any]:
         """The rows of `query` among the first `:most` of the ordered `keys` that nobody else

@@ -52,7 +52,9 @@ class PerRow:
 
     def __init__(self, kinds: Mapping[str, TypeEngine[Any] | None]) -> None:
         self._marks = [f"v_{name}" for name in kinds]
-        self.columns = {name: bindparam(f"v_{name}", type_=kind) for name, kind in kinds.items()}
+        self.columns: dict[str, ColumnElement[Any]] = {
+            name: bindparam(f"v_{name}", type_=kind) for name, kind in kinds.items()
+        }
 
     def parameters(self, rows: Sequence[Values]) -> list[dict[str, Any]]:
         return [dict(zip(self._marks, row)) for row in rows]

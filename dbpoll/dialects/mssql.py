@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, ClassVar
 
-from sqlalchemy import VARBINARY, ColumnElement, Engine, Select, cast, event
+from sqlalchemy import VARBINARY, ColumnElement, Engine, Select, cast, event, text
 from sqlalchemy.types import TypeEngine
 
 from dbpoll.dialects.base import CONNECT_TIMEOUT_S, Tongue
@@ -36,6 +36,10 @@ class SqlServer(Tongue):
 
     def prepare(self, engine: Engine, settings: Settings) -> None:
         event.listen(engine, "connect", partial(_limit, settings))
+
+    def first(self, query: Select[Any], most: str = "most") -> Select[Any]:
+        # SQLAlchemy would number the rows, and the hints lock every row that is numbered.
+        return query.prefix_with(text(f"TOP (:{most})"))
 
     def held(self, query: Select[Any]) -> Select[Any]:
         for table in query.get_final_froms():

@@ -2,12 +2,13 @@
 
 Traps that end here: FOR UPDATE takes neither ORDER BY nor FETCH FIRST (ORA-02014), so the
 first keys are chosen by ROWNUM in a subquery; '' is NULL; lengths of VARCHAR2 count bytes
-mostly; DATE has no fraction of a second; a database declared US7ASCII may hold GBK bytes, which
-are read and written as RAW; IN takes 1,000 values at most.
+mostly; a NULL has a type; DATE has no fraction of a second; a database declared US7ASCII may
+hold GBK bytes, which are read and written as RAW; IN takes 1,000 values at most.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar
 
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Engine,
     Select,
     bindparam,
+    cast,
     event,
     func,
     literal_column,
@@ -26,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from dbpoll.dialects.base import CONNECT_TIMEOUT_S, Tongue
+from dbpoll.dialects.given import Given, PerRow
 from dbpoll.settings import Settings
 
 _NULL, _TOO_LARGE, _CHECK = 1400, 12899, 2290
@@ -56,8 +59,9 @@ class Oracle(Tongue):
         event.listen(engine, "connect", partial(_limit, settings))
 
     def first(self, query: Select[Any], most: str = "most") -> Select[Any]:
-        inner = query.subquery("first")
-        return select(*inner.c).where(literal_column("ROWNUM") <= bindparam(most))
+        inner = query.subquery("chosen")
+        number = bindparam(most, type_=types.Integer())
+        return select(*inner.c).where(literal_column("ROWNUM") <= number)
 
     def free(self, query: Select[Any], key: ColumnElement[Any], keys: Select[Any]) -> Select[Any]:
         return self.held(query.where(key.in_(self.first(keys))))
@@ -67,6 +71,14 @@ class Oracle(Tongue):
 
     def unraw(self, value: ColumnElement[Any]) -> ColumnElement[Any]:
         return func.UTL_RAW.CAST_TO_VARCHAR2(value)
+
+    def given(self, kinds: Mapping[str, TypeEngine[Any]], *, raw: bool = False) -> Given:
+        # A NULL that is bound has the type of a text, and COALESCE takes no mixture (ORA-00932).
+        given = PerRow({name: self.bind_type(kind) for name, kind in kinds.items()})
+        texts = [name for name, kind in kinds.items() if isinstance(kind, types.String)]
+        for name in kinds.keys() - {*texts, "final"}:
+            given.columns[name] = cast(given.columns[name], kinds[name])
+        return given
 
     def bind_type(self, kind: TypeEngine[Any]) -> TypeEngine[Any] | None:
         # A TIMESTAMP bound as DATE loses its fraction; a DATE bound as TIMESTAMP loses its index.

@@ -15,7 +15,7 @@ from tests.dbpoll.conftest import His
 
 CONFIG = """<adapter xmlns="urn:his-sms:config:1">
 <store url="sqlite:///store.db"/>
-<channels><channel name="c" protocol="cmpp" access-number="10690001">
+<channels><channel name="c" protocol="cmpp" version="3.0" access-number="10690001">
 <connection host="127.0.0.1" port="7890" account="900001" password="x"/></channel></channels>
 <routes><route carrier="mobile" channels="c"/><route carrier="unicom" channels="c"/>
 <route carrier="telecom" channels="c"/><route carrier="broadnet" channels="c"/></routes>
@@ -36,7 +36,11 @@ def call(tmp_path: Path, *words: str, more: str = "") -> tuple[int, str]:
     file = tmp_path / "adapter.xml"
     file.write_text(CONFIG.format(more=more), "utf-8")
     result = CliRunner().invoke(main, [*words, str(file)])
-    return result.exit_code, result.output + (repr(result.exception) if result.exception and not isinstance(result.exception, SystemExit) else "")
+    return result.exit_code, result.output + (
+        repr(result.exception)
+        if result.exception and not isinstance(result.exception, SystemExit)
+        else ""
+    )
 
 
 def test_try_shows_rows_as_they_would_be_sent(his: His, tmp_path: Path) -> None:

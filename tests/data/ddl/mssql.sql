@@ -78,3 +78,12 @@ CREATE TABLE SMS_INBOUND (
     RECEIVED_AT DATETIME2(3) NULL,
     PRIMARY KEY (ID)
 );
+
+-- Rights. The adapter's account needs these and no others ($ACCOUNT: its name):
+-- GRANT SELECT, UPDATE ON SMS_OUTBOUND TO $ACCOUNT;
+-- GRANT SELECT, INSERT ON SMS_RECEIPT TO $ACCOUNT;
+-- GRANT SELECT, INSERT ON SMS_INBOUND TO $ACCOUNT;
+
+-- Purging, once a day: rows that reached their end, 90 days after it. In small steps, so that
+-- nobody waits for the job's locks.
+-- DELETE TOP (2000) FROM SMS_OUTBOUND WHERE STATUS BETWEEN 3 AND 6 AND DONE_AT < DATEADD(DAY, -90, SYSDATETIME());

@@ -53,3 +53,12 @@ CREATE TABLE SMS_INBOUND (
     RECEIVED_AT DATETIME(3),
     PRIMARY KEY (ID)
 )ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+-- Rights. The adapter's account needs these and no others ($ACCOUNT: its name):
+-- GRANT SELECT, UPDATE ON SMS_OUTBOUND TO $ACCOUNT;
+-- GRANT SELECT, INSERT ON SMS_RECEIPT TO $ACCOUNT;
+-- GRANT SELECT, INSERT ON SMS_INBOUND TO $ACCOUNT;
+
+-- Purging, once a day: rows that reached their end, 90 days after it. In small steps, so that
+-- nobody waits for the job's locks.
+-- DELETE FROM SMS_OUTBOUND WHERE STATUS BETWEEN 3 AND 6 AND DONE_AT < NOW() - INTERVAL 90 DAY ORDER BY STATUS, ID LIMIT 5000;

@@ -104,3 +104,12 @@ COMMENT ON COLUMN SMS_INBOUND.OUTBOUND_ID IS 'the row it answers';
 
 -- New numbers: SMS_OUTBOUND_SEQ.NEXTVAL. Where the database allows it (Oracle 12c and later):
 -- ALTER TABLE SMS_OUTBOUND MODIFY (ID DEFAULT SMS_OUTBOUND_SEQ.NEXTVAL);
+
+-- Rights. The adapter's account needs these and no others ($ACCOUNT: its name):
+-- GRANT SELECT, UPDATE ON SMS_OUTBOUND TO $ACCOUNT;
+-- GRANT SELECT, INSERT ON SMS_RECEIPT TO $ACCOUNT;
+-- GRANT SELECT, INSERT ON SMS_INBOUND TO $ACCOUNT;
+
+-- Purging, once a day: rows that reached their end, 90 days after it. In small steps, so that
+-- nobody waits for the job's locks.
+-- DELETE FROM SMS_OUTBOUND WHERE STATUS BETWEEN 3 AND 6 AND DONE_AT < SYSTIMESTAMP - INTERVAL '90' DAY AND ROWNUM <= 5000;

@@ -100,3 +100,19 @@ COMMENT ON COLUMN SMS_INBOUND.ACCESS_NUMBER IS 'the number it was sent to';
 COMMENT ON COLUMN SMS_INBOUND.EXTENSION IS 'digits after our own access number';
 
 COMMENT ON COLUMN SMS_INBOUND.OUTBOUND_ID IS 'the row it answers';
+
+-- News: with this trigger the adapter hears of a row in milliseconds and need not ask for it.
+CREATE FUNCTION SMS_OUTBOUND_NEWS() RETURNS trigger LANGUAGE plpgsql AS
+'BEGIN NOTIFY sms_outbound; RETURN NULL; END';
+
+CREATE TRIGGER SMS_OUTBOUND_NEWS AFTER INSERT ON SMS_OUTBOUND
+    FOR EACH STATEMENT EXECUTE FUNCTION SMS_OUTBOUND_NEWS();
+
+-- Rights. The adapter's account needs these and no others ($ACCOUNT: its name):
+-- GRANT SELECT, UPDATE ON SMS_OUTBOUND TO $ACCOUNT;
+-- GRANT SELECT, INSERT ON SMS_RECEIPT TO $ACCOUNT;
+-- GRANT SELECT, INSERT ON SMS_INBOUND TO $ACCOUNT;
+
+-- Purging, once a day: rows that reached their end, 90 days after it. In small steps, so that
+-- nobody waits for the job's locks.
+-- DELETE FROM SMS_OUTBOUND WHERE ID IN (SELECT ID FROM SMS_OUTBOUND WHERE STATUS BETWEEN 3 AND 6 AND DONE_AT < now() - INTERVAL '90 days' LIMIT 5000);

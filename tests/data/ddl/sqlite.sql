@@ -76,3 +76,7 @@ CREATE TABLE SMS_INBOUND (
     RECEIVED_AT DATETIME,
     PRIMARY KEY (ID)
 );
+
+-- Purging, once a day: rows that reached their end, 90 days after it. In small steps, so that
+-- nobody waits for the job's locks.
+-- DELETE FROM SMS_OUTBOUND WHERE STATUS BETWEEN 3 AND 6 AND DONE_AT < datetime('now', 'localtime', '-90 days');
