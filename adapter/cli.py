@@ -167,20 +167,26 @@ def encrypt(key_file: Path, secret: str) -> None:
 
 @main.command()
 @_config_argument
-@click.option("--json", "as_json", is_flag=True, help="the whole status as JSON")
-def status(file: Path, as_json: bool) -> None:
-    """Ask the running node where it stands: channels, links, queues, sources, jobs.
+@click.option("--json", "as_json", is_flag=True, help="the whole answer as JSON")
+@click.option("--frames", metavar="[CHANNEL]", is_flag=False, flag_value="",
+              help="the last frames of this channel, or of all, masked")  # fmt: skip
+def status(file: Path, as_json: bool, frames: str | None) -> None:
+    """Ask the running node where it stands: channels, links, queues, sources, jobs; or what
+    passed last on the channels that are configured with trace="...".
 
-    Example: sms-adapter status conf/demo/adapter.xml --json
+    Example: sms-adapter status conf/demo/adapter.xml --frames cmpp-1
     """
     from zoneinfo import ZoneInfo
 
     from rich.console import Console
 
+    from adapter.commands.frames import show as show_frames
     from adapter.commands.status import show
 
     config = _load(file)
     zone = ZoneInfo(config.node.timezone)
+    if frames is not None:
+        sys.exit(show_frames(config.web, frames, zone, Console(), as_json=as_json))
     sys.exit(show(config.web, zone, Console(), as_json=as_json))
 
 

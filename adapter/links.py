@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Sequence
+from dataclasses import replace
 
 from adapter.config.model import Channel, Listener, Smpp
 from connectors.ids import IdBook, IdForm
@@ -15,20 +16,25 @@ from connectors.sgip.settings import SgipSettings
 from connectors.smgp.settings import BOTH, RECEIVE, SEND, SmgpSettings
 from connectors.smpp.settings import Alphabet, Bind, LongTexts, SmppOptions
 from connectors.tls import client_context, server_context
+from connectors.trace import Trace
 from connectors.values import Handler, Submit
 from connectors.web.link import WebLink
 
 
-def open_links(channel: Channel, handler: Handler) -> Sequence[Link | WebLink]:
-    """The links of a channel, not yet started; the first one has the channel's listener."""
+def open_links(
+    channel: Channel, handler: Handler, trace: Trace | None = None
+) -> Sequence[Link | WebLink]:
+    """The links of a channel, not yet started; the first one has the channel's listener. All
+    write to the one `trace`."""
     if channel.provider is not None:
-        return [WebLink(channel.provider, handler, _reference)]
+        return [WebLink(channel.provider, handler, _reference, trace=trace)]
     links: list[Link] = []
     quirks = _quirks(channel)
     for number in range(1, channel.links + 1):
-        settings = _settings(channel, number, quirks)
+        settings = replace(_settings(channel, number, quirks), trace=trace)
         if channel.listener is not None and number == 1:
-            links.append(DuplexLink(settings, handler, _listening(channel, channel.listener)))
+            listening = replace(_listening(channel, channel.listener), trace=trace)
+            links.append(DuplexLink(settings, handler, listening))
         else:
             links.append(Link(settings, handler))
     return links

@@ -16,7 +16,9 @@ from adapter.dispatch.channel import Channel, ClientLink
 from adapter.dispatch.dispatcher import Dispatcher
 from adapter.domain.states import AccessNumber, Lane
 from adapter.domain.status import (
+    ChannelFrames,
     ChannelStatus,
+    FrameStatus,
     JobStatus,
     LinkStatus,
     QueueStatus,
@@ -33,6 +35,8 @@ from adapter.store import migrate
 from adapter.store.acceptance import Capacity
 from adapter.store.clock import from_ms
 from adapter.store.schema import attempt, notification, spool
+from connectors.trace import Trace
+from connectors.trace_view import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class Standing:
     scheduler: Scheduler
     metrics: Metrics
     started_at: datetime
+    traces: Mapping[str, Trace]
 
     def checks(self) -> Mapping[str, str]:
         """What readiness asks."""
@@ -80,6 +85,14 @@ class Standing:
             jobs=self._jobs(),
             counters=self.metrics.totals(),
         )
+
+    def frames(self, channel: str = "") -> Sequence[ChannelFrames]:
+        """What passed on the channels whose configuration has `trace`."""
+        return [
+            _frames(each, self.traces.get(each.name))
+            for each in self.config.channels
+            if not channel or each.name == channel
+        ]
 
     def _store(self, reason: str) -> StoreStatus:
         return StoreStatus(
@@ -151,6 +164,16 @@ def _channel(config: ConfiguredChannel, channel: Channel | None) -> ChannelStatu
         access_number=channel.numbers.in_use if channel else config.access_number,
         on_spare=channel is not None and channel.numbers.which is AccessNumber.SPARE,
     )
+
+
+def _frames(config: ConfiguredChannel, trace: Trace | None) -> ChannelFrames:
+    protocol = f"{config.protocol} {config.version}".strip()
+    entries = shown(trace, config.protocol, config.version) if trace is not None else ()
+    frames = [
+        FrameStatus(each.at, each.link, each.way, each.octets, each.name, each.fields, each.fault)
+        for each in entries
+    ]
+    return ChannelFrames(config.name, protocol, config.trace, frames)
 
 
 def _link(link: ClientLink, configured: int) -> LinkStatus:

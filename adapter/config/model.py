@@ -169,7 +169,8 @@ class Channel:
 
     `rate` is segments a second over all links together, `window` unanswered submits
     on one link. `encodings`: what texts may go out in (connectors.codings.WORDS); the one
-    that needs the fewest segments is taken, the first of them among equals.
+    that needs the fewest segments is taken, the first of them among equals. `trace`: how many
+    of the last frames are kept to be looked at.
     """
 
     name: str
@@ -199,6 +200,7 @@ class Channel:
     tls_certificate: str = ""
     tls_key: str = ""
     enabled: bool = True
+    trace: int = 0
     smgp: Smgp | None = None
     sgip: Sgip | None = None
     smpp: Smpp | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from adapter.domain.states import Lane
 
@@ -139,6 +139,32 @@ class Status:
         return not any(self.checks.values())
 
 
+@dataclass(frozen=True, slots=True)
+class FrameStatus:
+    """One entry of a channel's trace: a frame `sent` or `received`, octets that are none
+    (`cut`), a connection `opened` or `closed`, a web request and its answer. `fields` are masked;
+    `fault` says why a frame has none."""
+
+    at: datetime
+    link: str
+    way: str
+    octets: int
+    name: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelFrames:
+    """The last frames of a channel, oldest first. `keeps`: at most so many; 0 where the
+    configuration asks for none."""
+
+    name: str
+    protocol: str
+    keeps: int
+    frames: Sequence[FrameStatus] = ()
+
+
 def readiness(trouble: str, dispatching: bool, some_channel_up: bool) -> Mapping[str, str]:
     """The checks of readiness by name; empty text where all is well. `trouble`: the store's."""
     return {
@@ -156,3 +182,6 @@ class NodeStatus(Protocol):
 
     def status(self) -> Status:
         """Called from web threads, a few times a minute; must not wait for the network."""
+
+    def frames(self, channel: str = "") -> Sequence[ChannelFrames]:
+        """The traces of this channel, or of all; empty when there is none of that name."""

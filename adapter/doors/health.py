@@ -3,7 +3,8 @@
     healthz   200 as long as the process serves; asks nobody, so it cannot hang
     readyz    200 when messages can be taken and sent, else 503; says which check fails
     metrics   the Prometheus exposition
-    status    the whole status as one JSON document
+    status    the whole status as one JSON document; with `?frames` the last frames of the
+              channels, with `?frames=NAME` those of one, masked
 
 `/status` names sources and reasons of failures: it answers this machine only, unless told
 otherwise. What a proxy on this machine passes on comes from here too, by its address:
@@ -28,6 +29,7 @@ from ipaddress import (
     ip_network,
 )
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 import structlog
 from prometheus_client import CollectorRegistry, make_wsgi_app
@@ -89,7 +91,11 @@ class HealthDoor:
         line = "200 OK" if ready else "503 Service Unavailable"
         return _json(start, line, {"ready": ready, "checks": checks})
 
-    def _status(self, _environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+    def _status(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        asked = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
+        if "frames" in asked:
+            found = self._node.frames(asked["frames"][0])
+            return _json(start, "200 OK", {"channels": _plain(found)})
         return _json(start, "200 OK", document(self._node.status()))
 
 

@@ -30,6 +30,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from connectors.backoff import Backoff
+from connectors.trace import Trace, Way
 from connectors.values import Answer, Handler, Submit
 from connectors.web.answers import Verdict, retry_after_s
 from connectors.web.intake import Deliveries
@@ -67,7 +68,12 @@ class WebLink:
     everything else belong to one event loop."""
 
     def __init__(
-        self, settings: WebSettings, handler: Handler, reference: Reference = _random_reference
+        self,
+        settings: WebSettings,
+        handler: Handler,
+        reference: Reference = _random_reference,
+        *,
+        trace: Trace | None = None,
     ) -> None:
         self.settings = settings
         self.name = settings.name
@@ -77,6 +83,7 @@ class WebLink:
         self.reconnects = 0
         self.unanswered = 0
         self._handler = handler
+        self._tap = trace.tap(settings.name) if trace is not None else None
         check_transport(settings)
         soap = (
             SoapService(settings.wsdl, settings.service, settings.port) if settings.wsdl else None
@@ -127,7 +134,7 @@ class WebLink:
             return
         self._stopping.clear()
         loop = self._loop = asyncio.get_running_loop()
-        transport = self._transport = Transport(self.settings)
+        transport = self._transport = Transport(self.settings, self._tap)
         self._tasks.append(loop.create_task(self._keep(transport), name=self.name))
         for puller in self._pullers:
             run = puller.run(transport, self._stopping)
@@ -170,12 +177,19 @@ class WebLink:
         loop = self._loop
         if loop is None or not self._tasks:
             return Reply(503)
-        receiving = asyncio.run_coroutine_threadsafe(self.pushes.receive(name, pushed), loop)
+        receiving = asyncio.run_coroutine_threadsafe(self._receive(name, pushed), loop)
         try:
             return receiving.result(2 * RECORDED_WITHIN_S)
         except (TimeoutError, CancelledError):
             receiving.cancel()
             return Reply(503)
+
+    async def _receive(self, name: str, pushed: Pushed) -> Reply:
+        reply = await self.pushes.receive(name, pushed)
+        if self._tap is not None:
+            known = name if any(name == each.name for each in self.settings.pushes) else "****"
+            self._tap.noted(Way.RECEIVED, f"push {known}: {reply.status}", len(pushed.body))
+        return reply
 
     def deliver(self, item: Any, ack: Callable[[], None]) -> None:
         """Tell the owner of a receipt or an inbound text."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -25,6 +26,7 @@ _TYPES = {
     Format.FORM: "application/x-www-form-urlencoded",
     Format.TEXT: "text/plain",
 }
+_WORD = re.compile(r"|[A-Za-z][A-Za-z._-]{0,19}\d{0,2}|v?\d{1,2}(\.\d{1,2})*|\$\{\w+\}")
 METHODS = ("GET", "POST", "PUT")
 
 
@@ -35,6 +37,8 @@ class Request(NamedTuple):
     url: str
     headers: Mapping[str, str]
     body: bytes
+    path: str = ""
+    """What may be shown of the address: nothing that was filled in, no query."""
 
 
 class Requests:
@@ -69,6 +73,9 @@ class Requests:
             soap.check(call.operation, [name for name, _ in call.fields])
         elif not call.url:
             raise ValueError("url: there is none")
+        self._path = _open_path(call.url or (soap.url if soap is not None else ""))
+        if call.operation:
+            self._path += f" {call.operation}"
         _check_address(call.url)
 
     @property
@@ -78,6 +85,9 @@ class Requests:
 
     def make(self, values: Mapping[str, str]) -> Request:
         """Raises ValueError (UnicodeEncodeError) for a text that cannot be written so."""
+        return self._made(values)._replace(path=self._path)
+
+    def _made(self, values: Mapping[str, str]) -> Request:
         call = self._call
         url = self._url.fill(values)
         headers = {name: text.fill(values) for name, text in self._headers}
@@ -138,6 +148,12 @@ def _check_address(url: str) -> None:
         raise ValueError("url: it must begin with http:// or https://")
     if url and "${" in url.split("://", 1)[1].partition("/")[0]:
         raise ValueError("url: the host is not to be filled in")
+
+
+def _open_path(template: str) -> str:
+    """The path as it is written in the configuration; what is no word there may be a secret."""
+    segments = urlsplit(template).path.split("/")
+    return "/".join(each if _WORD.fullmatch(each) else "****" for each in segments)
 
 
 def _octets(text: str, call: Call) -> bytes:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import httpx
 
+from connectors.trace import Tap, Way
 from connectors.web.requests import Request
 from connectors.web.settings import WebSettings
 
@@ -64,8 +65,9 @@ class Transport:
     """Connections to one provider, as many as requests are made at once, kept open between them.
     Of one event loop."""
 
-    def __init__(self, settings: WebSettings) -> None:
+    def __init__(self, settings: WebSettings, tap: Tap | None = None) -> None:
         self._settings = settings
+        self._tap = tap
         self._timeout_s = settings.response_timeout_s
         self._most = settings.max_answer
         self._context = ssl.create_default_context(cafile=settings.ca or None)
@@ -94,6 +96,22 @@ class Transport:
 
     async def exchange(self, request: Request) -> Given:
         """Raises NotSentError and LostError."""
+        if self._tap is None:
+            return await self._ask(request)
+        return await self._tapped(self._tap, request)
+
+    async def _tapped(self, tap: Tap, request: Request) -> Given:
+        name = f"{request.method} {request.path}"
+        tap.noted(Way.SENT, name, len(request.body))
+        try:
+            given = await self._ask(request)
+        except (NotSentError, LostError) as e:
+            tap.noted(Way.CLOSED, f"{name}: {e}")
+            raise
+        tap.noted(Way.RECEIVED, f"{name}: {given.status}", len(given.body))
+        return given
+
+    async def _ask(self, request: Request) -> Given:
         client = self._client()
         try:
             # An answer that drips: httpx counts the silence between its pieces alone.

@@ -16,6 +16,7 @@ import pytest
 from rich.console import Console
 from waitress.server import create_server
 
+from adapter.commands.frames import show as show_frames
 from adapter.commands.status import page, show
 from adapter.config.model import Web
 from adapter.domain.states import Lane
@@ -66,6 +67,26 @@ def test_a_page_for_people(web: Web, console: Console) -> None:
 def test_json_for_scripts(web: Web, console: Console) -> None:
     assert show(web, ZONE, console, as_json=True) == 0
     assert json.loads(printed(console))["node"] == "node-1"
+
+
+def test_frames_for_people(web: Web, console: Console) -> None:
+    assert show_frames(web, "", ZONE, console) == 0
+    text = printed(console)
+    assert "16:00:00.000  mobile-main-1 --> CMPP_CONNECT 39 octets Version=48" in text
+    assert "<-- CMPP_SUBMIT 33 octets cannot be read: needs 8 octets" in text
+    assert "<-! cut bad frame length 7 40 octets" in text
+    assert 'nothing is kept: write trace="200" on its <channel>' in text
+
+
+def test_frames_of_one_channel_for_scripts(web: Web, console: Console) -> None:
+    assert show_frames(web, "unicom", ZONE, console, as_json=True) == 0
+    (channel,) = json.loads(printed(console))["channels"]
+    assert (channel["name"], channel["frames"]) == ("unicom", [])
+
+
+def test_frames_of_no_channel(web: Web, console: Console) -> None:
+    assert show_frames(web, "nobody", ZONE, console) == 1
+    assert "there is no channel 'nobody'" in printed(console)
 
 
 def test_nobody_there(console: Console) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -13,7 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from adapter.domain.states import Lane
 from adapter.domain.status import (
+    ChannelFrames,
     ChannelStatus,
+    FrameStatus,
     JobStatus,
     LinkStatus,
     QueueStatus,
@@ -46,6 +48,22 @@ STATUS = Status(
 )
 
 
+FRAMES = (
+    ChannelFrames(
+        "mobile-main",
+        "cmpp 3.0",
+        200,
+        (
+            FrameStatus(AT, "mobile-main-1", "opened", 0, ""),
+            FrameStatus(AT, "mobile-main-1", "sent", 39, "CMPP_CONNECT", {"Version": 48}),
+            FrameStatus(AT, "mobile-main-1", "received", 33, "CMPP_SUBMIT", {}, "needs 8 octets"),
+            FrameStatus(AT, "mobile-main-1", "cut", 40, "bad frame length 7"),
+        ),
+    ),
+    ChannelFrames("unicom", "cmpp 3.0", 0),
+)
+
+
 class Node:
     def __init__(self, status: Status = STATUS) -> None:
         self.now: Status | Exception = status
@@ -57,6 +75,9 @@ class Node:
 
     def checks(self) -> Mapping[str, str]:
         return self.status().checks
+
+    def frames(self, channel: str = "") -> Sequence[ChannelFrames]:
+        return [each for each in FRAMES if not channel or each.name == channel]
 
 
 class Page:
@@ -131,6 +152,21 @@ def test_a_node_that_cannot_tell_is_not_ready(door: HealthDoor, node: Node) -> N
     page = Page(door.readyz)
     assert page.code == 503
     assert "broken" not in page.body
+
+
+def test_the_frames_of_all_channels_and_of_one(door: HealthDoor) -> None:
+    channels = Page(door.status, QUERY_STRING="frames").json["channels"]
+    assert [(each["name"], each["keeps"]) for each in channels] == [
+        ("mobile-main", 200), ("unicom", 0),
+    ]  # fmt: skip
+    assert channels[0]["frames"][1] == {
+        "at": AT.isoformat(), "link": "mobile-main-1", "way": "sent", "octets": 39,
+        "name": "CMPP_CONNECT", "fields": {"Version": 48}, "fault": "",
+    }  # fmt: skip
+    one = Page(door.status, QUERY_STRING="frames=unicom").json["channels"]
+    assert [each["name"] for each in one] == ["unicom"]
+    assert Page(door.status, QUERY_STRING="frames=nobody").json["channels"] == []
+    assert Page(door.status, QUERY_STRING="frames", REMOTE_ADDR="10.1.2.3").code == 403
 
 
 def test_status_document(door: HealthDoor) -> None:
