@@ -250,6 +250,13 @@ def send(as_json: bool, url: str, **wanted: Any) -> None:
               help="sgip: where the client listens; else its own link is used")  # fmt: skip
 @click.option("--deliver-account", help="what to log in with there  [default: --account]")
 @click.option("--deliver-password", help="and with which secret  [default: --password]")
+@click.option("--tls-certificate", type=FILE, help="listen by TLS, with this certificate (PEM)")
+@click.option("--tls-key", type=FILE, help="its key, where that is in another file")
+@click.option("--tls-ca", type=FILE, help="ask clients for a certificate signed by these")
+@click.option("--deliver-tls", is_flag=True, help="with --deliver-to: connect by TLS")
+@click.option("--deliver-ca", type=FILE,
+              help="who may have signed the client's certificate  [default: the system's]",
+              )  # fmt: skip
 @click.option("--log", type=FILE, help="one JSON line for each event")
 def simulate(**options: Any) -> None:
     """Stand in for a carrier.
