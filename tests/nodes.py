@@ -175,13 +175,13 @@ class Carrier:
         """A frame of one's own to whoever is logged in."""
         self._loop.call_soon_threadsafe(self._simulator.send_raw, octets)
 
-    def send_receipts(self, submits: Sequence[Event]) -> None:
-        """A good receipt for each of these submits."""
+    def send_receipts(self, submits: Sequence[Event], stat: str = "DELIVRD") -> None:
+        """A receipt for each of these submits."""
 
         async def send() -> None:
             for each in submits:
                 self._simulator.send_receipt(
-                    each["id"], source=each["source"], destination=each["destination"]
+                    each["id"], stat=stat, source=each["source"], destination=each["destination"]
                 )
 
         self._do(send())
