@@ -325,6 +325,7 @@ class Node:
 
     def _store_back(self) -> None:
         self._notifier.look_again()
+        self._settler.count_again()
 
     def _tell(self, notices: Sequence[Home]) -> None:
         self._notifier.tell(notices)

@@ -6,6 +6,7 @@ they never meet a receipt halfway.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import structlog
@@ -58,6 +59,7 @@ class Settler:
         self._is_alive = is_alive
         self._silences = [Silence(wait) for wait in waits(policies, channels)]
         self._expired_to = 0
+        self._miscounted = threading.Event()
         self._doubts: Kind[int, Settled] = Kind("settle", 6, self._run_doubts)
         self._expiry: Kind[int, tuple[int, list[Notice], int | None]] = Kind(
             "sweep", 7, self._run_expiry
@@ -87,6 +89,9 @@ class Settler:
 
     def settle(self) -> int:
         """One bite of what nobody answered; how many messages were settled."""
+        if self._miscounted.is_set():
+            self._miscounted.clear()
+            self._count_again()
         self.rescue()
         return self.settle_doubts() + self.settle_silent()
 
@@ -128,6 +133,11 @@ class Settler:
         if reached is None:
             self._count_again()
         return self._expired_to
+
+    def count_again(self) -> None:
+        """Answers of the store were lost: count what waits, once the others have settled. From
+        any thread."""
+        self._miscounted.set()
 
     def _count_again(self) -> None:
         """Put right what lost answers of the store left wrong in the capacity."""

@@ -34,10 +34,10 @@ from adapter.drill.portions import Portions, shares
 from adapter.drill.verdict import Told, judge
 from dbpoll.values import Status
 
-MOODS = ("--delay", "20-200/100-9000")
+MOODS = ("--delay", "20-200/100-14000")
 """Of the carrier: an answer after 20-200 ms, which keeps the windows full, and the receipt up
-to 9 s later."""
-DOUBT_WAIT = {DoubtRule.RESEND: "1s", DoubtRule.WAIT: "15s"}
+to 14 s later: a doubt that is settled first by resending makes a duplicate to judge."""
+DOUBT_WAIT = {DoubtRule.RESEND: "1s", DoubtRule.WAIT: "20s"}
 """Shorter than some receipts take, so that there are duplicates to judge; or longer than all
 of them and a start of the node."""
 LIFE_S = 0.3, 4.0

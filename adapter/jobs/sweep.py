@@ -39,7 +39,7 @@ class Sweep:
                 return
 
 
-def settle(step: Callable[[], int], every_s: float = 5.0) -> Sweep:
+def settle(step: Callable[[], int], every_s: float = 2.0) -> Sweep:
     """The job that settles messages in doubt and silent ones."""
     return Sweep("settle", step, every_s)
 

@@ -45,6 +45,9 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 R = TypeVar("R")
 
+STOP_WAIT_S = 30.0
+"""Longer than a lost connection takes to be noticed (`adapter.store.engine`)."""
+
 
 @dataclass(frozen=True, eq=False)
 class Kind(Generic[T, R]):
@@ -108,12 +111,15 @@ class Committer:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
-        """Commit what is there, then end. A patient piece that cannot be committed fails."""
+    def stop(self, wait_s: float = STOP_WAIT_S) -> None:
+        """Commit what is there, then end. A patient piece that cannot be committed fails. A
+        database that does not answer for `wait_s` is waited for no longer."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
-        self._thread.join()
+        self._thread.join(wait_s)
+        if self._thread.is_alive():
+            log.error("store.stop", committer=self._thread.name, reason="no end of a commit")
 
     def submit(self, kind: Kind[T, R], work: T) -> Future[R]:
         """Hand in a piece of work; its result comes after the commit."""

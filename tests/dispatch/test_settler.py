@@ -106,3 +106,15 @@ def test_the_capacity_is_put_right(intake: Intake) -> None:
     assert intake.capacity.waiting == 3
     settler(intake, [], set()).expire()
     assert intake.capacity.waiting == 5
+
+
+def test_the_capacity_is_put_right_soon_after_the_store_came_back(intake: Intake) -> None:
+    lose_next_answer(intake.engine)
+    with pytest.raises(StoreUnavailable):
+        intake.accept(pair(2))
+    its = settler(intake, [], set())
+    its.settle()
+    assert intake.capacity.waiting == 0
+    its.count_again()
+    its.settle()
+    assert intake.capacity.waiting == 2

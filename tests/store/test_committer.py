@@ -391,3 +391,21 @@ def test_the_server_stops_and_comes_back(own_server: Any) -> None:
     assert told == ["back"]
     assert stored(engine) == [1, 2, 9]
     engine.dispose()
+
+
+def test_a_database_that_never_answers_does_not_hold_up_the_stop(store: Engine) -> None:
+    its = Committer(store, "stuck")
+    its.start()
+    stuck, let_go = threading.Event(), threading.Event()
+
+    def wait(_connection: Connection, works: Sequence[int]) -> list[int]:
+        stuck.set()
+        let_go.wait(WAIT_S)
+        return list(works)
+
+    held_up = its.submit(Kind("wait", 1, wait), 1)
+    assert stuck.wait(WAIT_S)
+    its.stop(wait_s=0.01)
+    assert not held_up.done()
+    let_go.set()
+    assert held_up.result(WAIT_S) == 1
