@@ -64,6 +64,7 @@ from adapter.notify.feeds import Feeds
 from adapter.notify.notifier import Notifier
 from adapter.notify.wording import describer
 from adapter.security.passwords import PasswordChecker
+from adapter.security.tries import WrongTries
 from adapter.sources import Sources
 from adapter.sources.references import References
 from adapter.standing import Standing
@@ -74,6 +75,7 @@ from adapter.store.committer import Committer
 from adapter.store.counted import count_commits
 from adapter.store.desk import Desk
 from adapter.store.engine import open_engine
+from adapter.store.nonces import Nonces
 from adapter.store.ownership import Ownership, StoreOwnedError
 from adapter.store.watermarks import Watermark
 from connectors.loop import fastest_loop
@@ -218,7 +220,15 @@ class Node:
             self._traces,
         )
         self.metrics.watch(self.standing)
-        self._accounts = Accounts(config.clients, PasswordChecker(), watch=self.metrics)
+        security = config.security
+        self._accounts = Accounts(
+            config.clients,
+            PasswordChecker(),
+            first_use=Nonces(self._committers[0]).first_use,
+            tries=WrongTries(security.wrong_tries, security.lock_s),
+            window_s=security.clock_window_s,
+            watch=self.metrics,
+        )
         self._exchange = Exchange(
             self._accounts,
             self._intake,

@@ -20,13 +20,15 @@ from adapter.config import model
 from adapter.config.document import NAMESPACE
 from adapter.config.provider import ProviderReader
 from adapter.config.scalars import collapsed, flag, octets, seconds
-from adapter.domain.client import Client
+from adapter.domain.client import Client, WayIn
+from adapter.domain.proofs import ProofKind
 from adapter.domain.states import Door, DoubtRule, Lane
 
 _T = TypeVar("_T")
 _WORDS: dict[str, Callable[[str], Any]] = {
     "lanes": Lane,
     "doors": Door,
+    "needs": ProofKind,
     "networks": str,
     "encodings": str,
     "channels": str,
@@ -161,6 +163,11 @@ def _client(element: etree._Element) -> Client:
         element,
         Client,
         password_hashes=tuple(_said(e, "hash") for e in _children(element, "password")),
+        digest_secrets=tuple(e.get("secret", "") for e in _children(element, "digest-secret")),
+        hmac_keys=MappingProxyType(
+            {_said(e, "id"): e.get("secret", "").encode() for e in _children(element, "hmac-key")}
+        ),
+        entries=tuple(_read(e, WayIn) for e in _children(element, "entry")),
         doubt=MappingProxyType(
             {
                 Lane(_said(e, "lane")): DoubtRule(_said(e, "rule"))

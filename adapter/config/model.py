@@ -353,9 +353,13 @@ class Logging:
 
 @dataclass(frozen=True, slots=True)
 class Security:
-    """`key_file` opens `{enc:...}` secrets."""
+    """`key_file` opens `{enc:...}` secrets. After `wrong_tries` an account is locked at an
+    address for `lock_s`. Signatures with a time hold for `clock_window_s` before and after it."""
 
     key_file: str = ""
+    wrong_tries: int = 10
+    lock_s: float = 900.0
+    clock_window_s: float = 300.0
 
 
 @dataclass(frozen=True, slots=True)

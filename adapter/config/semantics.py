@@ -434,6 +434,7 @@ def _clients(tree: _Tree) -> None:
         _networks(tree, client)
         _lanes(tree, client)
         _hashes(tree, client)
+        _proofs(tree, client)
         _cmpp_account(tree, client)
     for client, extension in _repeated(tree, clients, "extension"):
         message = f"extension {extension} is another client's too: replies cannot be told apart"
@@ -500,6 +501,32 @@ def _cmpp_account(tree: _Tree, client: etree._Element) -> None:
     if doors and Door.CMPP not in doors:
         message = f"cmpp-secret has no effect: the client's doors are {' '.join(doors)}"
         tree.fault(client, "cmpp-secret", message)
+
+
+MEANS = {"password": "password", "digest": "digest-secret", "hmac": "hmac-key"}
+"""What a client must have configured to show a kind of proof."""
+ENTRY_DOORS = {
+    "password": (Door.SOAP, Door.HTTP, Door.SOCKET),
+    "digest": (Door.SOAP,),
+    "hmac": (Door.SOAP, Door.HTTP),
+}
+"""Where each kind can be shown."""
+
+
+def _proofs(tree: _Tree, client: etree._Element) -> None:
+    keys = client.iterchildren(f"{{{NAMESPACE}}}hmac-key")
+    for key, name in _repeated(tree, keys, "id"):
+        tree.fault(key, "id", f"there are two <hmac-key> with id {name!r}")
+    has = {etree.QName(child).localname for child in client.iterchildren(etree.Element)}
+    for entry in client.iterchildren(f"{{{NAMESPACE}}}entry"):
+        for kind in tree.get(entry, "needs").split():
+            if kind in MEANS and MEANS[kind] not in has:
+                tree.fault(entry, "needs", f"needs: the client has no <{MEANS[kind]}>")
+            for door in tree.get(entry, "doors").split():
+                if kind in ENTRY_DOORS and door not in ENTRY_DOORS[kind]:
+                    where = ", ".join(ENTRY_DOORS[kind])
+                    message = f"needs: {kind} can be shown at {where}, not at {door}"
+                    tree.fault(entry, "needs", message)
 
 
 def _sources(tree: _Tree) -> None:

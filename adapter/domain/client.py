@@ -6,7 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from adapter.domain.proofs import ProofKind
 from adapter.domain.states import Door, DoubtRule, Lane
+
+
+@dataclass(frozen=True, slots=True)
+class WayIn:
+    """Through these doors (empty: through all) who shows all of these proofs."""
+
+    needs: Sequence[ProofKind]
+    doors: Sequence[Door] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +24,11 @@ class Client:
 
     `extension` is appended to the access number; `signature` is the text between the
     brackets, put in front where the content does not begin with it. Empty `doors`,
-    `networks` and `lanes` mean all. `doubt` overrides the lane's rule for messages whose
-    submit was never answered. `cmpp_secret` is the shared secret of the CMPP door, which the
-    protocol needs as it is; empty where the client may not use that door.
+    `networks` and `lanes` mean all. Through a door that some of `entries` name, one of those is
+    the way in; through others any one proof is. `hmac_keys` are by their ids. `doubt` overrides
+    the lane's rule for messages whose submit was never answered. `cmpp_secret` is the shared
+    secret of the CMPP door, which the protocol needs as it is; empty where the client may not
+    use that door.
     """
 
     account: str
@@ -32,6 +43,9 @@ class Client:
     networks: Sequence[str] = ()
     rate_per_minute: int = 0
     daily_quota: int = 0
+    digest_secrets: Sequence[str] = field(default=(), repr=False)
+    hmac_keys: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    entries: Sequence[WayIn] = ()
     max_segments: int = 10
     validity_s: int = 86_400
     cmpp_secret: str = field(default="", repr=False)

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Protocol
 
 from adapter.domain.client import Client
+from adapter.domain.proofs import Proof
 from adapter.domain.states import State
 from adapter.domain.values import (
     InboundNotice,
@@ -37,8 +38,16 @@ class IntakePort(Protocol):
 class AccountsPort(Protocol):
     """Who may enter."""
 
-    def authenticate(self, account: str, password: str, address: str, door: str) -> Client:
-        """The client, or Refusal(AUTH_FAILED | IP_DENIED). Never tells which part was wrong."""
+    def authenticate(
+        self,
+        account: str,
+        password: str,
+        address: str,
+        door: str,
+        proofs: Sequence[Proof] = (),
+    ) -> Client:
+        """The client, or Refusal(AUTH_FAILED | SIGNATURE_INVALID | CERT_DENIED | IP_DENIED |
+        RATE_LIMITED). Never tells which part was wrong."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,23 +1,126 @@
-"""Who a request says it comes from: SOAP header or HTTP header."""
+"""What a web request shows of who sent it: SOAP headers and HTTP headers, not yet believed.
+
+    Credentials                 account and password, our own SOAP header
+    Security/UsernameToken      WS-Security: a password as text, or its digest
+    Authorization               HTTP: Basic, or an HMAC over the request
+
+The first of these that names an account counts; an HMAC is read beside the SOAP headers, so
+that a client may have to show both.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-import structlog
 from lxml import etree
 
 from adapter.contract import NS
+from adapter.domain.errors import Code, Refusal
+from adapter.domain.proofs import Proof
 from adapter.domain.states import Door
 from adapter.doors.service import Caller
+from adapter.security.digests import TokenDigest
+from adapter.security.macs import RequestMac, SignedRequest, is_signed
 
-_WSSE = "{http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd}"
+_WSS = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity"
+_WSSE = f"{{{_WSS}-secext-1.0.xsd}}"
+_WSU = f"{{{_WSS}-utility-1.0.xsd}}"
 _CREDENTIALS = f"{{{NS}}}Credentials"
 
-log = structlog.get_logger(__name__)
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    account: str = ""
+    password: str = ""
+    proofs: tuple[Proof, ...] = ()
+
+
+def soap_caller(
+    headers: Iterable[etree._Element] | None, environ: Mapping[str, Any], body: bytes
+) -> Caller:
+    """Who calls over SOAP. Raises Refusal(SIGNATURE_INVALID) for an HMAC that cannot be read."""
+    shown = _in_headers(() if headers is None else headers)
+    return _caller(shown, environ, body, Door.SOAP)
+
+
+def http_caller(environ: Mapping[str, Any], body: bytes) -> Caller:
+    """Who calls over plain HTTP. Raises Refusal(SIGNATURE_INVALID) for an HMAC that cannot be
+    read."""
+    return _caller(_Shown(), environ, body, Door.HTTP)
+
+
+def _caller(shown: _Shown, environ: Mapping[str, Any], body: bytes, door: Door) -> Caller:
+    authorization = environ.get("HTTP_AUTHORIZATION", "")
+    proofs = shown.proofs
+    if is_signed(authorization):
+        signed = _mac(authorization, environ, body)
+        proofs += (signed,)
+        shown = shown if shown.account else _Shown(signed.account)
+    elif not shown.account:
+        shown = _basic(authorization)
+    address = str(environ.get("REMOTE_ADDR", ""))
+    return Caller(shown.account, shown.password, address, door, proofs)
+
+
+def _in_headers(headers: Iterable[etree._Element]) -> _Shown:
+    for header in headers:
+        if header.tag == _CREDENTIALS:
+            return _own_header(header)
+        if header.tag == f"{_WSSE}Security":
+            token = header.find(f"{_WSSE}UsernameToken")
+            if token is not None:
+                return _username_token(token)
+    return _Shown()
+
+
+def _own_header(header: etree._Element) -> _Shown:
+    prefix = f"{{{NS}}}"
+    return _Shown(
+        _text(header, f"{prefix}account", "account"),
+        _text(header, f"{prefix}password", "password"),
+    )
+
+
+def _username_token(token: etree._Element) -> _Shown:
+    """A token whose parts cannot be read shows an account and nothing more."""
+    account = _text(token, f"{_WSSE}Username")
+    password = token.find(f"{_WSSE}Password")
+    if password is None:
+        return _Shown(account)
+    text = (password.text or "").strip()
+    if not (password.get("Type") or "").endswith("#PasswordDigest"):
+        return _Shown(account, text)
+    nonce, created = _text(token, f"{_WSSE}Nonce"), _text(token, f"{_WSU}Created")
+    digest = TokenDigest.read(nonce, created, text)
+    return _Shown(account, proofs=() if digest is None else (digest,))
+
+
+def _basic(authorization: str) -> _Shown:
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return _Shown()
+    try:
+        account, _, password = base64.b64decode(value, validate=True).decode("utf-8").partition(":")
+    except (binascii.Error, ValueError):
+        return _Shown()
+    return _Shown(account, password)
+
+
+def _mac(authorization: str, environ: Mapping[str, Any], body: bytes) -> RequestMac:
+    request = SignedRequest(
+        environ["REQUEST_METHOD"],
+        environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""),
+        environ.get("HTTP_IDEMPOTENCY_KEY", "").encode("latin-1"),
+        body,
+    )
+    try:
+        return RequestMac.read(authorization, request)
+    except ValueError as error:
+        raise Refusal(Code.SIGNATURE_INVALID, f"Authorization: {error}", "Authorization") from None
 
 
 def _text(parent: etree._Element, *tags: str) -> str:
@@ -26,62 +129,3 @@ def _text(parent: etree._Element, *tags: str) -> str:
         if text := parent.findtext(tag):
             return text.strip()
     return ""
-
-
-def _own_header(header: etree._Element) -> tuple[str, str]:
-    prefix = f"{{{NS}}}"
-    return (
-        _text(header, f"{prefix}account", "account"),
-        _text(header, f"{prefix}password", "password"),
-    )
-
-
-def _username_token(security: etree._Element) -> tuple[str, str] | None:
-    token = security.find(f"{_WSSE}UsernameToken")
-    if token is None:
-        return None
-    password = token.find(f"{_WSSE}Password")
-    account = _text(token, f"{_WSSE}Username")
-    if password is None:
-        return account, ""
-    if (password.get("Type") or "").endswith("#PasswordDigest"):
-        # A digest can only be checked against the clear password; a hash is all we keep.
-        log.warning(
-            "password_digest_refused",
-            account=account[:64],
-            hint="the client must send the UsernameToken as PasswordText, over TLS",
-        )
-        return account, ""
-    return account, (password.text or "").strip()
-
-
-def _basic(authorization: str) -> tuple[str, str] | None:
-    scheme, _, value = authorization.partition(" ")
-    if scheme.lower() != "basic":
-        return None
-    try:
-        account, _, password = base64.b64decode(value, validate=True).decode("utf-8").partition(":")
-    except (binascii.Error, ValueError):
-        return None
-    return account, password
-
-
-def _shown(headers: Iterable[etree._Element], environ: Mapping[str, Any]) -> tuple[str, str] | None:
-    for header in headers:
-        if header.tag == _CREDENTIALS:
-            return _own_header(header)
-        if header.tag == f"{_WSSE}Security" and (token := _username_token(header)):
-            return token
-    return _basic(environ.get("HTTP_AUTHORIZATION", ""))
-
-
-def caller_of(headers: Iterable[etree._Element] | None, environ: Mapping[str, Any]) -> Caller:
-    """Who calls over SOAP, not yet believed. SOAP headers go before HTTP Basic."""
-    account, password = _shown(() if headers is None else headers, environ) or ("", "")
-    return Caller(account, password, str(environ.get("REMOTE_ADDR", "")), Door.SOAP)
-
-
-def http_caller(environ: Mapping[str, Any]) -> Caller:
-    """Who calls over plain HTTP, not yet believed: HTTP Basic."""
-    account, password = _basic(environ.get("HTTP_AUTHORIZATION", "")) or ("", "")
-    return Caller(account, password, str(environ.get("REMOTE_ADDR", "")), Door.HTTP)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from lxml import etree
@@ -56,7 +57,7 @@ def exchange_documents(
 ) -> str:
     """The operation `Exchange`. Whoever uses it cannot read faults, so a refusal is a
     document, too: ExchangeFault."""
-    inner = Caller(account or "", password or "", caller.address, caller.door)
+    inner = replace(caller, account=account or "", password=password or "")
     try:
         name, arguments = documents.read(document or "")
         answered = documents.write(name, exchange.run(name, inner, *arguments))

@@ -191,10 +191,11 @@ class HttpDoor:
             answer = _refused(environ, form, refusal, HTTPStatus.METHOD_NOT_ALLOWED)
             answer.headers.append(("Allow", ", ".join(allowed)))
             return answer
-        arguments = form.read(name, read_body(environ, self._max_body), charset_of(environ))
+        body = read_body(environ, self._max_body)
+        arguments = form.read(name, body, charset_of(environ))
         if name in KEYED:
             _take_key(arguments[0], environ.get("HTTP_IDEMPOTENCY_KEY", ""))
-        result = self._exchange.run(name, http_caller(environ), *arguments)
+        result = self._exchange.run(name, http_caller(environ, body), *arguments)
         code = getattr(result, "code", None) or Code.OK
         environ[CODE_KEY] = str(code)
         return _Answer(status_of(code), form.write(name, result))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Protocol, TypeVar
 
@@ -22,6 +22,7 @@ from adapter import contract
 from adapter.domain.client import Client
 from adapter.domain.errors import Code, Refusal
 from adapter.domain.ports import AccountsPort, DeskPort, IntakePort, MessageView, SegmentView
+from adapter.domain.proofs import Proof
 from adapter.domain.states import Door, Lane
 from adapter.domain.values import Entry, InboundNotice, Notice, Reply, Request, Result
 from adapter.doors.cursor import Cursor
@@ -41,6 +42,7 @@ class Caller:
     password: str
     address: str
     door: Door
+    proofs: Sequence[Proof] = ()
 
 
 class Watch(Protocol):
@@ -123,10 +125,10 @@ class Exchange:
                 self._watch.refused(door, code, count)
 
     def _enter(self, caller: Caller) -> Client:
-        if not caller.account:
+        if not caller.account and not caller.proofs:
             raise Refusal(Code.AUTH_FAILED, "account and password are missing")
         return self._accounts.authenticate(
-            caller.account, caller.password, caller.address, caller.door
+            caller.account, caller.password, caller.address, caller.door, caller.proofs
         )
 
     def send(self, client: Client, door: Door, request: Any) -> Any:
@@ -206,7 +208,8 @@ class Exchange:
     ) -> str:
         """`SendText`: refusals, too, are `code;submissionId;text`."""
         try:
-            client = self._enter(Caller(account or "", password or "", caller.address, caller.door))
+            shown = replace(caller, account=account or "", password=password or "")
+            client = self._enter(shown)
             numbers = [number for number in _SEPARATORS.split(mobiles or "") if number]
             if not 1 <= len(numbers) <= contract.MAX_RECIPIENTS:
                 raise Refusal(

@@ -25,7 +25,7 @@ from adapter.contract import NAME, NS, SmsExchange
 from adapter.domain.errors import Code, Refusal
 from adapter.doors.access_log import CODE_KEY, OPERATION_KEY
 from adapter.doors.bodies import TooLarge, charset_of, read_body
-from adapter.doors.credentials import caller_of
+from adapter.doors.credentials import soap_caller
 from adapter.doors.decoding import decode, parse
 from adapter.doors.documents import Documents, exchange_documents
 from adapter.doors.elements import Elements, write_text
@@ -76,7 +76,7 @@ class _Ours:
         ctx.method_request_string = operation
 
     def from_element(self, ctx: Any, model: Any, element: etree._Element) -> Any:
-        """The operation's arguments; headers are not wanted here, `caller_of` reads them."""
+        """The operation's arguments; headers are not wanted here, `soap_caller` reads them."""
         if model is not ctx.descriptor.in_message:
             return None
         try:
@@ -228,7 +228,7 @@ class SoapDoor:
             body = read_body(environ, self._max_body)
             envelope = parse(decode(body, charset_of(environ)))
             version = self._version_of(envelope)
-            answer, refused = self._run(version, envelope, environ)
+            answer, refused = self._run(version, envelope, body, environ)
             if not refused:
                 status = "200 OK"
         except TooLarge as refusal:
@@ -248,7 +248,7 @@ class SoapDoor:
         raise Refusal(Code.BAD_REQUEST, "the document is no SOAP 1.1 or 1.2 envelope")
 
     def _run(
-        self, version: _Version, envelope: etree._Element, environ: WSGIEnvironment
+        self, version: _Version, envelope: etree._Element, body: bytes, environ: WSGIEnvironment
     ) -> tuple[bytes, bool]:
         """Spyne's pipeline: the answer's octets, and whether they are a fault."""
         server = version.server
@@ -257,7 +257,8 @@ class SoapDoor:
         ctx = server.generate_contexts(initial)[0]
         if ctx.in_error is None:
             environ[OPERATION_KEY] = ctx.method_request_string.rpartition("}")[2]
-            ctx.udc = _Call(self._exchange, self._documents, caller_of(ctx.in_header_doc, environ))
+            caller = soap_caller(ctx.in_header_doc, environ, body)
+            ctx.udc = _Call(self._exchange, self._documents, caller)
             server.get_in_object(ctx)
         if ctx.in_error is None:
             server.get_out_object(ctx)

@@ -115,6 +115,9 @@ class Accounts:
             self._wrong(client, account, address, door, fault)
             raise _refused(proofs)
         self._tries.right(account, address)
+        shown = {proof.kind for proof in proofs} | ({ProofKind.PASSWORD} if password else set())
+        if lacking := _lacking(client, door, shown):
+            raise _incomplete(lacking)
         if not self._may_come_from(account, address):
             raise Refusal(Code.IP_DENIED, "this address may not use the account")
         return client
@@ -190,6 +193,24 @@ def _refused(proofs: Sequence[Proof]) -> Refusal:
             "the signature is wrong, too old or was used before, or the account is closed here",
         )
     return _failed()
+
+
+def _lacking(client: Client, door: str, shown: set[ProofKind]) -> Sequence[ProofKind]:
+    """What the client's first way in through this door asks for beside what was shown; nothing
+    where one of them is complete."""
+    ways = [way for way in client.entries if not way.doors or door in way.doors]
+    if not ways or any(shown.issuperset(way.needs) for way in ways):
+        return ()
+    return [kind for kind in ways[0].needs if kind not in shown]
+
+
+def _incomplete(lacking: Sequence[ProofKind]) -> Refusal:
+    code = Code.AUTH_FAILED
+    if ProofKind.CERTIFICATE in lacking:
+        code = Code.CERT_DENIED
+    elif not _SIGNED.isdisjoint(lacking):
+        code = Code.SIGNATURE_INVALID
+    return Refusal(code, f"the account has to show here as well: {', '.join(lacking)}")
 
 
 def _failed() -> Refusal:

@@ -10,7 +10,8 @@ import pytest
 
 from adapter.config import model
 from adapter.config.load import load
-from adapter.domain.client import Client
+from adapter.domain.client import Client, WayIn
+from adapter.domain.proofs import ProofKind
 from adapter.domain.states import Carrier, Door, DoubtRule, Lane
 from adapter.security.passwords import hash_password
 from adapter.security.secrets import new_key, write_key
@@ -57,6 +58,9 @@ EVERYTHING = f"""
           lanes="bulk urgent" doors="dbpoll soap" networks="10.0.0.0/8 ::1"
           rate-per-minute="60" daily-quota="9" max-segments="3" validity="90s" enabled="false">
     <password hash="{HASH}"/>
+    <digest-secret secret="clear"/>
+    <hmac-key id="k1" secret="sixteen letters  "/>
+    <entry needs="password hmac" doors="http"/>
     <doubt lane="bulk" rule="resend"/>
   </client>
 </clients>
@@ -187,6 +191,9 @@ def test_everything_written_arrives(write: Write, tmp_path: Path) -> None:
                 daily_quota=9,
                 max_segments=3,
                 validity_s=90,
+                digest_secrets=("clear",),
+                hmac_keys={"k1": b"sixteen letters  "},
+                entries=(WayIn((ProofKind.PASSWORD, ProofKind.HMAC), (Door.HTTP,)),),
                 doubt={Lane.BULK: DoubtRule.RESEND},
                 enabled=False,
             ),

@@ -12,7 +12,7 @@ from lxml import etree
 from adapter.config import model
 from adapter.config.build import readers
 from adapter.config.schema import schema
-from adapter.domain.client import Client
+from adapter.domain.client import Client, WayIn
 from adapter.domain.states import Carrier, DoubtRule, Lane
 from adapter.files import published
 from connectors.web import settings as web
@@ -72,7 +72,13 @@ PAIRS: list[tuple[tuple[str, ...], type[Any], set[str], set[str]]] = [
     (("ProviderDigest",), web.Digest, set(), {"text"}),
     (("Route",), model.Route, set(), set()),
     (("Ported",), model.Ported, set(), set()),
-    (("Client",), Client, set(), {"password_hashes", "doubt"}),
+    (
+        ("Client",),
+        Client,
+        set(),
+        {"password_hashes", "digest_secrets", "hmac_keys", "entries", "doubt"},
+    ),
+    (("Entry",), WayIn, set(), set()),
     (
         ("Source",),
         model.Source,

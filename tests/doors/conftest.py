@@ -38,6 +38,7 @@ from adapter.store.committer import Committer
 from adapter.store.desk import Desk
 from adapter.store.endings import Step, end, known_of
 from adapter.store.engine import open_engine
+from adapter.store.nonces import Nonces
 from adapter.store.schema import metadata
 
 PASSWORD = "S3cret-of-the-HIS"
@@ -223,6 +224,7 @@ def open_node(folder: Path, client: Client) -> Iterator[Node]:
         Accounts(
             [client, replace(client, account="lis")],
             PasswordChecker(),
+            first_use=Nonces(committer).first_use,
             # A clock that leaps: many tests share a node and an address, none is locked out.
             tries=WrongTries(clock=partial(next, itertools.count(0.0, 10_000.0))),
         ),
