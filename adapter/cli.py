@@ -283,22 +283,20 @@ def simulate(**options: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
 @click.argument("frames", nargs=-1)
 def pdu(protocol: str, protocol_version: str, as_json: bool, frames: Sequence[str]) -> None:
-    """Show captured frames, given as hexadecimal digits or on standard input, one a line.
+    """Show captured frames, given as hexadecimal digits or on standard input: lines of hex, or
+    the dump of tcpdump -X, xxd, hexdump -C or Wireshark.
 
     Example: sms-adapter pdu --protocol cmpp --version 3.0 0000000c0000000800000001
     """
-    from connectors.pdu_view import describe
+    from connectors.pdu_view import describe_all
 
-    given = [each for each in frames or sys.stdin.read().splitlines() if each.strip()]
-    failed = False
-    for frame in given:
-        try:
-            shown = describe(protocol, protocol_version, frame)
-        except ValueError as error:
-            raise click.UsageError(str(error)) from error
-        failed = failed or "error" in shown
+    try:
+        found = describe_all(protocol, protocol_version, "\n".join(frames) or sys.stdin.read())
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    for shown in found:
         click.echo(json.dumps(shown, ensure_ascii=False, indent=None if as_json else 2))
-    sys.exit(int(failed))
+    sys.exit(int(any("error" in shown for shown in found)))
 
 
 @main.command()

@@ -7,11 +7,11 @@ hides octets behind its first NUL, `<name>_raw` shows the whole field. `udh`, `r
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from connectors.capture import Piece, octets_of, pieces
 from connectors.cmpp.view import VIEWS as CMPP
 from connectors.errors import DecodeError, EncodeError
 from connectors.fields import Command, Length
@@ -20,8 +20,6 @@ from connectors.smgp.view import VIEWS as SMGP
 from connectors.smpp.view import VIEWS as SMPP
 from connectors.view import Fields, View
 
-_IGNORED = re.compile(r"[\s:,]|0[xX]")
-_NOT_HEX = re.compile(r"[^0-9a-fA-F]")
 VIEWS: Mapping[str, Mapping[str, View]] = MappingProxyType(
     {
         "cmpp": CMPP,
@@ -34,22 +32,38 @@ VIEWS: Mapping[str, Mapping[str, View]] = MappingProxyType(
 
 
 def describe(protocol: str, version: str, hex_text: str) -> dict[str, Any]:
-    """`name`, `fields` and `hex` of a frame, or `error` and `offset`.
+    """`name`, `fields` and `hex` of one frame, or `error` and `offset`.
 
-    Blanks, colons and `0x` in the text are skipped. Raises ValueError for an unknown
-    protocol or version.
+    Raises ValueError for an unknown protocol or version.
     """
+    view = _view(protocol, version)
+    octets, fault = octets_of(hex_text)
+    return _piece(view, fault or Piece(octets))
+
+
+def describe_all(protocol: str, version: str, text: str) -> list[dict[str, Any]]:
+    """Each frame of a text in any form (connectors/capture.py) as `describe` shows it; an error
+    has `at`, where its frame does not begin what was pasted.
+
+    Raises ValueError for an unknown protocol or version.
+    """
+    view = _view(protocol, version)
+    return [_piece(view, piece) for piece in pieces(text)]
+
+
+def _view(protocol: str, version: str) -> View:
     view = VIEWS.get(protocol.lower(), {}).get(version)
     if view is None:
         known = ", ".join(f"{name} {each}" for name, views in VIEWS.items() for each in views)
         raise ValueError(f"{protocol} {version}: expected one of {known}")
-    digits = _IGNORED.sub("", hex_text)
-    bad = _NOT_HEX.search(digits)
-    if bad is not None:
-        return {"error": f"not a hexadecimal digit: {bad[0]!r}", "offset": bad.start() // 2}
-    if len(digits) % 2:
-        return {"error": "half an octet at the end", "offset": len(digits) // 2}
-    return _shown(view, bytes.fromhex(digits))
+    return view
+
+
+def _piece(view: View, piece: Piece) -> dict[str, Any]:
+    if piece.fault:
+        return {"error": piece.fault, "offset": piece.at}
+    shown = _shown(view, piece.octets)
+    return {**shown, "at": piece.at} if "error" in shown and piece.at else shown
 
 
 def fields_of(view: View, pdu: Any, octets: int) -> Fields:
