@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from adapter.intake.intake import Intake
 from adapter.intake.limits import Limits
 from adapter.sources import Sources
 from adapter.sources.answers import STATUS, change_of, change_of_all, taken_of
+from adapter.sources.references import References
 from adapter.sources.rows import entries_of, lane_of, request_of, values_of
 from adapter.sources.settings import settings_of
 from adapter.store.acceptance import Acceptance, Capacity
@@ -31,6 +33,7 @@ from adapter.store.committer import Committer
 from adapter.store.desk import Desk
 from adapter.store.engine import open_engine
 from adapter.store.schema import metadata
+from adapter.store.watermarks import Watermark
 from dbpoll.ddl import ddl
 from dbpoll.values import Row, Status
 from tests.dbpoll.conftest import ZONE, His, eventually
@@ -72,7 +75,14 @@ class House:
         config = config_of(self.his.url, **self.source)
         limits = Limits(ZONE, lambda account, day: 0)
         intake = Intake(acceptance, ids, config, limits)
-        self.sources = Sources(config, intake, self.desk, answer_delay_s=0.05)
+        self.sources = Sources(
+            config,
+            intake,
+            self.desk,
+            memory=partial(References, acceptance),
+            marks=partial(Watermark, self.store, self.committer),
+            answer_delay_s=0.05,
+        )
         self.sources.start()
 
     def stop(self) -> None:
@@ -360,3 +370,81 @@ def test_stopped_threads_are_gone(his: His, build: Callable[..., House]) -> None
     house = build()
     house.stop()
     assert not [each for each in threading.enumerate() if each.name.endswith("-outbound")]
+
+
+def test_a_row_set_back_to_new_is_sent_again_where_that_is_allowed(
+    his: His, build: Callable[..., House]
+) -> None:
+    insert(his, 1)
+    house = build(source={"resend": "allowed"})
+    numbers: list[str] = []
+    for _ in range(3):
+        eventually(lambda: his.count("MESSAGE_ID IS NOT NULL AND STATUS = 1") == 1)
+        [(number,)] = his.ask("SELECT MESSAGE_ID FROM SMS_OUTBOUND")
+        numbers.append(number)
+        notice = Notice(
+            1, "source:outbound", int(number), 9, f"1~{len(numbers)}" if numbers[1:] else "1",
+            "", "1", State.DELIVERED, "DELIVRD", "", 1, "c", AT, AT,
+        )  # fmt: skip
+        house.sources.homes()["source:outbound"]([notice])
+        assert his.count("STATUS = 3") == 1
+        his.run("UPDATE SMS_OUTBOUND SET STATUS = 0")
+    assert len(set(numbers)) == 3
+
+
+def test_a_second_sending_survives_a_crash(his: His, build: Callable[..., House]) -> None:
+    """The process dies after it took the row again, before or after its acceptance."""
+    insert(his, 1)
+    source = {"resend": "allowed"}
+    house = build(source=source)
+    eventually(lambda: his.count("MESSAGE_ID IS NOT NULL") == 1)
+    [(first,)] = his.ask("SELECT MESSAGE_ID FROM SMS_OUTBOUND")
+    house.stop()
+    later = "strftime('%Y-%m-%d %H:%M:%f', 'now', '+8 hours')"
+    # Taken again, never accepted.
+    his.run(f"UPDATE SMS_OUTBOUND SET STATUS = 1, MESSAGE_ID = NULL, TAKEN_AT = {later}")
+    house = build(source=source)
+    eventually(lambda: his.count("MESSAGE_ID IS NOT NULL") == 1)
+    [(second,)] = his.ask("SELECT MESSAGE_ID FROM SMS_OUTBOUND")
+    assert second != first
+    house.stop()
+    # Accepted, and the answer was lost.
+    his.run("UPDATE SMS_OUTBOUND SET MESSAGE_ID = NULL")
+    build(source=source)
+    eventually(lambda: his.count("MESSAGE_ID IS NOT NULL") == 1)
+    assert his.ask("SELECT MESSAGE_ID FROM SMS_OUTBOUND") == [(second,)]
+
+
+def test_keys_that_cannot_be_references_are_refused(his: His, build: Callable[..., House]) -> None:
+    his.run("DROP TABLE SMS_OUTBOUND")
+    his.script(ddl("sqlite").split("CREATE TABLE SMS_RECEIPT")[0].replace("ID INTEGER", "ID TEXT"))
+    insert(his, 1, ID="k" * 65)
+    insert(his, 2, ID="a~2")
+    insert(his, 3, ID="a")
+    build(source={"resend": "allowed"})
+    eventually(lambda: his.count("STATUS = 5") == 2 and his.count("MESSAGE_ID IS NOT NULL") == 1)
+    told = dict(his.ask("SELECT ID, RESULT_TEXT FROM SMS_OUTBOUND WHERE STATUS = 5"))
+    assert "a key has 1 to 64" in told["k" * 65]
+
+
+def test_template_values_have_columns_of_their_own(his: His, build: Callable[..., House]) -> None:
+    insert(his, 1, CONTENT=None, BUSINESS="王", PASS_THROUGH="周一")
+    build(
+        source={
+            "constants": {"TEMPLATE": "visit"},
+            "parameters": {"name": "BUSINESS", "time": "PASS_THROUGH"},
+            "columns": {"BUSINESS": "", "PASS_THROUGH": ""},
+        }
+    )
+    eventually(lambda: his.count("MESSAGE_ID IS NOT NULL") == 1)
+
+
+def test_a_column_missing_after_an_upgrade_stops_one_source_alone(
+    his: His, build: Callable[..., House], tmp_path: Path
+) -> None:
+    house = build(source={"columns": {"MOBILE": "PHONE"}})
+    eventually(lambda: "has no column PHONE" in house.sources.status()[0].reason)
+    his.run("ALTER TABLE SMS_OUTBOUND RENAME COLUMN MOBILE TO PHONE")
+    his.run("INSERT INTO SMS_OUTBOUND (ID, PHONE, CONTENT) VALUES (1, '13800138000', 'x')")
+    eventually(lambda: his.count("MESSAGE_ID IS NOT NULL") == 1)
+    assert house.sources.status()[0].up

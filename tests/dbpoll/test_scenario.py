@@ -1,23 +1,27 @@
 """One scenario on every live database, with every strategy: rows come while sources end and start
 again; nothing is lost, nothing is doubled, every row ends as it should.
 
-`python -m tests.dbpoll.test_scenario ROWS` runs it with many rows, and with restarts of the
-database.
+`python -m tests.dbpoll.test_scenario ROWS [STRATEGY ...]` runs it with many rows, and with
+restarts of the database in the middle, on servers of its own.
 """
 
 from __future__ import annotations
 
+import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from sqlalchemy import text
 
+from dbpoll.ddl import ddl
 from dbpoll.settings import Claim, Sql, Strategy
 from dbpoll.source import Source
 from dbpoll.values import Row, StateChange, Status, Taken
-from tests.dbpoll.conftest import His, eventually
+from tests.dbpoll.conftest import His, OwnPostgres, eventually
+from tests.mariadb import MariaDb
 
 ROWS = 600
 LATE_S = 2.0
@@ -215,3 +219,58 @@ def test_a_watermark_begins_at_the_end_unless_told_otherwise(his: His) -> None:
         his.run("DELETE FROM SMS_OUTBOUND")
         his.insert(1, first=50)
     assert shop.sent.keys() == {"50"}
+
+
+class Restarted(Protocol):
+    """A server that may be killed."""
+
+    def stop(self) -> None: ...
+    def start(self) -> None: ...
+    def remove(self) -> None: ...
+
+
+def long_run(his: His, server: Restarted, strategy: str, rows: int) -> None:
+    """The same with a server that is killed three times while rows come."""
+    prepare(his)
+    scene = Scene(his, strategy)
+    scene.start(2)
+    began = time.monotonic()
+    for first in range(1, rows, rows // 4):
+        his.insert(rows // 4, first)
+        server.stop()
+        his.engine.dispose()
+        server.start()
+        scene.restart()
+    his.run("INSERT INTO SMS_OUTBOUND (ID, MOBILE, CONTENT) VALUES (999999, 'bad', 'x')")
+    scene.finish(rows)
+    took_s = time.monotonic() - began
+    print(f"{his.dialect:10} {strategy:16} {rows} rows, 4 kills: {took_s:.0f} s", flush=True)
+
+
+def main(rows: int, strategies: Sequence[str]) -> None:
+    for strategy in strategies:
+        for make, database in ((OwnPostgres, "postgresql"), (OwnMariaDb, "mysql")):
+            server = make()
+            his = His(server.url)
+            try:
+                his.script(ddl(database))
+                long_run(his, server, strategy, rows)
+            finally:
+                his.engine.dispose()
+                server.remove()
+
+
+class OwnMariaDb(MariaDb):
+    """With one database."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.run("CREATE DATABASE his CHARACTER SET utf8mb4")
+
+    @property
+    def url(self) -> str:
+        return self.url_of("his")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2:] or list(STRATEGIES))

@@ -1,0 +1,212 @@
+"""Traps of databases that cannot be run here, at the border where their values pass."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import text, types
+from sqlalchemy.dialects import mssql, mysql, oracle, registry
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.types import TypeEngine
+
+from dbpoll.binding import cut, moment_binder, text_binder, word_binder
+from dbpoll.checkup import examine
+from dbpoll.database import open_engine
+from dbpoll.dialects import tongue_of
+from dbpoll.reading import READ, Reader
+from dbpoll.settings import WORDS, Settings
+from dbpoll.source import Source
+from dbpoll.values import StateChange, Status
+from tests.dbpoll.conftest import ZONE, Book, His, eventually
+
+DATETIME2 = mssql.DATETIME2(3)  # type: ignore[no-untyped-call]
+AT = datetime(2026, 3, 1, 6, 30, 15, 987654, tzinfo=UTC)
+
+
+def wall(microsecond: int) -> datetime:
+    return datetime(2026, 3, 1, 14, 30, 15, microsecond)  # noqa: DTZ001
+
+
+@pytest.mark.parametrize(
+    ("kind", "microsecond"),
+    [
+        (oracle.DATE(), 0),
+        (oracle.TIMESTAMP(), 987654),
+        (DATETIME2, 987000),
+        (types.DATETIME(), 987000),
+        (mssql.SMALLDATETIME(), 0),
+        (mysql.DATETIME(fsp=3), 987000),
+        (mysql.DATETIME(), 0),
+    ],
+)
+def test_a_moment_is_cut_to_what_its_column_keeps(kind: TypeEngine[Any], microsecond: int) -> None:
+    assert moment_binder(kind, ZONE, as_text=False)(AT) == wall(microsecond)
+
+
+def test_a_text_is_cut_by_bytes_where_the_column_counts_them() -> None:
+    assert text_binder(oracle.VARCHAR2(7), octets=True)("您好吗") == "您好"
+    assert text_binder(types.Unicode(2), octets=True)("您好吗") == "您好"
+    assert text_binder(types.String(3), encoding="gbk")("您好") == "您".encode("gbk")
+    assert cut("您好", 4, "gbk") == "您好"
+
+
+def test_an_empty_text_is_null() -> None:
+    assert text_binder(oracle.VARCHAR2(7))("") is None
+    assert word_binder(types.String(1), {**WORDS, Status.NEW: ""})(Status.NEW) is None
+
+
+def test_utf8mb3_keeps_no_character_beyond_its_plane() -> None:
+    assert text_binder(mysql.VARCHAR(9, charset="utf8mb3"))("好😀") == "好?"
+    assert text_binder(mysql.VARCHAR(9, collation="utf8_general_ci"))("好😀") == "好?"
+    assert text_binder(mysql.VARCHAR(9, collation="utf8mb4_bin"))("好😀") == "好😀"
+
+
+def test_words_must_fit_the_column() -> None:
+    assert word_binder(types.Integer(), WORDS)(Status.TAKEN) == 1
+    with pytest.raises(TypeError, match="holds no 'N'"):
+        word_binder(types.Integer(), {**WORDS, Status.NEW: "N"})
+
+
+def read(settings: Settings, **values: Any) -> Any:
+    [row] = Reader(settings).rows([[values.get(name) for name in READ]])
+    return row
+
+
+def test_lobs_and_raw_bytes_are_texts() -> None:
+    row = read(Settings("his", "", encoding="gbk"), ID=1, CONTENT="您好".encode("gbk"))
+    assert (row.content, row.fault) == ("您好", "")
+    row = read(Settings("his", ""), ID=1, CONTENT=io.StringIO("您好"))
+    assert row.content == "您好"
+    row = read(Settings("his", "", encoding="gbk"), ID=1, CONTENT=b"\xff\xff")
+    assert row.fault == "CONTENT is not valid GBK"
+
+
+def test_defaults_stand_for_blanks_and_constants_for_columns() -> None:
+    settings = Settings("his", "", constants={"LANE": "bulk"}, defaults={"BUSINESS": "lab"})
+    row = read(settings, ID=1, BUSINESS="  ", LANE="urgent")
+    assert (row.business, row.lane) == ("lab", "bulk")
+    assert read(settings, ID=1, BUSINESS="x").business == "x"
+
+
+class OracleError:
+    def __init__(self, code: int) -> None:
+        self.code = code
+
+
+@pytest.mark.parametrize(
+    ("name", "argument", "row", "lock"),
+    [
+        ("oracle", OracleError(12899), True, False),
+        ("oracle", OracleError(20001), True, False),
+        ("oracle", OracleError(54), False, True),
+        ("oracle", OracleError(3113), False, False),
+        ("mssql", 8152, True, False),
+        ("mssql", 1222, False, True),
+        ("mysql", 1644, True, False),
+        ("mysql", 1213, False, True),
+        ("mysql", 2013, False, False),
+    ],
+)
+def test_whose_fault_an_error_is(name: str, argument: object, row: bool, lock: bool) -> None:
+    tongue = tongue_of(registry.load(name)())
+    fault = DatabaseError("", {}, Exception(argument))
+    assert (tongue.blames_row(fault), tongue.blames_lock(fault)) == (row, lock)
+
+
+def test_kingbase_is_taken_for_postgresql(postgres_his: His) -> None:
+    his = postgres_his
+    his.insert(1)
+    url = his.url.replace("postgresql+psycopg:", "kingbase:")
+    source = Source(his.settings(url=url), Book().take)
+    try:
+        assert [row.key for row in source.peek(5)] == ["1"]
+        source.write([StateChange("1", "5", Status.DELIVERED)])
+    finally:
+        source.close()
+    assert his.count("STATUS = 3") == 1
+
+
+def test_kingbase_tells_a_version_that_is_none() -> None:
+    from dbpoll.dialects.kingbase import KingbaseDialect
+
+    class Told:
+        def exec_driver_sql(self, _statement: str) -> Told:
+            return self
+
+        def scalar(self) -> str:
+            return "KingbaseES V008R006C008B0014 on x86_64"
+
+    dialect: Any = KingbaseDialect
+    assert dialect()._get_server_version_info(Told()) == (12, 0)
+
+
+def test_drivers_that_are_not_installed_are_told_of() -> None:
+    [finding] = examine(Settings("his", "dm://sms@127.0.0.1:5236"))
+    assert finding.fault
+    assert "its driver is not installed here" in finding.what
+
+
+def test_a_checkup_names_missing_rights(postgres_his: His) -> None:
+    his = postgres_his
+    his.run("CREATE ROLE reader LOGIN")
+    his.run("GRANT SELECT ON SMS_OUTBOUND, SMS_RECEIPT TO reader")
+    url = open_engine(his.settings()).url.set(username="reader")
+    settings = his.settings(
+        url=url.render_as_string(hide_password=False), receipt_table="SMS_RECEIPT"
+    )
+    told = [finding.what for finding in examine(settings) if finding.fault]
+    his.run("DROP OWNED BY reader")
+    his.run("DROP ROLE reader")
+    assert [each.split(":")[0] for each in told] == [
+        "UPDATE on SMS_OUTBOUND",
+        "INSERT on SMS_RECEIPT",
+    ]
+
+
+def test_a_checkup_of_a_good_source_finds_nothing(his: His) -> None:
+    settings = his.settings(receipt_table="SMS_RECEIPT", inbound_table="SMS_INBOUND")
+    assert examine(settings) == []
+    if his.dialect != "mysql":
+        his.run("DROP INDEX SMS_OUTBOUND_STATUS")
+        assert any("no index on" in finding.what for finding in examine(settings))
+
+
+def test_a_trigger_wakes_an_idle_source(postgres_his: His, running: Callable[..., Source]) -> None:
+    his = postgres_his
+    book = Book()
+    source = running(his.settings(poll_min_s=3600.0, poll_max_s=3600.0, connections=3), book.take)
+    eventually(lambda: source.health().polled_at)
+    eventually(
+        lambda: his.ask("SELECT 1 FROM pg_stat_activity WHERE query = 'LISTEN \"sms_outbound\"'")
+    )
+    his.insert(1)
+    book.wait_for(lambda: book.messages)
+
+
+def test_with_one_connection_reading_and_writing_take_turns(
+    served: His, running: Callable[..., Source]
+) -> None:
+    served.insert(200)
+    book = Book()
+    running(served.settings(connections=1, batch=20), book.take)
+    eventually(lambda: served.count("MESSAGE_ID IS NOT NULL") == 200)
+
+
+def test_the_circuit_opens_and_closes(his: His, running: Callable[..., Source]) -> None:
+    his.run("ALTER TABLE SMS_OUTBOUND RENAME TO SMS_AWAY")
+    source = running(his.settings(retry_max_s=0.05), Book().take)
+    eventually(lambda: source.health().broken)
+    his.run("ALTER TABLE SMS_AWAY RENAME TO SMS_OUTBOUND")
+    eventually(lambda: source.health().up and not source.health().broken)
+
+
+def test_a_statement_ends_after_its_time(served: His) -> None:
+    slow = "SELECT pg_sleep(30)" if served.dialect == "postgresql" else "SELECT SLEEP(30)"
+    engine = open_engine(served.settings(statement_timeout_s=0.2))
+    with engine.connect() as connection, pytest.raises(DatabaseError, match=r"(?i)time|cancel"):
+        connection.execute(text(slow)).all()
+    engine.dispose()
