@@ -507,6 +507,13 @@ class GetAccountReply(Model):
         ("ratePerMinute", _number("Submissions a minute; absent means no limit.")),
         ("dailyQuota", _number("Messages a day; absent means no limit.")),
         ("quotaLeft", _number("Messages left today; absent means no limit.")),
+        ("monthlyQuota", _number("Messages a calendar month; absent means no limit.")),
+        ("maxRecipients", _number("Recipients of one request.")),
+        ("businesses", _list(_text(""), "Business", "Kinds of use it may name; absent means all.")),
+        (
+            "hours",
+            _list(_text(""), "Hours", "When it may send, as 07:30-20:00; absent means always."),
+        ),
         ("maxSegments", _number("Longest message, in billed parts.", required=True)),
         (
             "validitySeconds",

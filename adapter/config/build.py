@@ -21,6 +21,7 @@ from adapter.config.document import NAMESPACE
 from adapter.config.provider import ProviderReader
 from adapter.config.scalars import collapsed, flag, octets, seconds
 from adapter.domain.client import Client, WayIn
+from adapter.domain.hours import Span
 from adapter.domain.proofs import ProofKind
 from adapter.domain.states import Door, DoubtRule, Lane
 
@@ -29,6 +30,8 @@ _WORDS: dict[str, Callable[[str], Any]] = {
     "lanes": Lane,
     "doors": Door,
     "needs": ProofKind,
+    "businesses": str,
+    "hours": Span.read,
     "networks": str,
     "encodings": str,
     "channels": str,

@@ -432,7 +432,7 @@ def _clients(tree: _Tree) -> None:
     for client in clients:
         _extension(tree, client, longest)
         _networks(tree, client)
-        _lanes(tree, client)
+        _uses(tree, client)
         _hashes(tree, client)
         _proofs(tree, client)
         _cmpp_account(tree, client)
@@ -472,7 +472,13 @@ def _is_exact(network: str) -> bool:
     return True
 
 
-def _lanes(tree: _Tree, client: etree._Element) -> None:
+def _uses(tree: _Tree, client: etree._Element) -> None:
+    """What it sends by default must be among what it may send."""
+    businesses = tree.get(client, "businesses").split()
+    business = tree.get(client, "business", "general")
+    if businesses and business not in businesses:
+        message = f"businesses: the client's own business {business} is not among them"
+        tree.fault(client, "businesses", message)
     lanes = tree.get(client, "lanes").split()
     lane = tree.get(client, "lane", Lane.NORMAL)
     if lanes and lane not in lanes:

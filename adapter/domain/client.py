@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from adapter.domain.hours import Span
 from adapter.domain.proofs import ProofKind
 from adapter.domain.states import Door, DoubtRule, Lane
 
@@ -24,11 +25,11 @@ class Client:
 
     `extension` is appended to the access number; `signature` is the text between the
     brackets, put in front where the content does not begin with it. Empty `doors`,
-    `networks` and `lanes` mean all. Through a door that some of `entries` name, one of those is
-    the way in; through others any one proof is. `hmac_keys` are by their ids. `doubt` overrides
-    the lane's rule for messages whose submit was never answered. `cmpp_secret` is the shared
-    secret of the CMPP door, which the protocol needs as it is; empty where the client may not
-    use that door.
+    `networks`, `lanes`, `businesses` and `hours` mean all. Through a door that some
+    of `entries` name, one of those is the way in; through others any one proof is. `hmac_keys` are
+    by their ids. `doubt` overrides the lane's rule for messages whose submit was never answered.
+    `cmpp_secret` is the shared secret of the CMPP door, which the protocol needs as it is; empty
+    where the client may not use that door.
     """
 
     account: str
@@ -43,6 +44,10 @@ class Client:
     networks: Sequence[str] = ()
     rate_per_minute: int = 0
     daily_quota: int = 0
+    monthly_quota: int = 0
+    max_recipients: int = 10_000
+    businesses: Sequence[str] = ()
+    hours: Sequence[Span] = ()
     digest_secrets: Sequence[str] = field(default=(), repr=False)
     hmac_keys: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     entries: Sequence[WayIn] = ()

@@ -75,6 +75,8 @@ class Reply:
     `code` is OK, PARTIAL, or the common code of all refused recipients (BAD_REQUEST where
     they differ). What was refused whole has `submission_id` None: without results where the
     request itself is at fault, with one for each entry where all its recipients are.
+    `retry_after_s`: when a request that was refused whole is worth another try, 0 where nobody
+    knows.
     """
 
     code: Code
@@ -83,6 +85,7 @@ class Reply:
     accepted: int
     refused: int
     results: Sequence[Result] = ()
+    retry_after_s: int = 0
 
     @property
     def refusals(self) -> Mapping[Code, int]:

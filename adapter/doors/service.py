@@ -193,7 +193,7 @@ class Exchange:
     def _take(self, client: Client, request: Request) -> Reply:
         (reply,) = self._intake.accept(client, [request])
         if reply.submission_id is None and not reply.results:
-            raise Refusal(reply.code, reply.description)
+            raise Refusal(reply.code, reply.description, retry_after_s=reply.retry_after_s)
         self._count(request.door, reply.refusals)
         return reply
 
@@ -325,6 +325,10 @@ class Exchange:
             ratePerMinute=client.rate_per_minute or None,
             dailyQuota=client.daily_quota or None,
             quotaLeft=self._quota_left(client),
+            monthlyQuota=client.monthly_quota or None,
+            maxRecipients=client.max_recipients,
+            businesses=list(client.businesses) or None,
+            hours=[str(span) for span in client.hours] or None,
             maxSegments=client.max_segments,
             validitySeconds=client.validity_s,
         )

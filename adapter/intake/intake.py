@@ -96,7 +96,7 @@ class Intake:
         """The request as it is to be stored, or the answer that refuses it."""
         entries = request.entries
         try:
-            self._limits.admit(client, request.door)
+            self._limits.admit(client, request.door, now)
             terms = terms_of(client, request, now)
             wording = Wording(request, self._templates, texts)
             ids = self._ids.take(1 + len(entries))
@@ -105,7 +105,10 @@ class Intake:
                 return _all_refused([result for _, result in made.refusals])
             self._limits.reserve(client, len(made.messages), now)
         except Refusal as refusal:
-            return Reply(refusal.code, refusal.description, None, 0, len(entries))
+            wait_s = refusal.retry_after_s
+            return Reply(
+                refusal.code, refusal.description, None, 0, len(entries), retry_after_s=wait_s
+            )
         return _Draft(
             submission=_submission(ids[0], client, request, terms, wording.common, now, made),
             messages=made.messages,

@@ -50,7 +50,7 @@ def terms_of(client: Client, request: Request, now: datetime) -> Terms:
         raise _bad("replace needs a businessKey", "replace")
     due_at, expire_at = _times(client, request, now)
     return Terms(
-        business=request.business or client.business,
+        business=_business(client, request),
         lane=_lane(client, request),
         extension_digits=len(client.extension) + len(request.extension),
         due_at=due_at,
@@ -69,7 +69,8 @@ def _check_entry(client: Client, request: Request) -> None:
         raise Refusal(Code.AUTH_FAILED, "the account is disabled")
     if client.doors and request.door not in client.doors:
         raise Refusal(Code.AUTH_FAILED, f"the account may not use the door {request.door}")
-    most = MOST_UPLOADED if request.door is Door.CONSOLE else MOST_RECIPIENTS
+    console = request.door is Door.CONSOLE
+    most = MOST_UPLOADED if console else min(client.max_recipients, MOST_RECIPIENTS)
     if not 1 <= len(request.entries) <= most:
         raise _bad(f"1 to {most} recipients, not {len(request.entries)}", "recipients")
 
@@ -83,6 +84,13 @@ def _check_texts(request: Request) -> None:
     ):
         if text and not is_storable(text, longest):
             raise _bad(f"at most {longest} characters, no control characters", field)
+
+
+def _business(client: Client, request: Request) -> str:
+    business = request.business or client.business
+    if client.businesses and business not in client.businesses:
+        raise _bad("the account may not send this kind", "business")
+    return business
 
 
 def _lane(client: Client, request: Request) -> Lane:

@@ -11,6 +11,7 @@ import pytest
 from adapter.config import model
 from adapter.config.load import load
 from adapter.domain.client import Client, WayIn
+from adapter.domain.hours import Span
 from adapter.domain.proofs import ProofKind
 from adapter.domain.states import Carrier, Door, DoubtRule, Lane
 from adapter.security.passwords import hash_password
@@ -56,7 +57,8 @@ EVERYTHING = f"""
 <clients>
   <client account="a" title="T" extension="01" signature="院" business="b" lane="bulk"
           lanes="bulk urgent" doors="dbpoll soap" networks="10.0.0.0/8 ::1"
-          rate-per-minute="60" daily-quota="9" max-segments="3" validity="90s" enabled="false">
+          rate-per-minute="60" daily-quota="9" max-segments="3" validity="90s" enabled="false"
+          monthly-quota="99" max-recipients="7" businesses="b lab" hours="07:30-12:00 22:00-06:00">
     <password hash="{HASH}"/>
     <digest-secret secret="clear"/>
     <hmac-key id="k1" secret="sixteen letters  "/>
@@ -189,6 +191,10 @@ def test_everything_written_arrives(write: Write, tmp_path: Path) -> None:
                 networks=("10.0.0.0/8", "::1"),
                 rate_per_minute=60,
                 daily_quota=9,
+                monthly_quota=99,
+                max_recipients=7,
+                businesses=("b", "lab"),
+                hours=(Span(450, 720), Span(1320, 360)),
                 max_segments=3,
                 validity_s=90,
                 digest_secrets=("clear",),

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from adapter.domain.errors import Code, SpoolFull
+from adapter.domain.hours import Span
 from adapter.domain.states import Door
 from adapter.domain.values import Entry, Request
 from adapter.store.statistics import fold
@@ -112,3 +113,63 @@ def test_the_day_is_the_hospitals(house: House) -> None:
     assert codes(house, request(), request(), daily_quota=1) == [Code.OK, Code.QUOTA_EXCEEDED]
     house.use(CONFIG)
     assert codes(house, request(), daily_quota=1) == [Code.QUOTA_EXCEEDED]
+
+
+def test_the_month_has_its_own_quota(house: House) -> None:
+    house.now = datetime(2026, 3, 31, 15, 59, tzinfo=UTC)
+    limits = {"daily_quota": 3, "monthly_quota": 5}
+    assert codes(house, request(3), **limits) == [Code.OK]
+    house.use(CONFIG)
+    (reply,) = house.accept(request(3), daily_quota=10, monthly_quota=5)
+    assert reply.code is Code.QUOTA_EXCEEDED
+    assert "2 of the monthly quota of 5 are left" in reply.description
+    assert codes(house, request(2), request(1), daily_quota=10, monthly_quota=5) == [
+        Code.OK,
+        Code.QUOTA_EXCEEDED,
+    ]
+    house.now += timedelta(minutes=1)
+    assert codes(house, request(3), **limits) == [Code.OK], "April has begun in the hospital"
+
+
+def test_who_fits_into_one_quota_only_uses_neither(house: House) -> None:
+    limits = {"daily_quota": 10, "monthly_quota": 5}
+    assert codes(house, request(6), request(5), **limits) == [Code.QUOTA_EXCEEDED, Code.OK]
+
+
+def test_a_used_up_quota_tells_when_it_begins_anew(house: House) -> None:
+    house.now = EVENING
+    house.accept(request(), daily_quota=1)
+    (day,) = house.accept(request(), daily_quota=1)
+    assert day.retry_after_s == 60
+    (month,) = house.accept(request(), monthly_quota=1)
+    assert month.retry_after_s == 30 * 86_400 + 60
+
+
+def test_outside_of_its_hours_a_client_is_told_when_to_come(house: House) -> None:
+    hours = (Span.read("07:30-12:00"), Span.read("13:30-17:30"))
+    house.now = datetime(2026, 3, 1, 4, 29, 30, tzinfo=UTC)  # 12:29:30 in the hospital
+    (reply,) = house.accept(request(), hours=hours)
+    assert (reply.code, reply.retry_after_s) == (Code.RATE_LIMITED, 60 * 60 + 30)
+    assert "07:30-12:00, 13:30-17:30" in reply.description
+    house.now += timedelta(seconds=reply.retry_after_s)
+    assert codes(house, request(), hours=hours) == [Code.OK]
+    row = request(door=Door.DBPOLL, source="his", client_ref="1")
+    house.now += timedelta(hours=9)
+    assert codes(house, row, hours=hours) == [Code.OK]
+
+
+@pytest.mark.parametrize(
+    ("text", "minute", "inside", "wait"),
+    [
+        ("22:00-06:00", 21 * 60 + 59, False, 1),
+        ("22:00-06:00", 22 * 60, True, 0),
+        ("22:00-06:00", 6 * 60 - 1, True, 16 * 60 + 1),
+        ("22:00-06:00", 6 * 60, False, 16 * 60),
+        ("08:00-24:00", 24 * 60 - 1, True, 8 * 60 + 1),
+        ("08:00-24:00", 0, False, 8 * 60),
+        ("00:00-00:00", 5, True, 24 * 60 - 5),
+    ],
+)
+def test_spans(text: str, minute: int, inside: bool, wait: int) -> None:
+    span = Span.read(text)
+    assert (span.holds(minute), span.wait(minute), str(span)) == (inside, wait, text)

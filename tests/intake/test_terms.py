@@ -155,3 +155,11 @@ def test_a_time_without_zone_is_refused_not_guessed(field: str) -> None:
     code, _, reason = refusal(**{field: datetime(2026, 3, 2)})  # noqa: DTZ001
     assert code is Code.BAD_REQUEST
     assert reason.endswith("a time needs a zone")
+
+
+def test_recipients_and_businesses_have_limits_of_the_client() -> None:
+    few = replace(CLIENT, max_recipients=2, businesses=("general", "lab"))
+    three = [Entry(f"1380013800{at}") for at in range(3)]
+    assert refusal(few, entries=three)[:2] == (Code.BAD_REQUEST, "recipients")
+    assert terms(few, entries=three[:2], business="lab").business == "lab"
+    assert refusal(few, business="marketing")[:2] == (Code.BAD_REQUEST, "business")
