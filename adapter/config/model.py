@@ -58,7 +58,7 @@ class Socket:
     connections_per_client: int = 16
     max_frame: int = 4_000_000
     window: int = 32
-    threads: int = 8
+    threads: int = 32
     login_s: float = 10.0
     idle_s: float = 180.0
     answer_s: float = 60.0

@@ -37,6 +37,8 @@ from adapter.store import notices
 log = structlog.get_logger(__name__)
 
 PAGE = 500
+LINGER_S = 0.05
+"""A notice may wait this long for company: a page costs hardly more than a row."""
 ASIDE_S = 600.0
 LOOK_AGAIN_S = 30.0
 PAUSE_S = 1.0
@@ -85,6 +87,7 @@ class Feed:
         self._answered: set[int] = set()
         self._aside: dict[int, float] = {}
         self._behind = True
+        self._told = False
         self._woken = False
         self.tending: asyncio.Task[None] | None = None
         """Reads and forgets, while there is something to."""
@@ -129,8 +132,15 @@ class Feed:
         self._waiting.extendleft(sorted(back, key=lambda each: each.id, reverse=True))
         self.wake()
 
+    def told(self) -> None:
+        """Something came."""
+        if not self._told:
+            self._told = True
+            self._loop.call_later(LINGER_S, self.look_again)
+
     def look_again(self) -> None:
         """Something may have come."""
+        self._told = False
         now = time.monotonic()
         self._aside = {made: due for made, due in self._aside.items() if due > now}
         self._behind = True
@@ -267,7 +277,7 @@ class Feeds:
             for stream in streams:
                 feed = self._feeds.get((account, stream))
                 if feed is not None:
-                    feed.look_again()
+                    feed.told()
 
     def _look_again(self) -> None:
         self._feeds = {key: feed for key, feed in self._feeds.items() if not feed.is_idle}
