@@ -1,0 +1,222 @@
+"""A whole node with its socket and CMPP doors: texts go out, reports come back, nothing is lost
+with a connection."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from adapter.contract import NS
+from connectors.link import Link
+from connectors.settings import LinkSettings
+from connectors.splitting import split
+from connectors.values import Submit
+from tests.connectors.recorder import Recorder, run
+from tests.doors.wire import SocketClient, name, text, texts
+from tests.nodes import ACCESS_NUMBER, HOST, PASSWORD, Carrier, Node, Setup, free_port, until
+
+SECRET = "cmpp-secret-2"
+WANTED = "<receipts>true</receipts><inbound>true</inbound>"
+
+
+class Doors:
+    """A node, its carrier and its two doors."""
+
+    def __init__(self, node: Node, carrier: Carrier, socket_port: int, cmpp_port: int) -> None:
+        self.node = node
+        self.carrier = carrier
+        self.socket_port = socket_port
+        self.cmpp_port = cmpp_port
+
+    def enter(self, more: str = "") -> SocketClient:
+        client = SocketClient(self.socket_port)
+        assert name(client.log_in("web", PASSWORD, more)) == "LoginResponse"
+        return client
+
+    def link(self, recorder: Recorder, number: int = 1) -> Link:
+        settings = LinkSettings(
+            "cmpp", "3.0", HOST, self.cmpp_port, "web", SECRET, number=number, window=64
+        )
+        return Link(settings, recorder)
+
+
+@pytest.fixture(scope="module")
+def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
+    folder = tmp_path_factory.mktemp("open-doors")
+    ports = free_port(), free_port()
+    sections = (
+        f'<socket port="{ports[0]}" connections-per-client="600"/>'
+        f'<cmpp-server port="{ports[1]}" connections-per-client="250"/>'
+    )
+    with Carrier() as carrier:
+        setup = Setup(folder, f"sqlite:///{folder}/a.db", carrier.port, policies=sections)
+        config = setup.write()
+        written = config.read_text(encoding="utf-8")
+        client = '<client account="web"'
+        config.write_text(
+            written.replace(client, f'{client} cmpp-secret="{SECRET}"'), encoding="utf-8"
+        )
+        with Node(config, setup.web_port) as node:
+            yield Doors(node.start(), carrier, *ports)
+            assert node.stop() == 0
+
+
+def send(mobile: str, content: str = "您的报告已出") -> str:
+    return (
+        f'<Send xmlns="{NS}"><request><content>{content}</content>'
+        f"<recipients><Recipient><mobile>{mobile}</mobile></Recipient></recipients>"
+        "</request></Send>"
+    )
+
+
+def test_a_receipt_that_was_not_acknowledged_is_pushed_again_after_a_fall(doors: Doors) -> None:
+    with doors.enter(WANTED) as client:
+        made = text(client.ask(send("13800138000")), "messageId")
+        first = client.read()
+        assert (name(first), texts(first, "messageId")) == ("Push", [made])
+        assert text(first, "state") == "DELIVERED"
+    with doors.enter(WANTED) as client:
+        again = client.read()
+        assert text(again, "receiptId") == text(first, "receiptId")
+        client.acknowledge(again)
+        doors.carrier.send_inbound("13800138000", ACCESS_NUMBER + "02", "收到")
+        reply = client.read()
+        assert (text(reply, "content"), text(reply, "messageId")) == ("收到", made)
+        client.acknowledge(reply)
+    with doors.enter() as client:
+        empty = "<request><max>10</max></request>"
+        until(
+            lambda: (
+                not texts(
+                    client.ask(f'<FetchReceipts xmlns="{NS}">{empty}</FetchReceipts>'), "Receipt"
+                )
+            )
+        )
+
+
+def test_a_batch_comes_back_whole(doors: Doors) -> None:
+    entries = "".join(
+        f"<Entry><mobile>138002{number:05}</mobile><content>第{number}号</content></Entry>"
+        for number in range(1_000)
+    )
+    with doors.enter(WANTED) as client:
+        client.write(
+            f'<SendBatch xmlns="{NS}" id="b"><request><entries>{entries}</entries></request>'
+            "</SendBatch>"
+        )
+        sent: list[str | None] = []
+        told: list[str | None] = []
+        while len(told) < 1_000 or not sent:
+            document = client.read()
+            if document.get("id") == "b":
+                sent = texts(document, "messageId")
+            else:
+                told += texts(document, "messageId")
+                client.acknowledge(document)
+        assert sorted(map(str, told)) == sorted(map(str, sent))
+
+
+def test_a_long_text_by_cmpp_is_reported_part_by_part(doors: Doors) -> None:
+    content = "检查前请空腹" * 30
+    source = ACCESS_NUMBER + "02"
+
+    async def test() -> None:
+        handler = Recorder()
+        link = doors.link(handler)
+        link.start()
+        await handler.until(lambda: handler.ups > 0)
+        cut = split(content, reference=9)
+        for number, payload in enumerate(cut.payloads, 1):
+            link.submit(
+                Submit(
+                    source,
+                    "13900139000",
+                    payload,
+                    cut.coding,
+                    True,
+                    len(cut.payloads),
+                    number,
+                    True,
+                    number,
+                )
+            )
+        await handler.until(lambda: len(handler.reports) == len(cut.payloads))
+        assert {each.id for each in handler.reports} == {answer.id for _, answer in handler.answers}
+        assert {each.stat for each in handler.reports} == {"DELIVRD"}
+        await link.stop(1.0)
+
+    run(test())
+    went = [each for each in doors.carrier.taken() if each["destination"] == "13900139000"]
+    assert "".join(str(each["text"]) for each in sorted(went, key=lambda e: e["number"])) == content
+
+
+def test_a_report_by_cmpp_comes_again_after_a_fall(doors: Doors) -> None:
+    async def test() -> None:
+        silent = Recorder(acknowledge=False)
+        link = doors.link(silent)
+        link.start()
+        await silent.until(lambda: silent.ups > 0)
+        payload = "您好".encode("utf-16-be")
+        cut = split("您好")
+        link.submit(Submit(ACCESS_NUMBER, "13900139001", payload, cut.coding, False, 1, 1, True, 1))
+        await silent.until(lambda: bool(silent.reports))
+        await link.stop(0.0)
+        handler = Recorder()
+        link = doors.link(handler)
+        link.start()
+        await handler.until(lambda: bool(handler.reports))
+        assert handler.reports[0].id == silent.answers[0][1].id
+        await link.stop(1.0)
+
+    run(test())
+
+
+@pytest.mark.slow
+def test_500_idle_clients_and_200_of_cmpp_and_others_are_served(doors: Doors) -> None:
+    async def links() -> None:
+        handler = Recorder()
+        held = [doors.link(handler, number) for number in range(200)]
+        for link in held:
+            link.start()
+        await handler.until(lambda: handler.ups == 200)
+        await asyncio.to_thread(serve_one)
+        await asyncio.gather(*(link.stop(0.0) for link in held))
+
+    def serve_one() -> None:
+        with doors.enter(WANTED) as client:
+            made = text(client.ask(send("13800138003")), "messageId")
+            while made not in texts(push := client.read(), "messageId"):
+                client.acknowledge(push)
+            client.acknowledge(push)
+
+    with ExitStack() as crowd:
+        for _ in range(500):
+            crowd.enter_context(doors.enter())
+        run(links())
+
+
+@pytest.mark.slow
+def test_thousands_of_connects_leave_others_served(doors: Doors) -> None:
+    with doors.enter() as client:
+        for port in (doors.socket_port, doors.cmpp_port):
+            for _ in range(10):
+                crowd = [socket.create_connection((HOST, port)) for _ in range(100)]
+                for each in crowd:
+                    each.close()
+            assert name(client.ask(f'<Ping xmlns="{NS}"/>')) == "PingResponse"
+
+
+def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
+    with socket.create_server((HOST, 0)) as taken:
+        port = taken.getsockname()[1]
+        setup = Setup(
+            tmp_path, f"sqlite:///{tmp_path}/a.db", free_port(), policies=f'<socket port="{port}"/>'
+        )
+        with Node(setup.write(), setup.web_port) as node, pytest.raises(AssertionError):
+            node.start()
+        assert "address already in use" in node.last_words().lower()
