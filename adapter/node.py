@@ -52,6 +52,7 @@ from adapter.doors.web import Site, WebServer, serve
 from adapter.intake.accounts import Accounts
 from adapter.intake.intake import Intake
 from adapter.intake.limits import Limits
+from adapter.intake.uploads import Uploads
 from adapter.jobs import sweep
 from adapter.jobs.backup import Backup
 from adapter.jobs.fold import Fold
@@ -77,6 +78,7 @@ from adapter.store.desk import Desk
 from adapter.store.engine import open_engine
 from adapter.store.nonces import Nonces
 from adapter.store.ownership import Ownership, StoreOwnedError
+from adapter.store.uploading import Uploading
 from adapter.store.watermarks import Watermark
 from connectors.loop import fastest_loop
 from connectors.trace import Trace
@@ -176,6 +178,14 @@ class Node:
         self._desk = Desk(engine, accepting, self._ids, self._capacity, self._describe, self._tell)
         limits = Limits(self._zone, self._desk.accepted_since)
         self._intake = Intake(acceptance, self._ids, config, limits)
+        uploading = Uploading(
+            accepting,
+            self._ids,
+            self._capacity,
+            self._dispatcher.arrived,
+            self._dispatcher.look_again,
+        )
+        self.uploads = Uploads(uploading, self._ids, config, limits)
         self._acceptance = acceptance
 
     def _build_services(self) -> None:
@@ -342,8 +352,8 @@ class Node:
         self._feeds.tell(notices)
 
 
-def run(config: Config) -> None:
-    """Run a node until SIGTERM or Ctrl-C."""
+def run(config: Config, started: Callable[[Node], None] = lambda _node: None) -> None:
+    """Run a node until SIGTERM or Ctrl-C. `started` hears of it when it serves."""
     # A committer's transaction is a dozen short waits for the database; after each it has to
     # get the interpreter back from whoever computes, by default for 5 ms.
     sys.setswitchinterval(SWITCH_S)
@@ -352,17 +362,17 @@ def run(config: Config) -> None:
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER)
     with asyncio.Runner(loop_factory=fastest_loop()) as runner:
-        runner.run(_until_signal(node))
+        runner.run(_until_signal(node, partial(started, node)))
 
 
-async def _until_signal(node: Node) -> None:
+async def _until_signal(node: Node, started: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
     for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
         number = getattr(signal, name, None)
         if number is not None:
             # Also on Windows, whose loops take no signal handlers of their own.
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(node.stop))
-    await node.run()
+    await node.run(started)
 
 
 def _committers(

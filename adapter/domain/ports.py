@@ -21,6 +21,7 @@ from adapter.domain.values import (
     Reply,
     Request,
     Submission,
+    Uploaded,
 )
 
 
@@ -133,3 +134,16 @@ class AcceptancePort(Protocol):
         """The first answers of (client, source, client_ref), None where none was accepted:
         a repeated request is answered so even if it would be refused today.
         Raises StoreUnavailable."""
+
+
+class UploadPort(Protocol):
+    """The store as uploads see it: one submission in many portions."""
+
+    def find(self, client: str, client_ref: str) -> Uploaded | None:
+        """An upload that was begun. Raises StoreUnavailable, and Refusal(DUPLICATE) where the
+        reference belongs to a request of another kind."""
+
+    def take(self, its: Submission, own: Sequence[Message], first: int, entries: int) -> None:
+        """One commit for a portion of `entries` recipients that follows the `first` ones; the
+        submission comes with the first portion. Raises StoreUnavailable, SpoolFull, and
+        Refusal(DUPLICATE) where the upload does not stand at `first`."""

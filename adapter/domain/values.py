@@ -121,6 +121,15 @@ class Submission:
     refusals: Sequence[tuple[int, Result]] = ()
 
 
+class Uploaded(NamedTuple):
+    """How far an upload has come: `entries` taken so far, refused ones included, and messages
+    made of them."""
+
+    submission: Submission
+    entries: int
+    accepted: int
+
+
 class Message(NamedTuple):
     """One text to one recipient. `content` None means the submission's."""
 

@@ -102,20 +102,30 @@ class Texts:
 
 class Wording:
     """Which text each recipient of a request gets. `common` is the text of those without an own.
+    `open_end`: more entries will come than the request has, perhaps with values of their own.
 
     Raises Refusal where the request's own content is at fault: BAD_REQUEST, BAD_CONTENT or
     TEMPLATE_UNKNOWN.
     """
 
-    def __init__(self, request: Request, configured: Mapping[str, Template], texts: Texts) -> None:
+    def __init__(
+        self,
+        request: Request,
+        configured: Mapping[str, Template],
+        texts: Texts,
+        *,
+        open_end: bool = False,
+    ) -> None:
         self._texts = texts
         self._template = _template(request, configured)
         self._values = request.values or {}
         self.common: str | None = None
         if request.content is not None:
             self.common = texts.finish(request.content)
-        elif self._template and all(
-            entry.content is None and entry.values is None for entry in request.entries
+        elif (
+            self._template
+            and not open_end
+            and all(entry.content is None and entry.values is None for entry in request.entries)
         ):
             self.common = texts.finish(self._template.render(self._values))
 

@@ -35,7 +35,7 @@ from adapter.domain.values import Message, Reply, Request, Result, Submission
 from adapter.intake.content import Texts, Wording, templates
 from adapter.intake.limits import Limits
 from adapter.intake.reach import reaches
-from adapter.intake.recipients import Recipients, Sorted
+from adapter.intake.recipients import Recipients, Repeats, Sorted
 from adapter.intake.terms import LONGEST_REF, Terms, is_storable, terms_of
 
 
@@ -100,7 +100,9 @@ class Intake:
             terms = terms_of(client, request, now)
             wording = Wording(request, self._templates, texts)
             ids = self._ids.take(1 + len(entries))
-            made = self._recipients.sort(entries, ids, wording, texts, terms.extension_digits)
+            made = self._recipients.sort(
+                entries, ids, wording, texts, terms.extension_digits, Repeats()
+            )
             if not made.messages or (request.whole and made.refusals):
                 return _all_refused([result for _, result in made.refusals])
             self._limits.reserve(client, len(made.messages), now)

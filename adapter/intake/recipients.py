@@ -40,10 +40,11 @@ class Recipients:
         wording: Wording,
         texts: Texts,
         extension_digits: int,
+        repeats: Repeats,
     ) -> Sorted:
-        """`ids` are the submission's, then one for each entry; a refused entry's is not used."""
+        """`ids` are the submission's, then one for each entry; a refused entry's is not used.
+        `repeats` knows the entries of this submission that came before."""
         made = Sorted()
-        repeats = _Repeats()
         for place, entry in enumerate(entries):
             try:
                 message = self._message(
@@ -98,7 +99,7 @@ class Recipients:
         )
 
 
-class _Repeats:
+class Repeats:
     """Notices a number that gets one text twice in a request: it would frighten a patient."""
 
     def __init__(self) -> None:

@@ -8,14 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 from adapter.domain.client import Client
 from adapter.domain.errors import Code, Refusal
-from adapter.domain.states import Door, Lane
+from adapter.domain.states import Lane
 from adapter.domain.values import Request
 
 MOST_RECIPIENTS = 10_000
-"""Recipients of one request through a door of programs."""
-
-MOST_UPLOADED = 1_000_000
-"""Recipients of one request of the console, whose batches are files (R-1.1.3)."""
+"""Recipients of one request. More come as an upload (`adapter.intake.uploads`)."""
 
 LONGEST_REF = 64
 _LONGEST_BUSINESS = 32
@@ -42,6 +39,14 @@ class Terms:
 
 def terms_of(client: Client, request: Request, now: datetime) -> Terms:
     """The terms of a request, the client's where it names none. Raises Refusal."""
+    most = min(client.max_recipients, MOST_RECIPIENTS)
+    if not 1 <= len(request.entries) <= most:
+        raise _bad(f"1 to {most} recipients, not {len(request.entries)}", "recipients")
+    return common_terms(client, request, now)
+
+
+def common_terms(client: Client, request: Request, now: datetime) -> Terms:
+    """The same without a look at the recipients. Raises Refusal."""
     _check_entry(client, request)
     _check_texts(request)
     if not _DIGITS.fullmatch(request.extension):
@@ -64,15 +69,11 @@ def is_storable(text: str, longest: int) -> bool:
 
 
 def _check_entry(client: Client, request: Request) -> None:
-    """Is the client allowed in here, with so many recipients?"""
+    """Is the client allowed in here?"""
     if not client.enabled:
         raise Refusal(Code.AUTH_FAILED, "the account is disabled")
     if client.doors and request.door not in client.doors:
         raise Refusal(Code.AUTH_FAILED, f"the account may not use the door {request.door}")
-    console = request.door is Door.CONSOLE
-    most = MOST_UPLOADED if console else min(client.max_recipients, MOST_RECIPIENTS)
-    if not 1 <= len(request.entries) <= most:
-        raise _bad(f"1 to {most} recipients, not {len(request.entries)}", "recipients")
 
 
 def _check_texts(request: Request) -> None:

@@ -181,7 +181,8 @@ class _Fresh:
             self.by_ref[key] = pair
         if its.business_key:
             self.business_keys.add((its.client, its.business_key))
-        _add_rows(its, own, key, self._submissions, self._messages, self._spool, self.counts)
+        self._submissions.append(submission_row(its, key))
+        add_messages(its, own, self._messages, self._spool, self.counts)
 
     def write(self, connection: Connection) -> None:
         for table, rows in (
@@ -250,38 +251,39 @@ def _key(its: Submission) -> str | None:
     return ref_key(its.client, its.source, its.client_ref)
 
 
-def _add_rows(
+def submission_row(its: Submission, key: str | None) -> bulk.Row:
+    """A submission as its table keeps it, under the key that finds it again."""
+    return (
+        its.id,
+        its.client,
+        its.door.value,
+        its.source or None,
+        its.client_ref or None,
+        key,
+        its.business,
+        its.lane.value,
+        its.content,
+        its.extension or None,
+        its.pass_through or None,
+        its.business_key or None,
+        its.receipt,
+        to_ms(its.accepted_at),
+        to_ms(its.due_at),
+        to_ms(its.expire_at),
+        _dump_refusals(its.refusals),
+    )
+
+
+def add_messages(
     its: Submission,
     own: Sequence[Message],
-    key: str | None,
-    submissions: list[bulk.Row],
     messages: list[bulk.Row],
     waiting: list[bulk.Row],
     counts: Counts,
 ) -> None:
+    """Rows of messages that wait, and what the statistics learn of them."""
     accepted_at, due_at, expire_at = to_ms(its.accepted_at), to_ms(its.due_at), to_ms(its.expire_at)
     lane, door = its.lane.value, its.door.value
-    submissions.append(
-        (
-            its.id,
-            its.client,
-            door,
-            its.source or None,
-            its.client_ref or None,
-            key,
-            its.business,
-            lane,
-            its.content,
-            its.extension or None,
-            its.pass_through or None,
-            its.business_key or None,
-            its.receipt,
-            accepted_at,
-            due_at,
-            expire_at,
-            _dump_refusals(its.refusals),
-        )
-    )
     for each in own:
         carrier = each.carrier.value
         messages.append(

@@ -30,6 +30,7 @@ from adapter.store.schema import (
     statistics_day,
     statistics_hour,
     submission,
+    upload,
 )
 
 
@@ -74,6 +75,7 @@ def forget_submissions(engine: Engine, before: datetime, after: int, most: int) 
             .limit(most)
         )
         keys = list(connection.execute(old).scalars())
+        bulk.delete(connection, upload, keys)
         bulk.delete(connection, submission, keys)
         return _bite(keys, most)
 

@@ -65,6 +65,16 @@ submission = Table(
     Index("submission_business", "business_key", "client"),
 )
 
+# How far a submission has come whose recipients are uploaded portion by portion: entries seen,
+# refused ones included, and messages made of them.
+upload = Table(
+    "upload",
+    metadata,
+    Column("submission_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("entries", Integer, nullable=False),
+    Column("accepted", Integer, nullable=False),
+)
+
 message = Table(
     "message",
     metadata,
