@@ -59,7 +59,11 @@ def build(root: etree._Element, path: Path) -> model.Config:
         routes=tuple(_read(e, model.Route) for e in _all(root, "routes", "route")),
         ported=tuple(_read(e, model.Ported) for e in _all(root, "routes", "ported")),
         clients=tuple(_client(e) for e in _all(root, "clients", "client")),
-        sources=tuple(_source(e, folder) for e in _all(root, "sources", "source")),
+        sources=tuple(
+            source
+            for e in _all(root, "sources", "source")
+            for source in _tables(e, _source(e, folder))
+        ),
         templates=tuple(
             _read(e, model.Template, text=(e.text or "").strip())
             for e in _all(root, "templates", "template")
@@ -207,6 +211,16 @@ def _source(element: etree._Element, folder: Path) -> model.Source:
             {name: (e.text or "").strip() for name in _STATEMENTS for e in _children(element, name)}
         ),
     )
+
+
+def _tables(element: etree._Element, source: model.Source) -> Iterator[model.Source]:
+    """A source for each of its tables, where it has several."""
+    tables = list(_children(element, "table"))
+    if not tables:
+        yield source
+    for table in tables:
+        name = f"{source.name}.{_said(table, 'as')}"
+        yield dataclasses.replace(source, name=name, table=_said(table, "name"))
 
 
 def _by_name(element: etree._Element, kind: str, attribute: str) -> Mapping[str, str]:

@@ -65,6 +65,9 @@ def _columns(notes: Notes, source: etree._Element) -> None:
         notes.fault(column, "name", f"the column {name} is mapped twice")
     for column, name in _repeated(notes, columns, "is"):
         notes.fault(column, "is", f"two columns are mapped to {name}")
+    for attribute in ("name", "as"):
+        for table, name in _repeated(notes, _children(source, "table"), attribute):
+            notes.fault(table, attribute, f"there are two <table> with {attribute} {name!r}")
     for column, name in _repeated(notes, _children(source, "parameter"), "name"):
         notes.fault(column, "name", f"the parameter {name} stands here twice")
     for column in columns:

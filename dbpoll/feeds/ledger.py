@@ -10,6 +10,7 @@ much. A row must leave the view before the store forgets its message (`jobs keep
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Container, Sequence
 from datetime import datetime
 from typing import Any
@@ -36,6 +37,7 @@ class LedgerFeed:
         self._shelf = shelf
         self._held = held
         self._known = known
+        self._waiting: deque[tuple[str, Any]] = deque()
 
     def waiting(self, connection: Connection) -> bool:
         return True
@@ -67,12 +69,19 @@ class LedgerFeed:
         self._known.update(keys)
 
     def _new(self, connection: Connection, most: int) -> tuple[list[Any], bool]:
-        """Keys not seen before, and whether there are others."""
-        visible = {key_text(key): key for key in self._visible(connection)}
-        self._known.difference_update([key for key in self._known.copy() if key not in visible])
-        # First those held: a key that leaves there is already known.
-        new = [key for key in visible if key not in self._held and key not in self._known]
-        return [visible[key] for key in new[:most]], len(new) > most
+        """Keys that are neither held nor known, and whether there are others: those are given
+        before the view is read again."""
+        if not self._waiting:
+            visible = {key_text(key): key for key in self._visible(connection)}
+            self._known.difference_update([k for k in self._known.copy() if k not in visible])
+            self._waiting = deque(visible.items())
+        new: list[Any] = []
+        while self._waiting and len(new) < most:
+            key, value = self._waiting.popleft()
+            # First those held: a key that leaves there is already known.
+            if key not in self._held and key not in self._known:
+                new.append(value)
+        return new, bool(self._waiting)
 
     def _visible(self, connection: Connection) -> list[Any]:
         found: list[Any] = []

@@ -322,6 +322,29 @@ CASES = [
         "5: two columns are mapped to C",
     ),
     (
+        '<clients><client account="a"/></clients><sources>\n'
+        '<source name="s" client="a" url="mysql://h/d" encoding="klingon" strategy="watermark">\n'
+        '<column name="LANE"/><column name="MOBILE" is="P" value="1"/>\n'
+        '<status new="1"/>\n<claim>UPDATE t SET x = :FOO</claim></source></sources>',
+        "3: encoding='klingon' is unknown; write one like gbk",
+        "3: warning: results are written nowhere: *",
+        "4: <column> lacks is, value or default",
+        "4: MOBILE has a column and a constant: take one out",
+        "5: taken and new have the same word",
+        "6: <claim>: no parameter :FOO; allowed: :ID",
+        "6: <claim> goes with <fetch> and strategy='status' alone",
+    ),
+    (
+        '<clients><client account="a"/></clients><sources>\n'
+        '<source name="s" client="a" url="oracle://h/?service_name=x">\n'
+        '<table name="A" as="x"/><table name="A" as="x"/>\n'
+        "<fetch>SELECT 1</fetch></source></sources>",
+        "4: there are two <table> with name 'A'",
+        "4: there are two <table> with as 'x'",
+        "5: <fetch> needs <recover>: a crash would lose rows",
+        "5: <fetch> needs <result>, or row='untouched'",
+    ),
+    (
         '<templates><template name="t">Dear ${name</template></templates>',
         "2: <template>: a place to fill in is written ${name}, with letters, digits and '_'"
         " between the braces",

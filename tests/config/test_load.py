@@ -321,3 +321,18 @@ def test_a_password_goes_into_its_url_whatever_it_holds(write: Write) -> None:
     assert load(path, {"PW": "p@ss/w:rd %"}).store.url.startswith(
         "postgresql://sms:p%40ss%2Fw%3Ard"
     )
+
+
+def test_a_source_with_several_tables_is_several_sources(write: Write) -> None:
+    text = (
+        '<clients><client account="a"/></clients><sources>'
+        '<source name="his" client="a" url="sqlite:///h.db" batch="9">'
+        '<table name="SMS_LAB" as="lab"/><table name="SMS_ER" as="er"/>'
+        '<column name="CONTENT" is="TXT"/></source></sources>'
+    )
+    sources = load(write(text), {}).sources
+    assert [(s.name, s.table, s.batch) for s in sources] == [
+        ("his.lab", "SMS_LAB", 9),
+        ("his.er", "SMS_ER", 9),
+    ]
+    assert {s.columns["CONTENT"] for s in sources} == {"TXT"}
