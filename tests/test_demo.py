@@ -40,7 +40,7 @@ def configuration(tmp_path: Path) -> Path:
     folder.mkdir(parents=True)
     shipped = ROOT / "conf" / "demo"
     text = (shipped / "adapter.xml").read_text(encoding="utf-8")
-    for port in (8080, 17890, 18801, 18802, 18890, 12775):
+    for port in (8090, 7891, 8080, 17890, 18801, 18802, 18890, 12775):
         text = text.replace(str(port), str(free_port()))
     (folder / "adapter.xml").write_text(text, encoding="utf-8")
     (folder / "send.xml").write_bytes((shipped / "send.xml").read_bytes())

@@ -4,12 +4,17 @@ with a connection."""
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from lxml import etree
 
 from adapter.contract import NS
 from connectors.link import Link
@@ -18,10 +23,36 @@ from connectors.splitting import split
 from connectors.values import Submit
 from tests.connectors.recorder import Recorder, run
 from tests.doors.wire import SocketClient, name, text, texts
-from tests.nodes import ACCESS_NUMBER, HOST, PASSWORD, Carrier, Node, Setup, free_port, until
+from tests.nodes import ACCESS_NUMBER, HOST, PASSWORD, ROOT, Carrier, Node, Setup, free_port, until
 
 SECRET = "cmpp-secret-2"
 WANTED = "<receipts>true</receipts><inbound>true</inbound>"
+
+
+def examples(page: str, language: str) -> list[str]:
+    """The examples of a page of docs/integrator, for the client of these tests."""
+    text = (ROOT / "docs/integrator" / page).read_text(encoding="utf-8")
+    found = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+    return [
+        example.replace("<account>his<", "<account>web<")
+        .replace('"his", "his-demo"', f'"web", "{SECRET}"')
+        .replace("his-demo", PASSWORD)
+        .replace("10690000123401", ACCESS_NUMBER + "02")
+        for example in found
+    ]
+
+
+def carried_out(example: str) -> list[str]:
+    """The lines that a Python example prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", example],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
 
 
 class Doors:
@@ -174,6 +205,33 @@ def test_a_report_by_cmpp_comes_again_after_a_fall(doors: Doors) -> None:
         await link.stop(1.0)
 
     run(test())
+
+
+def test_the_socket_pages_documents_are_taken(doors: Doors) -> None:
+    login, request, push = examples("socket.md", "xml")
+    with SocketClient(doors.socket_port) as client:
+        assert name(client.ask(login)) == "LoginResponse"
+        client.write(request)
+        documents = [client.read(), client.read()]
+        reply, pushed = sorted(documents, key=name, reverse=True)
+        client.acknowledge(pushed)
+        assert (name(reply), text(reply, "code")) == ("SendResponse", "OK")
+        shown = {each.tag for each in etree.fromstring(push).iter()}
+        assert shown <= {each.tag for each in pushed.iter()}
+
+
+def test_the_socket_pages_client_works(doors: Doors) -> None:
+    (example,) = examples("socket.md", "python")
+    sent, receipt = carried_out(example.replace("8090", str(doors.socket_port)))
+    assert (sent, receipt.split()[1]) == ("1 OK", "DELIVERED")
+
+
+def test_the_cmpp_pages_client_works(doors: Doors) -> None:
+    (example,) = examples("cmpp.md", "python")
+    answered, report = carried_out(example.replace("7891", str(doors.cmpp_port)))[:2]
+    token, made, ok = answered.split()
+    assert (token, ok) == ("OP-20260301-0001", "True")
+    assert report == f"{made} DELIVRD"
 
 
 @pytest.mark.slow
