@@ -31,3 +31,20 @@ class Heartbeat:
     def dead(self) -> bool:
         """One interval after the last allowed test nothing had been heard."""
         return self.missed > self.tries
+
+
+class Unfinished:
+    """Half a frame whose other half does not come: protocols without heartbeats would wait for
+    ever."""
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self._since: float | None = None
+
+    def too_long(self, now: float, *, waiting: bool) -> bool:
+        """`waiting`: half a frame is here, and no whole one came since this was last asked."""
+        if not waiting:
+            self._since = None
+        elif self._since is None:
+            self._since = now
+        return self._since is not None and now - self._since >= self._limit_s

@@ -23,7 +23,7 @@ from connectors.dialect import (
     Unknown,
 )
 from connectors.errors import DecodeError
-from connectors.heartbeat import Heartbeat
+from connectors.heartbeat import Heartbeat, Unfinished
 from connectors.protocols import SERVERS
 from connectors.server_dialect import (
     Accepted,
@@ -80,6 +80,7 @@ class ServerSession(Wire):
         self._heartbeat = Heartbeat(
             settings.heartbeat_s, settings.heartbeat_tries, self._loop.time()
         )
+        self._unfinished = Unfinished(settings.response_timeout_s)
         self._heard = False
         self._receives = False
         self._sequence = 0
@@ -235,6 +236,9 @@ class ServerSession(Wire):
 
     def _tick(self) -> None:
         now = self._loop.time()
+        if self._unfinished.too_long(now, waiting=self.half_read and not self._heard):
+            self.abort("half a frame, and then silence")
+            return
         if self._heard:
             self._heard = False
             self._heartbeat.heard(now)

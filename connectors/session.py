@@ -39,7 +39,7 @@ from connectors.dialect import (
     Unknown,
 )
 from connectors.errors import DecodeError, EncodeError
-from connectors.heartbeat import Heartbeat
+from connectors.heartbeat import Heartbeat, Unfinished
 from connectors.settings import LinkSettings
 from connectors.values import Action, Answer, Inbound, Report, Submit
 from connectors.window import Window
@@ -124,6 +124,7 @@ class Session(Wire):
         )
         self._heard = False
         self._settled = 0.0
+        self._unfinished = Unfinished(settings.response_timeout_s)
         self._quirks = settings.quirks
         self._first = 0 if settings.quirks.from_zero else 1
         self._sequence = self._first - 1
@@ -370,6 +371,9 @@ class Session(Wire):
         if now >= self._settled:
             self.worked = True
         if self._takes_rest(now):
+            return
+        if self._unfinished.too_long(now, waiting=self.half_read and not self._heard):
+            self.abort("half a frame, and then silence")
             return
         if self._heard:
             self._heard = False

@@ -40,6 +40,11 @@ class Wire(asyncio.Protocol, ABC):
         self.closing = False
         self.peer = ""
 
+    @property
+    def half_read(self) -> bool:
+        """The beginning of a frame is here, and its end is not."""
+        return bool(self._rest)
+
     @abstractmethod
     def opened(self) -> None:
         """The connection stands."""
@@ -104,7 +109,7 @@ class Wire(asyncio.Protocol, ABC):
         reason = self._reason or (f"connection broke: {exc}" if exc else "closed by the peer")
         if self._tap is not None:
             if self._rest:
-                self._tap.noted(Way.CUT, "half a frame", len(self._rest))
+                self._tap.noted(Way.CUT, "left unread", len(self._rest))
             self._tap.noted(Way.CLOSED, reason)
         self.closed(reason)
 
