@@ -32,7 +32,7 @@ _DROPPED = frozenset({"authorization", "body", "content", "password", "payload",
 
 # Below these levels libraries tell about every statement, job run or request, and some
 # of them show parameters and contents.
-_FLOORS = {
+FLOORS = {
     "alembic": logging.WARNING,
     # A run that is skipped because the last one still runs is counted by the scheduler.
     "apscheduler": logging.ERROR,
@@ -45,6 +45,7 @@ _FLOORS = {
     "waitress": logging.INFO,
     "zeep": logging.WARNING,
 }
+"""What loggers of others say below this is of no use to an operator."""
 
 # Where the drivers put the values of a row into an error's text.
 _PARAMETERS = re.compile(r"\[parameters: .*?(?=\n\(Background|\n {2}|\Z)", re.DOTALL)
@@ -75,7 +76,7 @@ def configure(settings: Logging) -> None:
     root.addHandler(handler)
     level = logging.getLevelNamesMapping()[settings.level.upper()]
     root.setLevel(level)
-    for name, floor in _FLOORS.items():
+    for name, floor in FLOORS.items():
         logging.getLogger(name).setLevel(max(level, floor))
     logging.captureWarnings(True)
     structlog.configure(
@@ -87,7 +88,6 @@ def configure(settings: Logging) -> None:
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
     )
 
 

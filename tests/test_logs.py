@@ -15,9 +15,10 @@ from adapter.logs import configure
 
 
 @pytest.fixture(autouse=True)
-def _restored() -> Iterator[None]:
+def _unconfigured() -> Iterator[None]:
+    """Without the handlers of pytest, which would be taken for old ones and closed."""
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers = root.handlers[:]
     for handler in handlers:
         root.removeHandler(handler)
     yield
@@ -26,11 +27,6 @@ def _restored() -> Iterator[None]:
         handler.close()
     for handler in handlers:
         root.addHandler(handler)
-    root.setLevel(level)
-    for name in ("sqlalchemy", "spyne", "waitress", "apscheduler", "alembic"):
-        logging.getLogger(name).setLevel(logging.NOTSET)
-    logging.captureWarnings(False)
-    structlog.reset_defaults()
 
 
 class Log:
