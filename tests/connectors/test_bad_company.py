@@ -164,6 +164,38 @@ def test_unknown_commands_and_answers_to_nothing(protocol: str) -> None:
     run(test())
 
 
+@pytest.mark.parametrize("protocol", ["cmpp", "smgp"])
+def test_a_gateway_whose_authenticator_does_not_fit_is_named(
+    protocol: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Gateways compute it in several ways (cmpp.md A5, smgp.md): a warning, no refusal."""
+
+    async def test() -> None:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            head = await reader.readexactly(4)
+            login = head + await reader.readexactly(int.from_bytes(head, "big") - 4)
+            title = {"cmpp": "CMPP_CONNECT_RESP", "smgp": "Login_Resp"}[protocol]
+            answer = bytearray(frame_of(protocol, title))
+            answer[8:12] = login[8:12]
+            answer[16:32] = b"\xa5" * 16
+            writer.write(answer)
+            await reader.read(100)
+            writer.close()
+
+        server = await asyncio.start_server(serve, HOST, 0)
+        handler = Recorder()
+        port = server.sockets[0].getsockname()[1]
+        link = Link(settings(port, **at_link(protocol)), handler)
+        link.start()
+        await handler.until(lambda: link.is_up)
+        await link.stop(0.1)
+        server.close()
+
+    run(test())
+    assert "the gateway's authenticator does not fit" in caplog.text
+    assert PASSWORD not in caplog.text
+
+
 # The client is the bad one.
 
 
