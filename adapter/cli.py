@@ -596,23 +596,27 @@ def _told() -> Iterator[None]:
 @click.option("--callers", type=click.IntRange(1, 64), default=4, show_default=True)
 @click.option("--links", type=click.IntRange(1, 64), default=4, show_default=True)
 @click.option("--window", type=click.IntRange(1, 1_000), default=64, show_default=True)
-@click.option("--waiting", is_flag=True, help="what MESSAGES cost that wait, without a carrier")
+@click.option("--delay", type=click.FloatRange(0), default=0.0, show_default=True,
+              help="ms before the carrier's answers")  # fmt: skip
+@click.option("--waiting", "what", flag_value="waiting",
+              help="what MESSAGES cost that wait, without a carrier")  # fmt: skip
+@click.option("--upload", "what", flag_value="upload",
+              help="MESSAGES recipients in one submission")  # fmt: skip
+@click.option("--urgent", type=click.FloatRange(0), default=0.0, show_default=True,
+              help="with --upload: urgent messages a second beside it")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="one JSON object")
-def bench(as_json: bool, waiting: bool, links: int, window: int, **wanted: Any) -> None:
+def bench(
+    as_json: bool, what: str | None, links: int, window: int, delay: float, **wanted: Any
+) -> None:
     """Measure the whole way: a node, its carrier, its databases, on this machine.
 
     Example: sms-adapter bench --door dbpoll --store postgresql --his postgresql --messages 50000
     """
     from adapter.bench.rig import Line
-    from adapter.bench.run import Wanted
-    from adapter.bench.run import bench as measure
-    from adapter.bench.waiting import measure_waiting
+    from adapter.commands.bench import measure
 
     try:
-        if waiting:
-            found = measure_waiting(wanted["store"], wanted["messages"], wanted["batch"])
-        else:
-            found = measure(Wanted(line=Line(links, window), **wanted))
+        found = measure(what or "way", Line(links, window, delay), **wanted)
     except RuntimeError as error:
         raise click.ClickException(str(error)) from error
     if as_json:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import select
 
 from adapter.bench.sightings import Sightings
+from adapter.domain.states import Lane
 from adapter.store.engine import open_engine
 from adapter.store.schema import message, submission
 
@@ -31,27 +32,37 @@ def figures(log: Path, store: str, messages: int) -> Figures:
     sightings.look()
     seen, first = sightings.submits, sightings.first_ms
     accepted = _accepted(store)
-    waits = sorted(first[number] - at for number, at in accepted.items() if number in first)
     moments = accepted.values()
     return Figures(
         lost=messages - len(seen),
         duplicates=seen.total() - len(seen),
-        latency_ms={
-            "p50": _share(waits, 0.5),
-            "p99": _share(waits, 0.99),
-            "max": _share(waits, 1.0),
-        },
+        latency_ms=shares(_waits(first, accepted)),
         accept_seconds=(max(moments) - min(moments)) / 1000 if accepted else 0.0,
     )
 
 
-def _accepted(store: str) -> dict[str, int]:
+def waits(sightings: Sightings, store: str, lane: Lane) -> list[float]:
+    """Milliseconds from acceptance to the wire of a lane's messages, the shortest first."""
+    return _waits(sightings.first_ms, _accepted(store, lane))
+
+
+def shares(waits: Sequence[float]) -> dict[str, float]:
+    """What half of them, 99 of a hundred, and all of them came to."""
+    return {"p50": _share(waits, 0.5), "p99": _share(waits, 0.99), "max": _share(waits, 1.0)}
+
+
+def _waits(first: Mapping[str, float], accepted: Mapping[str, int]) -> list[float]:
+    return sorted(first[number] - at for number, at in accepted.items() if number in first)
+
+
+def _accepted(store: str, *lanes: Lane) -> dict[str, int]:
+    """When each number's message was accepted, of all lanes where none is named."""
     engine = open_engine(store)
     with engine.connect() as connection:
         rows = connection.execute(
-            select(message.c.mobile, submission.c.accepted_at).join(
-                submission, submission.c.id == message.c.submission_id
-            )
+            select(message.c.mobile, submission.c.accepted_at)
+            .join(submission, submission.c.id == message.c.submission_id)
+            .where(submission.c.lane.in_(lanes or tuple(Lane)))
         )
         found = dict(rows.tuples().all())
     engine.dispose()

@@ -51,10 +51,12 @@ _SOURCE = '<sources><source name="his" client="his" url={url}/></sources>'
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The carrier line of a benchmark: what the contract would allow."""
+    """The carrier line of a benchmark: what the contract would allow. The carrier waits
+    `delay_ms` before each answer."""
 
     links: int = 4
     window: int = 64
+    delay_ms: float = 0.0
 
 
 @dataclass(slots=True)
@@ -106,16 +108,22 @@ def start(
     `moods` are further options of the simulator, `policies` the configuration's element.
     Raises RuntimeError when the node does not come up.
     """
-    carrier = free_port()
-    log = folder / "carrier.jsonl"
-    children.start(
-        "carrier", "simulate", "--protocol", "cmpp", "--port", str(carrier),
-        "--account", "900001", "--password", "bench", "--log", str(log),
-        "--window", str(line.window), *moods,
-    )  # fmt: skip
+    carrier = carrier_of(folder, children, line, moods)
     rig = start_node(folder, children, store, his, line, carrier, policies)
     wait_until(rig, "/readyz")
     return rig
+
+
+def carrier_of(folder: Path, children: Children, line: Line, moods: Sequence[str]) -> int:
+    """Start a carrier that notes what it sees in `carrier.jsonl`; its port."""
+    port = free_port()
+    delay = ("--delay", f"{line.delay_ms:g}/0") if line.delay_ms else ()
+    children.start(
+        "carrier", "simulate", "--protocol", "cmpp", "--port", str(port),
+        "--account", "900001", "--password", "bench", "--log", str(folder / "carrier.jsonl"),
+        "--window", str(line.window), *delay, *moods,
+    )  # fmt: skip
+    return port
 
 
 def start_node(
@@ -128,6 +136,15 @@ def start_node(
     policies: str = "",
 ) -> Rig:
     """Start the node alone, for a carrier that may or may not listen at port `carrier`."""
+    web, config = configure(folder, store, his, line, carrier, policies)
+    node = children.start("node", "run", str(config))
+    return Rig(web, config, node, folder / "carrier.jsonl")
+
+
+def configure(
+    folder: Path, store: str, his: str | None, line: Line, carrier: int, policies: str = ""
+) -> tuple[int, Path]:
+    """Write a node's configuration; its web port, and the file."""
     web = free_port()
     config = folder / "adapter.xml"
     config.write_text(
@@ -143,15 +160,14 @@ def start_node(
         ),
         encoding="utf-8",
     )
-    node = children.start("node", "run", str(config))
-    return Rig(web, config, node, folder / "carrier.jsonl")
+    return web, config
 
 
 def wait_until(rig: Rig, page: str) -> None:
     """Until `/healthz` (serves) or `/readyz` (can send) is good. Raises RuntimeError with the
     node's last words when that does not come."""
     deadline = time.monotonic() + READY_WAIT_S
-    while not _good(rig.web, page):
+    while not serves(rig.web, page):
         if rig.node.process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"the node did not get ready:\n{rig.node.last_words()}")
         time.sleep(0.05)
@@ -165,7 +181,8 @@ def free_port() -> int:
         return port
 
 
-def _good(port: int, page: str) -> bool:
+def serves(port: int, page: str) -> bool:
+    """Whether the node at this web port has a good word for `/healthz` or `/readyz`."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", page)

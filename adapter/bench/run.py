@@ -82,6 +82,7 @@ def bench(wanted: Wanted) -> dict[str, Any]:
             "duplicates": found.duplicates,
             "peak_rss_mb": round(rig.peak_rss / 1e6, 1),
             "cpu_seconds": round(cpu_seconds, 2),
+            "cpu_share": round(cpu_seconds / seconds, 2),
         }
 
 

@@ -1,0 +1,27 @@
+"""`sms-adapter bench`: which measurement an invocation asks for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adapter.bench.rig import Line
+
+
+def measure(what: str, line: Line, urgent: float, **wanted: Any) -> dict[str, Any]:
+    """Run it; the figures. `what` is `way`, `waiting`, `upload` or `stored`.
+
+    Raises RuntimeError when the node fails.
+    """
+    match what:
+        case "waiting":
+            from adapter.bench.waiting import measure_waiting
+
+            return measure_waiting(wanted["store"], wanted["messages"], wanted["batch"])
+        case "upload":
+            from adapter.bench.upload import measure_upload
+
+            return measure_upload(wanted["store"], wanted["messages"], urgent, line)
+        case _:
+            from adapter.bench.run import Wanted, bench
+
+            return bench(Wanted(line=line, **wanted))
