@@ -231,7 +231,7 @@ class SendRequest(Model):
         *_TEMPLATE,
         (
             "encryptedContent",
-            _text("The text, encrypted with the client's key. Needs a key agreed upon before."),
+            _text("The text, encrypted under a key agreed upon: v1:KEY-ID:BASE64."),
         ),
         (
             "recipients",

@@ -6,6 +6,7 @@ duration. What is left out keeps the default of its dataclass.
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +21,7 @@ from adapter.config import model
 from adapter.config.document import NAMESPACE
 from adapter.config.provider import ProviderReader
 from adapter.config.scalars import collapsed, flag, octets, seconds
-from adapter.domain.client import Client, WayIn
+from adapter.domain.client import Client, ContentCipher, ContentKey, WayIn
 from adapter.domain.hours import Span
 from adapter.domain.proofs import ProofKind
 from adapter.domain.states import Door, DoubtRule, Lane
@@ -174,6 +175,9 @@ def _client(element: etree._Element) -> Client:
         hmac_keys=MappingProxyType(
             {_said(e, "id"): e.get("secret", "").encode() for e in _children(element, "hmac-key")}
         ),
+        content_keys=MappingProxyType(
+            {_said(e, "id"): _content_key(e) for e in _children(element, "content-key")}
+        ),
         entries=tuple(_read(e, WayIn) for e in _children(element, "entry")),
         doubt=MappingProxyType(
             {
@@ -181,6 +185,12 @@ def _client(element: etree._Element) -> Client:
                 for e in _children(element, "doubt")
             }
         ),
+    )
+
+
+def _content_key(element: etree._Element) -> ContentKey:
+    return ContentKey(
+        ContentCipher(_said(element, "cipher")), base64.b64decode(_said(element, "key"))
     )
 
 

@@ -25,7 +25,7 @@ _INSTANCE = "{http://www.w3.org/2001/XMLSchema-instance}"
 _Told = tuple[etree._Element, str, str]
 """Where, at which attribute (or ""), and what."""
 
-_NEVER_SHOWN = frozenset({"password", "secret", "hash", "url", "cmpp-secret"})
+_NEVER_SHOWN = frozenset({"password", "secret", "key", "hash", "url", "cmpp-secret"})
 
 
 @cache

@@ -6,6 +6,7 @@ attribute that is missing or was found bad already is passed over here.
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import re
 import ssl
@@ -24,7 +25,9 @@ from adapter.config.provider_rules import examine_provider
 from adapter.config.references import Hidden
 from adapter.config.scalars import collapsed, seconds
 from adapter.config.source_rules import examine_source
+from adapter.domain.client import ContentCipher
 from adapter.domain.states import Carrier, Door, Lane
+from adapter.security.contents import KEY_OCTETS
 from adapter.security.passwords import is_hash
 from adapter.security.secrets import is_exposed
 from connectors.codings import COMPLETE, NUMBERS, WORDS, words_of
@@ -435,6 +438,7 @@ def _clients(tree: _Tree) -> None:
         _uses(tree, client)
         _hashes(tree, client)
         _proofs(tree, client)
+        _content_keys(tree, client)
         _cmpp_account(tree, client)
     for client, extension in _repeated(tree, clients, "extension"):
         message = f"extension {extension} is another client's too: replies cannot be told apart"
@@ -533,6 +537,23 @@ def _proofs(tree: _Tree, client: etree._Element) -> None:
                     where = ", ".join(ENTRY_DOORS[kind])
                     message = f"needs: {kind} can be shown at {where}, not at {door}"
                     tree.fault(entry, "needs", message)
+
+
+def _content_keys(tree: _Tree, client: etree._Element) -> None:
+    keys = list(client.iterchildren(f"{{{NAMESPACE}}}content-key"))
+    for key, name in _repeated(tree, keys, "id"):
+        tree.fault(key, "id", f"there are two <content-key> with id {name!r}")
+    for key in keys:
+        cipher, written = tree.get(key, "cipher"), tree.get(key, "key")
+        if not written or cipher not in set(ContentCipher):
+            continue
+        octets = KEY_OCTETS[ContentCipher(cipher)]
+        try:
+            fits = len(base64.b64decode(written, validate=True)) == octets
+        except ValueError:
+            fits = False
+        if not fits:
+            tree.fault(key, "key", f"key: {cipher} needs {octets} octets, written in base64")
 
 
 def _sources(tree: _Tree) -> None:

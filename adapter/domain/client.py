@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from types import MappingProxyType
 
 from adapter.domain.hours import Span
@@ -19,6 +20,21 @@ class WayIn:
     doors: Sequence[Door] = ()
 
 
+class ContentCipher(StrEnum):
+    """How a client may encrypt contents."""
+
+    AES_256_GCM = "aes-256-gcm"
+    SM4_GCM = "sm4-gcm"
+
+
+@dataclass(frozen=True, slots=True)
+class ContentKey:
+    """A key that a client encrypts contents with."""
+
+    cipher: ContentCipher
+    octets: bytes = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Client:
     """A client as configured. `password_hashes` holds one or, during rotation, two argon2 hashes.
@@ -26,10 +42,10 @@ class Client:
     `extension` is appended to the access number; `signature` is the text between the
     brackets, put in front where the content does not begin with it. Empty `doors`,
     `networks`, `lanes`, `businesses` and `hours` mean all. Through a door that some
-    of `entries` name, one of those is the way in; through others any one proof is. `hmac_keys` are
-    by their ids. `doubt` overrides the lane's rule for messages whose submit was never answered.
-    `cmpp_secret` is the shared secret of the CMPP door, which the protocol needs as it is; empty
-    where the client may not use that door.
+    of `entries` name, one of those is the way in; through others any one proof is. `hmac_keys` and
+    `content_keys` are by their ids. `doubt` overrides the lane's rule for messages whose
+    submit was never answered. `cmpp_secret` is the shared secret of the CMPP door, which the
+    protocol needs as it is; empty where the client may not use that door.
     """
 
     account: str
@@ -51,6 +67,7 @@ class Client:
     digest_secrets: Sequence[str] = field(default=(), repr=False)
     hmac_keys: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     entries: Sequence[WayIn] = ()
+    content_keys: Mapping[str, ContentKey] = field(default_factory=lambda: MappingProxyType({}))
     max_segments: int = 10
     validity_s: int = 86_400
     cmpp_secret: str = field(default="", repr=False)

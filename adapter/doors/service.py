@@ -26,6 +26,7 @@ from adapter.domain.proofs import Proof
 from adapter.domain.states import Door, Lane
 from adapter.domain.values import Entry, InboundNotice, Notice, Reply, Request, Result
 from adapter.doors.cursor import Cursor
+from adapter.security.contents import Binding, ContentError, unseal
 
 _SEPARATORS = re.compile(r"[,;，；、\s]+")
 _SENDING = frozenset({"Send", "SendBatch", "SendText"})
@@ -133,19 +134,16 @@ class Exchange:
 
     def send(self, client: Client, door: Door, request: Any) -> Any:
         """`Send`."""
-        if request.encryptedContent is not None:
-            raise Refusal(
-                Code.DECRYPT_FAILED,
-                "encryptedContent: no key is agreed upon with this client; send content instead",
-                "encryptedContent",
-            )
-        if request.content is not None and request.template is not None:
-            raise Refusal(
-                Code.BAD_REQUEST, "template: stands beside content; give only one", "template"
-            )
+        _at_most_one(
+            content=request.content,
+            template=request.template,
+            encryptedContent=request.encryptedContent,
+        )
         entries = [
             Entry(recipient.mobile, ref=recipient.ref or "") for recipient in request.recipients
         ]
+        if request.encryptedContent is not None:
+            request.content = _opened(client, request, entries)
         return self._accept(client, door, request, entries)
 
     def send_batch(self, client: Client, door: Door, request: Any) -> Any:
@@ -450,6 +448,17 @@ def _result(result: Result) -> Any:
     )
 
 
+def _opened(client: Client, request: Any, entries: Sequence[Entry]) -> str:
+    """The text of `encryptedContent`. Raises Refusal(DECRYPT_FAILED)."""
+    mobiles = [entry.mobile for entry in entries]
+    binding = Binding(client.account, request.clientRef or "", mobiles)
+    try:
+        return unseal(client.content_keys, request.encryptedContent, binding)
+    except ContentError as error:
+        field = "encryptedContent"
+        raise Refusal(Code.DECRYPT_FAILED, f"{field}: {error}", field) from None
+
+
 def _values(given: list[Any] | None) -> dict[str, str] | None:
     return None if given is None else {value.name: value.value or "" for value in given}
 
@@ -470,6 +479,17 @@ def _read_id(text: str | None, field: str) -> int | None:
 def _read_ids(texts: list[str] | None, field: str) -> list[int]:
     read = (_read_id(text, f"{field}[{at}]") for at, text in enumerate(texts or (), 1))
     return [made for made in read if made is not None]
+
+
+def _at_most_one(**given: Any) -> None:
+    """More than one of these cannot be meant."""
+    names = [name for name, value in given.items() if value is not None]
+    if len(names) > 1:
+        raise Refusal(
+            Code.BAD_REQUEST,
+            f"{names[1]}: stands beside {names[0]}; give only one",
+            names[1],
+        )
 
 
 def _one_of(**given: Any) -> None:

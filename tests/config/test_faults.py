@@ -84,6 +84,28 @@ CASES = [
     ),
     ('<logging format="xml"/>', '2: format="xml": must be one of json, text'),
     (
+        '<clients><client account="a"><entry needs="hmac"/></client></clients>',
+        "2: needs: the client has no <hmac-key>",
+    ),
+    (
+        '<clients><client account="a">'
+        '<digest-secret secret="s"/><entry needs="digest" doors="http"/></client></clients>',
+        "2: needs: digest can be shown at soap, not at http",
+    ),
+    (
+        '<clients><client account="a"><hmac-key id="k" secret="too short"/></client></clients>',
+        "2: secret: must be a secret of 16 to 1024 characters",
+    ),
+    (
+        '<clients><client account="a"><content-key id="k" cipher="sm4-gcm" key="QUJD"/></client>'
+        "</clients>",
+        "2: key: sm4-gcm needs 16 octets, written in base64",
+    ),
+    (
+        '<clients><client account="a" hours="8-9"/></clients>',
+        '2: hours="8-9": must be parts of the day separated by spaces*',
+    ),
+    (
         '<clients><client account="a" doors="soap fax"/></clients>',
         '2: doors="soap fax": must be some of soap, dbpoll, separated by spaces',
     ),

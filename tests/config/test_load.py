@@ -10,7 +10,7 @@ import pytest
 
 from adapter.config import model
 from adapter.config.load import load
-from adapter.domain.client import Client, WayIn
+from adapter.domain.client import Client, ContentCipher, ContentKey, WayIn
 from adapter.domain.hours import Span
 from adapter.domain.proofs import ProofKind
 from adapter.domain.states import Carrier, Door, DoubtRule, Lane
@@ -62,6 +62,7 @@ EVERYTHING = f"""
     <password hash="{HASH}"/>
     <digest-secret secret="clear"/>
     <hmac-key id="k1" secret="sixteen letters  "/>
+    <content-key id="c1" cipher="sm4-gcm" key="MDEyMzQ1Njc4OWFiY2RlZg=="/>
     <entry needs="password hmac" doors="http"/>
     <doubt lane="bulk" rule="resend"/>
   </client>
@@ -199,6 +200,7 @@ def test_everything_written_arrives(write: Write, tmp_path: Path) -> None:
                 validity_s=90,
                 digest_secrets=("clear",),
                 hmac_keys={"k1": b"sixteen letters  "},
+                content_keys={"c1": ContentKey(ContentCipher.SM4_GCM, b"0123456789abcdef")},
                 entries=(WayIn((ProofKind.PASSWORD, ProofKind.HMAC), (Door.HTTP,)),),
                 doubt={Lane.BULK: DoubtRule.RESEND},
                 enabled=False,

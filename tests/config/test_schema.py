@@ -76,7 +76,7 @@ PAIRS: list[tuple[tuple[str, ...], type[Any], set[str], set[str]]] = [
         ("Client",),
         Client,
         set(),
-        {"password_hashes", "digest_secrets", "hmac_keys", "entries", "doubt"},
+        {"password_hashes", "digest_secrets", "hmac_keys", "content_keys", "entries", "doubt"},
     ),
     (("Entry",), WayIn, set(), set()),
     (

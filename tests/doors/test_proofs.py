@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from adapter.contract import NS
-from adapter.domain.client import Client, WayIn
+from adapter.domain.client import Client, ContentCipher, ContentKey, WayIn
 from adapter.domain.proofs import ProofKind
 from adapter.domain.states import Door
+from adapter.security.contents import Binding, seal
 from adapter.security.macs import SignedRequest, mac
 from tests.doors.conftest import CREDENTIALS, TOKEN, WSSE, Answer, Node, envelope, open_node, send
 
@@ -217,3 +218,24 @@ def test_a_wrong_proof_beside_a_right_one_is_refused(shown: Node) -> None:
     assert shown.post(body, headers=wrong).text("code") == "SIGNATURE_INVALID"
     body = envelope(send(), CREDENTIALS.replace("S3cret", "wrong")).encode()
     assert shown.post(body, headers=signature(body, "/soap")).text("code") == "SIGNATURE_INVALID"
+
+
+def test_an_encrypted_content_is_opened_and_sent(tmp_path: Path, client: Client) -> None:
+    key = ContentKey(ContentCipher.SM4_GCM, bytes(16))
+    with open_node(tmp_path, replace(client, content_keys={"k": key})) as node:
+        sealed = seal("k", key, "您的验证码为4711", Binding("his", "OP-1", ("13800138000",)))
+
+        def send_it(ref: str, mobile: str, **more: str) -> Answer:
+            asked = {"clientRef": ref, "recipients": [{"mobile": mobile}]}
+            body = json.dumps(asked | {"encryptedContent": sealed} | more).encode()
+            basic = base64.b64encode(b"his:S3cret-of-the-HIS").decode()
+            return post(node, {"Authorization": f"Basic {basic}"}, body)
+
+        pasted = (send_it("OP-2", "13800138000"), send_it("OP-1", "13900139000"))
+        assert [(each.status, code(each)) for each in pasted] == [(400, "DECRYPT_FAILED")] * 2
+        assert code(send_it("OP-1", "13800138000", content="plain")) == "BAD_REQUEST"
+        assert not node.arrived
+        assert code(send_it("OP-1", "13800138000")) == "OK"
+        assert [each.submission.content for each in node.arrived] == [
+            "【市一医院】您的验证码为4711"
+        ]
