@@ -144,12 +144,14 @@ class Settler:
         before = self._capacity.waiting
         self._capacity.add(count_waiting(self._engine) - before)
 
-    def _rule(self, client: str, lane: Lane) -> DoubtRule:
+    def _rule(self, client: str, lane: Lane, sent: int) -> DoubtRule:
+        policy = self._policies.lanes[lane]
+        if sent >= policy.tries:
+            return DoubtRule.WAIT
         its = self._clients.get(client)
-        default = self._policies.lanes[lane].doubt
-        return its.doubt.get(lane, default) if its else default
+        return its.doubt.get(lane, policy.doubt) if its else policy.doubt
 
-    def _wait_ms(self, _client: str, lane: Lane) -> int:
+    def _wait_ms(self, lane: Lane) -> int:
         return int(self._policies.lanes[lane].doubt_wait_s * 1000)
 
     # Run on the committer's thread.

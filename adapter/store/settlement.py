@@ -33,8 +33,8 @@ EXPIRED_WAITING = "EXPIRED"
 ASSUMED = "ACCEPTD"
 """The code of a segment that counts as delivered because nothing else was reported."""
 
-Rule = Callable[[str, Lane], DoubtRule]
-"""The rule for (client, lane)."""
+Rule = Callable[[str, Lane, int], DoubtRule]
+"""The rule for a message of (client, lane) that has gone to the wire so many times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,28 +50,24 @@ class Settled:
 def doubt_abandoned(
     connection: Connection,
     now: int,
-    wait: Callable[[str, Lane], int],
+    wait: Callable[[Lane], int],
     is_alive: Callable[[int], bool] = lambda _message: False,
 ) -> int:
     """Put in doubt the attempts of which nobody will tell the end; how many there were.
 
     That is every open one when the node starts, and later those that are not alive: their
     begin or their end was committed, or not, while the line to the store broke. `wait` gives
-    the milliseconds that a receipt has to settle a message of (client, lane).
+    the milliseconds that a receipt has to settle a message of a lane.
     """
     rows = connection.execute(
-        select(attempt.c.message_id, submission.c.client, submission.c.lane)
+        select(attempt.c.message_id, submission.c.lane)
         .join(message, message.c.id == attempt.c.message_id)
         .join(submission, submission.c.id == message.c.submission_id)
         .where(attempt.c.doubt_at.is_(None))
     ).all()
     # Asked after the rows were read: an attempt that ends meanwhile is alive until its end
     # is recorded, which happens on this very committer.
-    abandoned = [
-        (made, now, now + wait(client, Lane(lane)))
-        for made, client, lane in rows
-        if not is_alive(made)
-    ]
+    abandoned = [(made, now, now + wait(Lane(lane))) for made, lane in rows if not is_alive(made)]
     bulk.update(connection, attempt, ("message_id",), ("doubt_at", "settle_at"), abandoned)
     return len(abandoned)
 
@@ -107,7 +103,8 @@ def settle_doubts(
     for row in rows:
         known = Known(*row[:width])
         lane, expire_at, number, parts, unsent, channel, started_at = row[width:]
-        if rule(known.client, Lane(lane)) is DoubtRule.RESEND and expire_at > now:
+        decided = rule(known.client, Lane(lane), number - unsent)
+        if decided is DoubtRule.RESEND and expire_at > now:
             again.append(
                 (known.message_id, known.carrier, lane, known.client, now, expire_at, number, True,
                  parts, unsent, None)

@@ -98,7 +98,9 @@ def test_the_rule_of_the_lane_decides_and_a_second_sending_is_marked(
     with writing(engine) as connection:
         far = connection.execute(select(attempt.c.settle_at)).scalars()
         last = max(settle_at for settle_at in far if settle_at is not None)
-        settled = settle_doubts(connection, IdMaker(), last, lambda _client, lane: rules[lane])
+        settled = settle_doubts(
+            connection, IdMaker(), last, lambda _client, lane, _sent: rules[lane]
+        )
     # Their time to live is an hour, and the bulk lane's doubt lasts three days: by then all
     # have expired, and none may be sent.
     assert settled.unknown == 3
@@ -106,7 +108,9 @@ def test_the_rule_of_the_lane_decides_and_a_second_sending_is_marked(
     engine, _ = restored(configure, new_store(kind), path)
     with writing(engine) as connection:
         soon = now_ms() + 301_000
-        settled = settle_doubts(connection, IdMaker(), soon, lambda _client, lane: rules[lane])
+        settled = settle_doubts(
+            connection, IdMaker(), soon, lambda _client, lane, _sent: rules[lane]
+        )
     assert len(settled.resent) == 2
     with engine.connect() as connection:
         rows = connection.execute(select(spool).where(spool.c.in_doubt)).all()

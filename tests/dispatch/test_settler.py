@@ -8,18 +8,19 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, select
 
-from adapter.config.model import Policies
+from adapter.config.model import LanePolicy, Policies
 from adapter.dispatch.settler import Settler
 from adapter.domain.errors import StoreUnavailable
-from adapter.domain.outcomes import Begin
-from adapter.domain.states import State
+from adapter.domain.outcomes import Begin, QueueKey, Verdict
+from adapter.domain.states import DoubtRule, Lane, State
 from adapter.domain.values import Notice, Waiting
 from adapter.store import recording
 from adapter.store.clock import now_ms
+from adapter.store.endings import NO_ANSWER
 from adapter.store.engine import open_engine
 from adapter.store.migrate import upgrade
 from adapter.store.schema import attempt
-from adapter.store.spooling import begin
+from adapter.store.spooling import begin, read_due
 from tests.store.making import IDS, Intake, lose_next_answer, outcome, pair, writing
 
 
@@ -78,6 +79,32 @@ def test_a_forgotten_attempt_is_rescued_and_a_living_one_left_alone(intake: Inta
     assert in_doubt(intake.engine) == {forgotten.message.id}
     assert its.recover() == 1
     assert in_doubt(intake.engine) == {forgotten.message.id, living.message.id}
+
+
+def test_who_gets_no_answer_is_sent_as_often_as_the_lane_says(intake: Intake) -> None:
+    lanes = {lane: LanePolicy(lane, DoubtRule.RESEND, 10.0, tries=3) for lane in Lane}
+    told: list[Notice] = []
+    its = settler(intake, told, set(), Policies(lanes))
+    (going,) = sending(intake)
+    key = QueueKey("mobile", going.submission.lane, "his")
+    for sent in (1, 2, 3):
+        with writing(intake.engine) as connection:
+            recording.finish(connection, IDS, [outcome(going, Verdict.DOUBT)])
+        assert not told
+        assert its.settle_doubts() == 1
+        found, _ = read_due(intake.engine, key, 10, now_ms(), ())
+        assert len(found) == (sent < 3)
+        for going in found:
+            # What never reached the wire uses up none of them.
+            for _ in range(3):
+                with writing(intake.engine) as connection:
+                    begin(connection, [Begin(going, "main", now_ms())])
+                    unsent = outcome(going, Verdict.RETRY, due_at=0)._replace(sent=False)
+                    recording.finish(connection, IDS, [unsent])
+                ((going,), _) = read_due(intake.engine, key, 10, now_ms(), ())
+            with writing(intake.engine) as connection:
+                begin(connection, [Begin(going, "main", now_ms())])
+    assert [(each.state, each.code) for each in told] == [(State.UNKNOWN, NO_ANSWER)]
 
 
 def test_silence_is_searched_to_the_end_and_again_from_the_first_open(intake: Intake) -> None:

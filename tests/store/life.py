@@ -124,7 +124,7 @@ class Life:
     def settle(self) -> None:
         """Look for receipts that fit what is in doubt."""
         with self._writing() as connection, connection.begin():
-            settle_doubts(connection, self.ids, self.ms, lambda _client, _lane: DoubtRule.WAIT)
+            settle_doubts(connection, self.ids, self.ms, lambda *_of: DoubtRule.WAIT)
 
     def cancel(self, waiting: Sequence[Waiting], state: State = State.CANCELLED) -> None:
         with self._writing() as connection, connection.begin():

@@ -65,7 +65,7 @@ def test_no_statement_reads_a_whole_table(plans: tuple[Engine, list[str]], analy
             phone = Received("main", going[0].message.mobile, "yes", "1", "", 9_000)
             inbound.take(connection, IDS, [phone], {}, {})
             withdraw_by_key(connection, IDS, "his", str(start + 30))
-            settlement.settle_doubts(connection, IDS, 5_000, lambda _c, _l: DoubtRule.WAIT)
+            settlement.settle_doubts(connection, IDS, 5_000, lambda *_of: DoubtRule.WAIT)
             settlement.expire_waiting(connection, IDS, 5_000, 0)
             notices.forget_of(connection, "source:a", [each.message.id for each in going])
         intake.accept(pair(ref=str(start), business_key="new"), replace=True)

@@ -68,7 +68,7 @@ class Scene:
     def settle(self, minute: int, rule: DoubtRule = DoubtRule.WAIT, most: int = 500) -> Settled:
         with writing(self.engine) as connection:
             return settlement.settle_doubts(
-                connection, IDS, START_MS + minute * MINUTE, lambda _client, _lane: rule, most
+                connection, IDS, START_MS + minute * MINUTE, lambda *_of: rule, most
             )
 
     def state(self, made: Waiting) -> str:
@@ -235,8 +235,7 @@ def test_attempts_that_nobody_remembers_come_in_doubt(scene: Scene) -> None:
     scene.lose(lost)
     now = START_MS + 5 * MINUTE
 
-    def wait(client: str, lane: Lane) -> int:
-        assert client == "his"
+    def wait(lane: Lane) -> int:
         return MINUTE if lane is Lane.BULK else 2 * MINUTE
 
     with writing(scene.engine) as connection:
@@ -251,7 +250,7 @@ def test_attempts_that_nobody_remembers_come_in_doubt(scene: Scene) -> None:
 def test_a_forgotten_attempt_that_is_answered_after_all(scene: Scene) -> None:
     made = scene.sending()
     with writing(scene.engine) as connection:
-        settlement.doubt_abandoned(connection, START_MS, lambda _c, _l: MINUTE)
+        settlement.doubt_abandoned(connection, START_MS, lambda _lane: MINUTE)
     scene.finish(outcome(made))
     assert scene.settle(10).unknown == 0
     assert ended(scene.receive(reported(made))) == [(made.message.id, State.DELIVERED)]

@@ -100,7 +100,7 @@ class World:
         self._write(
             lambda connection: (
                 settlement.settle_doubts(
-                    connection, IDS, self.now + self.chance.choice([-1, 1]), lambda _c, _l: rule
+                    connection, IDS, self.now + self.chance.choice([-1, 1]), lambda *_of: rule
                 ).notices
             )
         )
@@ -132,7 +132,7 @@ class World:
         self._write(
             lambda connection: (
                 settlement.settle_doubts(
-                    connection, IDS, self.now + 10**6, lambda _c, _l: rule, 100_000
+                    connection, IDS, self.now + 10**6, lambda *_of: rule, 100_000
                 ).notices
             )
         )
