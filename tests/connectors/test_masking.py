@@ -179,6 +179,17 @@ def test_a_text_that_calls_itself_a_report_shows_nothing() -> None:
     assert_hidden(text, b"qjxz^~|")
 
 
+def test_a_number_where_none_belongs_is_masked_too() -> None:
+    codec = next(
+        codec for codec in VIEWS["smpp"]["3.4"].codecs.by_command.values()
+        if codec.pdu.title == "bind_transceiver"
+    )  # fmt: skip
+    frame = codec.encode(codec.pdu(system_id=b"8613800138000", password=b"qjxz^~"))
+    text = told("smpp", "3.4", frame)
+    assert '"system_id": "86138****8000"' in text
+    assert '"password": "****"' in text
+
+
 def test_the_ring_is_bounded() -> None:
     trace = Trace(3)
     tap = trace.tap("x")
