@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -32,6 +32,12 @@ from dbpoll.values import Status
 
 AT_ONCE = 500
 """Keys in one IN: Oracle takes 1,000, SQL Server 2,100 parameters."""
+
+
+def chunks(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """No more than AT_ONCE each."""
+    for start in range(0, len(values), AT_ONCE):
+        yield values[start : start + AT_ONCE]
 
 
 def _as_it_is(value: Any) -> Any:
@@ -86,8 +92,8 @@ class Update:
         """Rows that someone else holds, and the others, which are locked for us now."""
         theirs: set[str] = set()
         free: set[str] = set()
-        for start in range(0, len(rows), AT_ONCE):
-            keys = {"keys": [row[0] for row in rows[start : start + AT_ONCE]]}
+        for some in chunks(rows):
+            keys = {"keys": [row[0] for row in some]}
             theirs.update(map(key_text, connection.execute(self._there, keys).scalars()))
             free.update(map(key_text, connection.execute(self._free, keys).scalars()))
         held = theirs - free
@@ -164,8 +170,8 @@ class Removal:
         return [row for row in made if row[0] is not None]
 
     def execute(self, connection: Connection, rows: Sequence[Values]) -> None:
-        for start in range(0, len(rows), AT_ONCE):
-            keys = {"keys": [row[0] for row in rows[start : start + AT_ONCE]]}
+        for some in chunks(rows):
+            keys = {"keys": [row[0] for row in some]}
             copied = None
             if self._copy is not None:
                 copied = connection.execute(

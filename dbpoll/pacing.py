@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 
 SHARE = 10
-"""A look that takes long is followed by a pause of so many times its duration."""
+REST_S = 60.0
+"""A look that found nothing is followed by a pause of so many times its duration, at most this."""
 SLOW_S = 0.5
 FEWEST = 20
 TRIPS = 6
@@ -35,22 +36,23 @@ class Pace:
 
 
 class Looks:
-    """The pauses between looks: the least for `warm_s` after a row came, so that light traffic
+    """The pauses between looks: the least for `warm_s` after the start or a row, so that light traffic
     waits for nobody; then growing to the most. A slow database is asked less often."""
 
     def __init__(self, least: float, most: float, warm_s: float) -> None:
         self._idle = Pace(least, most)
         self._least = least
         self._warm_s = warm_s
-        self._came = float("-inf")
+        self._came: float | None = None
 
     def pause(self, now: float, rows: int, took_s: float) -> float:
         """How long to wait after a look that found so many rows. `now`: monotonic seconds."""
-        if rows:
+        if rows or self._came is None:
             self._came = now
             self._idle.reset()
+            return self._least
         warm = now - self._came < self._warm_s
-        return max(self._least if warm else self._idle.next(), min(SHARE * took_s, 60.0))
+        return max(self._least if warm else self._idle.next(), min(SHARE * took_s, REST_S))
 
 
 class BatchSize:

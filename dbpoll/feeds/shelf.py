@@ -7,7 +7,7 @@ order of READ, then template values, then TAKEN_AT where a row may be sent again
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 
 from dbpoll.binding import Binder, key_text
+from dbpoll.bulk import chunks
 from dbpoll.dialects.base import Tongue
 from dbpoll.reading import READ, TAKEN_AT, TEXTS, Reader
 from dbpoll.settings import Settings
@@ -31,9 +32,6 @@ from dbpoll.tables import Found
 from dbpoll.values import Row, TableFault
 
 Record = Sequence[Any]
-
-AT_ONCE = 500
-"""Keys in one IN: Oracle takes 1,000, SQL Server 2,100 parameters."""
 
 
 class Shelf(Protocol):
@@ -202,9 +200,3 @@ def used(statement: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def keys_of(records: Sequence[Record]) -> list[str]:
     return [key_text(record[0]) for record in records]
-
-
-def chunks(keys: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """No more than AT_ONCE each."""
-    for start in range(0, len(keys), AT_ONCE):
-        yield keys[start : start + AT_ONCE]

@@ -31,9 +31,10 @@ from sqlalchemy import (
     update,
 )
 
+from dbpoll.bulk import chunks
 from dbpoll.feeds.base import Batch
 from dbpoll.feeds.recovery import Recovery
-from dbpoll.feeds.shelf import Record, TableShelf, chunks, lag_s
+from dbpoll.feeds.shelf import Record, TableShelf, lag_s
 from dbpoll.settings import Claim, Settings
 from dbpoll.values import Row, Status
 
