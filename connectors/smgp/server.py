@@ -7,8 +7,10 @@ allow one version alone, which then holds for whatever byte the client sends.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from types import MappingProxyType
 
+from connectors.clock import BEIJING
 from connectors.dialect import Leaving, Left, TestAnswered, TestAsked, Unknown
 from connectors.server_dialect import (
     Acknowledged,
@@ -157,8 +159,9 @@ class SmgpServer:
             coding=pdu.msg_format,
             udh=flagged,
             reference=udh.reference if udh else 0,
-            total=uint_of(tlvs, Tag.PK_TOTAL, udh.total if udh else 1),
-            number=uint_of(tlvs, Tag.PK_NUMBER, udh.number if udh else 1),
+            # Some clients write 0 of 0 for a text in one piece.
+            total=uint_of(tlvs, Tag.PK_TOTAL) or (udh.total if udh else 1),
+            number=uint_of(tlvs, Tag.PK_NUMBER) or (udh.number if udh else 1),
             report=pdu.need_report == 1,
             pdu=pdu,
         )
@@ -207,6 +210,7 @@ def _report(item: Receipt) -> Deliver:
 def _inbound(item: Text) -> Deliver:
     return Deliver(
         msg_format=item.coding,
+        recv_time=datetime.now(BEIJING).strftime("%Y%m%d%H%M%S").encode(_ASCII),
         src_term_id=item.source.encode(_ASCII, "replace"),
         dest_term_id=item.destination.encode(_ASCII, "replace"),
         msg_content=item.payload,

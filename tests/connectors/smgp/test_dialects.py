@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from hashlib import md5
 from typing import Any
 
@@ -10,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors import dialect as events
+from connectors.clock import BEIJING
 from connectors.dialect import Delivered, LoggedIn, LoginRefused, Unknown
 from connectors.errors import DecodeError, EncodeError
-from connectors.server_dialect import Entry, Login
+from connectors.server_dialect import Entry, Login, Text
 from connectors.settings import LinkSettings, ServerSettings
 from connectors.smgp.auth import client_digest
 from connectors.smgp.client import SmgpClient
-from connectors.smgp.pdus import CODECS, LoginResp, Submit
+from connectors.smgp.pdus import CODECS, LoginResp, Submit, Tag, number
 from connectors.smgp.pdus import Login as LoginPDU
 from connectors.smgp.server import SmgpServer
 from connectors.smgp.settings import SmgpSettings
@@ -178,6 +180,21 @@ def test_logins_at_the_server(
     assert server.check(login, secret) is entry
     answer = CODECS["3.0"].decode(server.admit(login, entry, secret or b""))
     assert answer.status == server.status(entry) == status
+
+
+def test_a_text_tells_when_the_gateway_took_it_in_beijings_time() -> None:
+    before = datetime.now(BEIJING).replace(microsecond=0)
+    text = Text("18912345678", "10659", b"x", Coding.ASCII, udh=False)
+    deliver = CODECS["3.0"].decode(SmgpServer(ServerSettings("smgp")).deliver(1, "", text))
+    told = datetime.strptime(deliver.recv_time.decode() + "+0800", "%Y%m%d%H%M%S%z")
+    assert before <= told <= datetime.now(BEIJING)
+
+
+def test_zero_parts_of_zero_are_one_of_one() -> None:
+    tlvs = (number(Tag.PK_TOTAL, 0), number(Tag.PK_NUMBER, 0))
+    frame = CODECS["3.0"].encode(Submit(1, msg_content=b"x", tlvs=tlvs))
+    submit = read(SmgpServer(ServerSettings("smgp")), frame)
+    assert (submit.total, submit.number) == (1, 1)
 
 
 def test_the_accounts_version_decides_the_layout_not_the_clients_byte() -> None:
