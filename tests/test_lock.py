@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from functools import cache
 from pathlib import Path
@@ -71,3 +72,11 @@ def test_what_setup_asks_for_is_locked(variable: str, name: str) -> None:
 
 def test_the_tests_run_on_the_versions_that_are_installed_in_production() -> None:
     assert locked("lock.txt").items() <= locked("dev.txt").items()
+
+
+def test_npm_packages_have_a_hash_and_name_no_host() -> None:
+    text = (ROOT / "tests/connectors/smpp/node/package-lock.json").read_text(encoding="utf-8")
+    packages = {name: each for name, each in json.loads(text)["packages"].items() if name}
+    assert "node_modules/smpp" in packages
+    assert all(each["integrity"].startswith("sha512-") for each in packages.values())
+    assert "://" not in text
