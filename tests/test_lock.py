@@ -79,4 +79,4 @@ def test_npm_packages_have_a_hash_and_name_no_host() -> None:
     packages = {name: each for name, each in json.loads(text)["packages"].items() if name}
     assert "node_modules/smpp" in packages
     assert all(each["integrity"].startswith("sha512-") for each in packages.values())
-    assert "://" not in text
+    assert "resolved" not in text
