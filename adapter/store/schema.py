@@ -203,6 +203,21 @@ inbound_part = Table(
     Index("inbound_part_mobile", "mobile", "reference"),
 )
 
+# Parts of long texts from CMPP clients, answered and waiting for the rest.
+submit_part = Table(
+    "submit_part",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("client", String(64), nullable=False),
+    Column("part_key", String(64), nullable=False),
+    Column("number", SmallInteger, nullable=False),
+    Column("total", SmallInteger, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    # A part looks for its companions.
+    Index("submit_part_key", "part_key"),
+)
+
 # Texts and parts that came, by what a carrier repeats when our answer got lost.
 arrival = Table(
     "arrival",
