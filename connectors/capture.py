@@ -47,6 +47,10 @@ def pieces(text: str) -> Iterator[Piece]:
         yield from _plain(lines)
 
 
+_Read = tuple[bytes, Piece | None]
+"""A line of hex: its octets, or what is wrong with it."""
+
+
 @dataclass(slots=True)
 class _Dump:
     """A line of a dump."""
@@ -89,13 +93,13 @@ def _groups(text: str) -> bytes:
 def _blocks(dumps: Sequence[_Dump | None]) -> Iterator[bytes]:
     """Lines whose offsets follow each other are one packet, or one stream. Where the next
     offset is known, it says how many octets of a line are octets."""
-    block, first, before = b"", 0, None
+    block, first, before = bytearray(), 0, None
     for dump in (*dumps, None):
         if dump is not None and before is not None and dump.offset > before.offset:
-            block = block[: dump.offset - first]
+            del block[dump.offset - first :]
         elif before is not None:
-            yield block
-            block, before = b"", None
+            yield bytes(block)
+            block, before = bytearray(), None
         if dump is not None:
             if before is None:
                 first = dump.offset
@@ -146,37 +150,39 @@ def _joined(flow: _Flow, segment: Segment) -> Iterator[Piece]:
 def _plain(lines: Sequence[str]) -> Iterator[Piece]:
     """Hex alone. A frame may go on over several lines: lines are joined where that ends well,
     and stand for themselves where it does not."""
+    read = [octets_of(line) for line in lines]
     at = 0
-    while at < len(lines):
-        octets, fault = octets_of(lines[at])
+    while at < len(read):
+        octets, fault = read[at]
         if fault is not None:
             yield fault
             at += 1
             continue
-        joined, taken = _longer(octets, lines[at + 1 :])
+        joined, taken = _longer(octets, read, at + 1)
         segment = None if _plausible(joined) else payload(joined)
         yield from _cut(joined if segment is None else segment.octets)
         at += 1 + taken
 
 
-def _longer(octets: bytes, following: Sequence[str]) -> tuple[bytes, int]:
-    """With so many of the following lines as it takes to end where a frame ends."""
-    joined, end = octets, _whole(octets)
-    for taken, line in enumerate(following):
-        if end == len(joined) or (len(joined) - end >= _HEAD and not _plausible(joined[end:])):
-            return (joined, taken) if end == len(joined) else (octets, 0)
-        more, fault = octets_of(line)
+def _longer(octets: bytes, read: Sequence[_Read], following: int) -> tuple[bytes, int]:
+    """With so many of the lines from `following` on as it takes to end where a frame ends."""
+    joined, end = bytearray(octets), _whole(octets)
+    for at in range(following, len(read)):
+        if end == len(joined):
+            return bytes(joined), at - following
+        if len(joined) - end >= _HEAD and not _plausible(bytes(joined[end : end + _HEAD])):
+            return octets, 0
+        more, fault = read[at]
         if fault is not None:
-            break
+            return octets, 0
         joined += more
-        end += _whole(joined[end:])
-    else:
-        if end == len(joined) or len(octets) < _HEAD:
-            return joined, len(following)
-    return octets, 0
+        if len(joined) - end >= int.from_bytes(joined[end : end + 4], "big"):
+            end += _whole(bytes(joined[end:]))
+    well = end == len(joined) or len(octets) < _HEAD
+    return (bytes(joined), len(read) - following) if well else (octets, 0)
 
 
-def octets_of(line: str) -> tuple[bytes, Piece | None]:
+def octets_of(line: str) -> _Read:
     """The octets of hex digits, or what is wrong with them."""
     digits = _BETWEEN.sub("", line)
     bad = _NOT_HEX.search(digits)
