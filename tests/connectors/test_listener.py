@@ -11,6 +11,8 @@ import pytest
 
 from connectors.listener import Listener, ListenerSettings
 from connectors.sgip.pdus import CODECS, Bind, Deliver, Report, Unbind
+from connectors.trace import Trace
+from connectors.trace_view import shown
 from connectors.values import Inbound
 from connectors.values import Report as ReportValue
 from tests.connectors.recorder import eventually, run
@@ -135,6 +137,27 @@ def test_garbage_ends_its_connection_and_no_other(garbage: bytes, inside: bool) 
             other = await call(listener)
             await other.say(BIND)
             assert (await other.hear()).result == 0
+
+    run(test())
+
+
+def test_a_trace_sees_what_closed_the_connection() -> None:
+    async def test() -> None:
+        trace = Trace(10)
+        async with listening(trace=trace, name="unicom-listener") as (listener, _):
+            caller = await call(listener)
+            await caller.say(BIND)
+            assert (await caller.hear()).result == 0
+            await caller.say(b"GET / HTTP/1.1\r\n\r\n  ")
+            assert await caller.ended()
+            await eventually(lambda: len(trace.kept()) == 5)
+        entries = shown(trace, "sgip", "1.2")
+        assert [(each.way, each.name) for each in entries[:3]] == [
+            ("opened", ""), ("received", "SGIP_BIND"), ("sent", "SGIP_BIND_RESP"),
+        ]  # fmt: skip
+        assert [each.way for each in entries[3:]] == ["cut", "closed"]
+        assert entries[1].fields["LoginPassword"] == "****"
+        assert {each.link for each in entries} == {"unicom-listener"}
 
     run(test())
 
