@@ -23,6 +23,7 @@ from adapter.store import settlement
 from adapter.store.acceptance import Capacity
 from adapter.store.clock import now_ms
 from adapter.store.committer import Committer, Kind
+from adapter.store.matching import FIRST, Place
 from adapter.store.reading import reading
 from adapter.store.settlement import Settled
 from adapter.store.spooling import count_waiting
@@ -60,7 +61,7 @@ class Settler:
         self._silences = [Silence(wait) for wait in waits(policies, channels)]
         self._expired_to = 0
         self._miscounted = threading.Event()
-        self._doubts: Kind[int, Settled] = Kind("settle", 6, self._run_doubts)
+        self._doubts: Kind[tuple[int, Place], Settled] = Kind("settle", 6, self._run_doubts)
         self._expiry: Kind[int, tuple[int, list[Notice], int | None]] = Kind(
             "sweep", 7, self._run_expiry
         )
@@ -97,7 +98,16 @@ class Settler:
 
     def settle_doubts(self) -> int:
         """Settle messages in doubt by fitting receipts, or by rule when their time is up."""
-        settled = self._committer.submit(self._doubts, now_ms()).result()
+        found, place = 0, FIRST
+        while True:
+            settled = self._committer.submit(self._doubts, (now_ms(), place)).result()
+            found += self._tell(settled)
+            if settled.next is None:
+                return found
+            place = settled.next
+
+    def _tell(self, settled: Settled) -> int:
+        """Tell what one bite settled; how many messages."""
         self._told(settled.notices)
         if settled.resent:
             self._capacity.add(len(settled.resent))
@@ -156,8 +166,13 @@ class Settler:
 
     # Run on the committer's thread.
 
-    def _run_doubts(self, connection: Connection, works: Sequence[int]) -> list[Settled]:
-        return [settlement.settle_doubts(connection, self._ids, now, self._rule) for now in works]
+    def _run_doubts(
+        self, connection: Connection, works: Sequence[tuple[int, Place]]
+    ) -> list[Settled]:
+        return [
+            settlement.settle_doubts(connection, self._ids, now, self._rule, after=place)
+            for now, place in works
+        ]
 
     def _run_expiry(
         self, connection: Connection, works: Sequence[int]

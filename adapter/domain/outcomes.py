@@ -67,6 +67,16 @@ class Outcome(NamedTuple):
     avoid: tuple[str, ...] = ()
 
 
+class Late(NamedTuple):
+    """The carrier took a part after the `attempt` that sent it had been given up for it."""
+
+    message_id: int
+    attempt: int
+    channel: str
+    part: PartResult
+    at: int
+
+
 class Reported(NamedTuple):
     """A final status report of a carrier for one segment."""
 

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, select
 
 from adapter.domain.ids import IdMaker
-from adapter.domain.outcomes import Outcome, Reported, Verdict
+from adapter.domain.outcomes import Late, Outcome, PartResult, Reported, Verdict
 from adapter.domain.states import State
 from adapter.domain.values import WHOLE, Notice
 from adapter.store import bulk
+from adapter.store.attempts import accept_late
 from adapter.store.clock import to_ms
 from adapter.store.endings import NO_ANSWER, Known, Step, end, known_of, select_known
 from adapter.store.schema import attempt, message, receipt, segment, spool
@@ -33,17 +34,20 @@ def record(
     ids: IdMaker,
     outcomes: Sequence[Outcome],
     reports: Sequence[Reported],
+    late: Sequence[Late] = (),
 ) -> list[Notice]:
-    """Record how attempts ended, then final reports: also those that were parked because they
-    overtook their submit response (promise 5). Reports that find no segment are parked. The
-    notices written.
+    """Record how attempts ended and what was accepted `late`, then final reports: also those
+    that were parked because they overtook their submit response (promise 5). Reports that find
+    no segment are parked. The notices written.
 
     One function for both, because each statement costs a journey to the database, and each
     journey a wait for the interpreter.
     """
     ours, rejected = _finish(connection, outcomes)
     notices = end(connection, ids, rejected) if rejected else []
-    parked = _parked(connection, ours)
+    taken = accept_late(connection, late) if late else []
+    answered = [*(part for each in ours for part in each.parts), *(each.part for each in late)]
+    parked = _parked(connection, answered)
     overtaken = [_reported(row) for row in parked]
     known = set(overtaken)
     steps, left = _settle(connection, ids, [*overtaken, *reports])
@@ -51,17 +55,8 @@ def record(
     applied = [row.id for row in parked if (row.channel, row.carrier_id) not in still]
     bulk.delete(connection, receipt, applied)
     keep(connection, ids, [each for each in left if each not in known], PARKED)
-    return notices + end(connection, ids, [*map(_submitted, filter(_is_submitted, ours)), *steps])
-
-
-def finish(connection: Connection, ids: IdMaker, outcomes: Sequence[Outcome]) -> list[Notice]:
-    """Record how attempts ended; the notices written."""
-    return record(connection, ids, outcomes, ())
-
-
-def receive(connection: Connection, ids: IdMaker, reports: Sequence[Reported]) -> list[Notice]:
-    """Record final reports; the notices written."""
-    return record(connection, ids, (), reports)
+    submitted = [*map(_submitted, filter(_is_submitted, ours)), *taken]
+    return notices + end(connection, ids, [*submitted, *steps])
 
 
 def _finish(
@@ -171,9 +166,9 @@ def _again(each: Outcome) -> bulk.Row:
     )
 
 
-def _parked(connection: Connection, ours: Sequence[Outcome]) -> Sequence[Any]:
-    """Receipts that wait for the ids which these outcomes brought."""
-    named = [part.carrier_id for each in ours for part in each.parts if part.carrier_id]
+def _parked(connection: Connection, answered: Sequence[PartResult]) -> Sequence[Any]:
+    """Receipts that wait for the ids which these answers brought."""
+    named = [part.carrier_id for part in answered if part.carrier_id]
     if not named:
         return []
     return connection.execute(

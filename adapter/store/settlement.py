@@ -11,21 +11,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, func, select
 
 from adapter.domain.ids import IdMaker, id_at
 from adapter.domain.outcomes import QueueKey
 from adapter.domain.states import DoubtRule, Lane, State
 from adapter.domain.values import Notice
 from adapter.store import bulk
-from adapter.store.clock import from_ms, to_ms
-from adapter.store.endings import HOUR_MS, NO_ANSWER, Known, Step, end, select_known
-from adapter.store.recording import PARKED, derive
-from adapter.store.schema import attempt, message, receipt, segment, spool, submission
-from adapter.store.spooling import format_parts, parse_parts
+from adapter.store.clock import from_ms
+from adapter.store.endings import NO_ANSWER, Known, Step, end, select_known
+from adapter.store.matching import FIRST, Place, match_receipts
+from adapter.store.recording import derive
+from adapter.store.schema import attempt, message, segment, spool, submission
 from adapter.store.withdrawal import withdraw
 
 NO_RECEIPT = "NO_RECEIPT"
@@ -39,12 +38,14 @@ Rule = Callable[[str, Lane, int], DoubtRule]
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What one bite did. `resent` messages are back in the spool, in these queues."""
+    """What one bite did. `resent` messages are back in the spool, in these queues. `next` is
+    where the search for receipts goes on; None once it was at the end, and the rules applied."""
 
     notices: list[Notice]
     resent: list[QueueKey]
     unknown: int
     matched: int
+    next: Place | None = None
 
 
 def doubt_abandoned(
@@ -73,14 +74,19 @@ def doubt_abandoned(
 
 
 def settle_doubts(
-    connection: Connection, ids: IdMaker, now: int, rule: Rule, most: int = 500
+    connection: Connection,
+    ids: IdMaker,
+    now: int,
+    rule: Rule,
+    most: int = 500,
+    after: Place = FIRST,
 ) -> Settled:
     """Settle messages in doubt by receipts that fit, then those whose time is up by rule."""
-    notices, matched, all_seen = _match_receipts(connection, ids, most)
-    if matched and not all_seen:
+    notices, matched, further = match_receipts(connection, ids, after, most)
+    if further is not None:
         # The rule must not end what a receipt settles in the next bite: after an outage
         # thousands may be due at once.
-        return Settled(notices, [], 0, matched)
+        return Settled(notices, [], 0, matched, further)
     rows = connection.execute(
         select_known(
             submission.c.lane,
@@ -117,147 +123,6 @@ def settle_doubts(
     return Settled(
         notices, [QueueKey(row[1], row[2], row[3]) for row in again], len(steps), matched
     )
-
-
-def _match_receipts(
-    connection: Connection, ids: IdMaker, most: int
-) -> tuple[list[Notice], int, bool]:
-    """Parked receipts of the channel, for the number, that came after the attempt began: the
-    notices, how many fitted, and whether those were all that there are."""
-    pairs = connection.execute(
-        select(
-            attempt.c.message_id,
-            attempt.c.number,
-            attempt.c.parts,
-            attempt.c.started_at,
-            attempt.c.channel,
-            message.c.mobile,
-            message.c.segments,
-            receipt.c.id.label("receipt_id"),
-            receipt.c.carrier_id,
-            receipt.c.code,
-            receipt.c.delivered,
-            receipt.c.submitted,
-            receipt.c.received_at,
-        )
-        .join(message, message.c.id == attempt.c.message_id)
-        .join(
-            receipt,
-            and_(
-                receipt.c.mobile == message.c.mobile,
-                receipt.c.channel == attempt.c.channel,
-                receipt.c.received_at >= attempt.c.started_at,
-                receipt.c.state == PARKED,
-            ),
-        )
-        .where(attempt.c.doubt_at.is_not(None))
-        .order_by(attempt.c.started_at, receipt.c.id)
-        .limit(most)
-    ).all()
-    if not pairs:
-        return [], 0, True
-    sending = _still_sending(connection, {row.mobile for row in pairs})
-    fits = _fit([row for row in pairs if (row.channel, row.mobile) not in sending])
-    bulk.insert(
-        connection,
-        segment,
-        [
-            (
-                row.message_id,
-                row.number,
-                part,
-                row.channel,
-                row.carrier_id,
-                None,
-                (State.DELIVERED if row.delivered else State.UNDELIVERED).value,
-                row.started_at,
-                row.code,
-                row.received_at,
-            )
-            for row, part in fits
-        ],
-    )
-    told = {(row.channel, row.carrier_id) for row, _ in fits}
-    copies = {row.receipt_id for row in pairs if (row.channel, row.carrier_id) in told}
-    bulk.delete(connection, receipt, copies)
-    return _close_matched(connection, ids, fits), len(fits), len(pairs) < most
-
-
-def _still_sending(connection: Connection, mobiles: Collection[str]) -> set[tuple[str, str]]:
-    """Channels and numbers with an attempt that will be answered yet: a receipt that came
-    may be its own."""
-    rows = connection.execute(
-        select(attempt.c.channel, message.c.mobile)
-        .join(message, message.c.id == attempt.c.message_id)
-        .where(attempt.c.doubt_at.is_(None), bulk.among(connection, message.c.mobile, mobiles))
-    )
-    return {(channel, mobile) for channel, mobile in rows}
-
-
-def _fit(pairs: Sequence[Any]) -> list[tuple[Any, int]]:
-    """Give each receipt to one unanswered part, and each part one receipt: first those whose
-    times are closest."""
-    unanswered: dict[int, list[int]] = {}
-    used: set[tuple[str, str]] = set()
-    fits = []
-    apart = [(_apart_ms(row), row) for row in pairs]
-    for distance, row in sorted(apart, key=lambda each: each[0]):
-        parts = unanswered.setdefault(
-            row.message_id, list(parse_parts(row.parts) or range(1, row.segments + 1))
-        )
-        # A receipt that was repeated is parked twice, and still tells of one segment only.
-        named = row.channel, row.carrier_id
-        if parts and named not in used and distance <= _FARTHEST_MS:
-            used.add(named)
-            fits.append((row, parts.pop(0)))
-    return fits
-
-
-# Carriers write Beijing time to the minute, but a wrong zone or clock must not hinder.
-_FARTHEST_MS = 12 * HOUR_MS
-
-
-def _apart_ms(row: Any) -> int:
-    """Between the attempt and the submit time that the receipt tells; 0 if it tells none."""
-    try:
-        told = datetime.strptime(f"{row.submitted:.10} +0800", "%y%m%d%H%M %z")
-    except (TypeError, ValueError):
-        return 0
-    started_at: int = row.started_at
-    return abs(to_ms(told) - started_at)
-
-
-def _close_matched(
-    connection: Connection, ids: IdMaker, fits: Sequence[tuple[Any, int]]
-) -> list[Notice]:
-    answered: dict[int, set[int]] = {}
-    for row, part in fits:
-        answered.setdefault(row.message_id, set()).add(part)
-    last = {row.message_id: row for row, _ in fits}
-    closed: list[int] = []
-    open_: list[bulk.Row] = []
-    for made, parts in answered.items():
-        row = last[made]
-        before = parse_parts(row.parts) or tuple(range(1, row.segments + 1))
-        rest = [part for part in before if part not in parts]
-        if rest:
-            open_.append((made, format_parts(rest)))
-        else:
-            closed.append(made)
-    bulk.update(connection, attempt, ("message_id",), ("parts",), open_)
-    bulk.delete(connection, attempt, closed)
-    # The carrier took them after all: they count as submitted, and are paid for.
-    rows = connection.execute(select_known().where(bulk.among(connection, message.c.id, closed)))
-    submitted = [
-        Step(
-            known,
-            State.SUBMITTED,
-            channel=last[known.message_id].channel,
-            submitted_at=last[known.message_id].started_at,
-        )
-        for known in (Known(*row) for row in rows)
-    ]
-    return end(connection, ids, [*submitted, *derive(connection, closed)])
 
 
 def expire_waiting(

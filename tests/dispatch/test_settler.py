@@ -89,7 +89,7 @@ def test_who_gets_no_answer_is_sent_as_often_as_the_lane_says(intake: Intake) ->
     key = QueueKey("mobile", going.submission.lane, "his")
     for sent in (1, 2, 3):
         with writing(intake.engine) as connection:
-            recording.finish(connection, IDS, [outcome(going, Verdict.DOUBT)])
+            recording.record(connection, IDS, [outcome(going, Verdict.DOUBT)], ())
         assert not told
         assert its.settle_doubts() == 1
         found, _ = read_due(intake.engine, key, 10, now_ms(), ())
@@ -100,7 +100,7 @@ def test_who_gets_no_answer_is_sent_as_often_as_the_lane_says(intake: Intake) ->
                 with writing(intake.engine) as connection:
                     begin(connection, [Begin(going, "main", now_ms())])
                     unsent = outcome(going, Verdict.RETRY, due_at=0)._replace(sent=False)
-                    recording.finish(connection, IDS, [unsent])
+                    recording.record(connection, IDS, [unsent], ())
                 ((going,), _) = read_due(intake.engine, key, 10, now_ms(), ())
             with writing(intake.engine) as connection:
                 begin(connection, [Begin(going, "main", now_ms())])
@@ -115,7 +115,7 @@ def test_silence_is_searched_to_the_end_and_again_from_the_first_open(intake: In
     (later,) = sending(intake)
     for made in (later, early):
         with writing(intake.engine) as connection:
-            recording.finish(connection, IDS, [outcome(made, at=now_ms())])
+            recording.record(connection, IDS, [outcome(made, at=now_ms())], ())
         assert its.settle_silent() == 1
     assert [(each.message_id, each.state) for each in told] == [
         (later.message.id, State.UNKNOWN),

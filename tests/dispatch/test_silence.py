@@ -47,12 +47,12 @@ class Scene:
         with writing(self.engine) as connection:
             begin(connection, [Begin(made, channel, self.sent_at)])
             its = outcome(made, at=self.sent_at, channel=channel)
-            recording.finish(connection, IDS, [its])
+            recording.record(connection, IDS, [its], ())
         return made
 
     def receive(self, *reports: Reported) -> list[Notice]:
         with writing(self.engine) as connection:
-            return recording.receive(connection, IDS, reports)
+            return recording.record(connection, IDS, (), reports)
 
     def sweep(self, wait: Wait, after_s: float) -> list[tuple[int, State, str]]:
         """One search so long after the sending, and the end of what it found."""

@@ -16,7 +16,7 @@ from adapter.store.clock import to_ms
 from adapter.store.committer import Committer
 from adapter.store.engine import write_connection
 from adapter.store.inbound import take
-from adapter.store.recording import finish, receive
+from adapter.store.recording import record
 from adapter.store.settlement import settle_doubts
 from adapter.store.spooling import begin
 from adapter.store.withdrawal import withdraw
@@ -94,7 +94,7 @@ class Life:
                 Outcome(each, channel, verdict, self._parts(each, ok), self.ms, due_at=self.ms)
                 for each in waiting
             ]
-            finish(connection, self.ids, outcomes)
+            record(connection, self.ids, outcomes, ())
 
     def report(
         self, waiting: Sequence[Waiting], channel: str = "main", delivered: bool = True
@@ -109,7 +109,7 @@ class Life:
             for part in self._parts(each, True)
         ]
         with self._writing() as connection, connection.begin():
-            receive(connection, self.ids, reports)
+            record(connection, self.ids, (), reports)
 
     def lose(self, waiting: Sequence[Waiting], channel: str = "main") -> None:
         """Send; the line breaks before the carrier answers."""
@@ -119,7 +119,7 @@ class Life:
                 Outcome(each, channel, Verdict.DOUBT, (), self.ms, due_at=self.ms + 60_000)
                 for each in waiting
             ]
-            finish(connection, self.ids, outcomes)
+            record(connection, self.ids, outcomes, ())
 
     def settle(self) -> None:
         """Look for receipts that fit what is in doubt."""

@@ -48,8 +48,8 @@ def test_no_statement_reads_a_whole_table(plans: tuple[Engine, list[str]], analy
     made = intake.accept(*[pair(source="a", business_key=str(each)) for each in range(ROWS)])
     with writing(engine) as connection:
         spooling.begin(connection, [Begin(each, "main", 1_000) for each in made[1_000:]])
-        recording.finish(connection, IDS, [outcome(each) for each in made[2_000:]])
-        recording.receive(connection, IDS, [reported(each) for each in made[2_500:]])
+        recording.record(connection, IDS, [outcome(each) for each in made[2_000:]], ())
+        recording.record(connection, IDS, (), [reported(each) for each in made[2_500:]])
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if analyzed:
             connection.execute(text("ANALYZE"))
@@ -59,9 +59,9 @@ def test_no_statement_reads_a_whole_table(plans: tuple[Engine, list[str]], analy
         with writing(engine) as connection:
             waiting, going = made[start : start + 20], made[1_000 + start : 1_050 + start]
             spooling.begin(connection, [Begin(each, "main", 1_000) for each in waiting])
-            recording.finish(connection, IDS, [outcome(each) for each in going])
-            recording.finish(connection, IDS, [outcome(waiting[0], Verdict.DOUBT)])
-            recording.receive(connection, IDS, [reported(each) for each in going])
+            recording.record(connection, IDS, [outcome(each) for each in going], ())
+            recording.record(connection, IDS, [outcome(waiting[0], Verdict.DOUBT)], ())
+            recording.record(connection, IDS, (), [reported(each) for each in going])
             phone = Received("main", going[0].message.mobile, "yes", "1", "", 9_000)
             inbound.take(connection, IDS, [phone], {}, {})
             withdraw_by_key(connection, IDS, "his", str(start + 30))

@@ -42,11 +42,11 @@ class Desk:
 
     def finish(self, *outcomes: Outcome) -> list[Notice]:
         with writing(self.engine) as connection:
-            return recording.finish(connection, IDS, outcomes)
+            return recording.record(connection, IDS, outcomes, ())
 
     def receive(self, *reports: Reported) -> list[Notice]:
         with writing(self.engine) as connection:
-            return recording.receive(connection, IDS, reports)
+            return recording.record(connection, IDS, (), reports)
 
     def states(self, waiting: Sequence[Waiting]) -> list[str]:
         with self.engine.connect() as connection:

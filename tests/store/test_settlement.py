@@ -10,18 +10,19 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from adapter.domain.outcomes import Begin, Outcome, QueueKey, Reported, Verdict
+from adapter.domain.outcomes import Begin, Late, Outcome, QueueKey, Reported, Verdict
 from adapter.domain.states import DoubtRule, Lane, State
 from adapter.domain.values import Notice, Waiting
 from adapter.store import recording, settlement
 from adapter.store.clock import to_ms
 from adapter.store.desk import Desk
 from adapter.store.endings import NO_ANSWER
+from adapter.store.matching import FIRST, Place
 from adapter.store.schema import attempt, message, receipt, segment, spool
 from adapter.store.settlement import Settled
 from adapter.store.spooling import begin, read_due
 from adapter.store.withdrawal import withdraw
-from tests.store.making import IDS, Intake, count, outcome, pair, reported, writing
+from tests.store.making import IDS, Intake, count, outcome, pair, parts_of, reported, writing
 
 START = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
 """10:00 in Beijing."""
@@ -45,16 +46,15 @@ class Scene:
         expire_in_s: float = 3600.0,
     ) -> Waiting:
         """A message that went to the wire so many minutes after the start."""
-        (made,) = self.intake.accept(
-            pair(mobile=mobile, segments=segments, lane=lane, expire_in_s=expire_in_s)
-        )
+        its, own = pair(mobile=mobile, segments=segments, lane=lane, expire_in_s=expire_in_s)
+        (made,) = self.intake.accept((replace(its, due_at=START), own))
         with writing(self.engine) as connection:
             begin(connection, [Begin(made, "main", START_MS + minute * MINUTE)])
         return made
 
     def finish(self, *outcomes: Outcome) -> list[Notice]:
         with writing(self.engine) as connection:
-            return recording.finish(connection, IDS, outcomes)
+            return recording.record(connection, IDS, outcomes, ())
 
     def lose(self, made: Waiting, minute: int = 1, taken: Sequence[int] = ()) -> None:
         """Its answer will never come; the rule decides ten minutes later."""
@@ -63,12 +63,23 @@ class Scene:
 
     def receive(self, *reports: Reported) -> list[Notice]:
         with writing(self.engine) as connection:
-            return recording.receive(connection, IDS, reports)
+            return recording.record(connection, IDS, (), reports)
 
-    def settle(self, minute: int, rule: DoubtRule = DoubtRule.WAIT, most: int = 500) -> Settled:
+    def late(self, made: Waiting, *parts: int, at: int = START_MS + 2 * MINUTE) -> list[Notice]:
+        """Acceptances of parts that were given up."""
+        answers = [
+            Late(made.message.id, made.tries + 1, "main", part, at)
+            for part in parts_of(made, only=parts)
+        ]
+        with writing(self.engine) as connection:
+            return recording.record(connection, IDS, (), (), answers)
+
+    def settle(
+        self, minute: int, rule: DoubtRule = DoubtRule.WAIT, most: int = 500, after: Place = FIRST
+    ) -> Settled:
         with writing(self.engine) as connection:
             return settlement.settle_doubts(
-                connection, IDS, START_MS + minute * MINUTE, lambda *_of: rule, most
+                connection, IDS, START_MS + minute * MINUTE, lambda *_of: rule, most, after
             )
 
     def state(self, made: Waiting) -> str:
@@ -173,6 +184,22 @@ def test_more_receipts_than_one_bite_takes_all_go_before_the_rule(
     assert count(scene.engine, spool) == 0
 
 
+@pytest.mark.parametrize("rule", DoubtRule)
+def test_receipts_that_fit_nothing_hide_none_that_does(scene: Scene, rule: DoubtRule) -> None:
+    first, second = scene.sending(), scene.sending(mobile="13800000002")
+    scene.lose(first)
+    scene.lose(second)
+    for number in range(5):
+        scene.receive(receipt_at(2, first, f"x{number}", submitted="2601010000"))
+    scene.receive(receipt_at(2, second, "77"))
+    bites = [scene.settle(30, rule, most=4)]
+    while (place := bites[-1].next) is not None:
+        bites.append(scene.settle(30, rule, most=4, after=place))
+    assert [bite.matched for bite in bites] == [0, 1]
+    assert scene.state(second) == "DELIVERED"
+    assert (len(bites[-1].resent), bites[-1].unknown) in {(1, 0), (0, 1)}
+
+
 def test_receipts_settle_the_lost_parts_of_a_long_message(scene: Scene) -> None:
     made = scene.sending(segments=3)
     scene.lose(made, taken=[2])
@@ -228,6 +255,65 @@ def test_a_resent_message_does_not_take_the_receipt_of_its_first_sending_twice(
     assert ended(scene.finish(outcome(second))) == []
     assert scene.settle(14).matched == 0
     assert ended(scene.receive(reported(second))) == [(made.message.id, State.DELIVERED)]
+
+
+def test_a_receipt_of_the_first_sending_settles_the_second(scene: Scene) -> None:
+    made = scene.sending()
+    scene.lose(made)
+    (key,) = scene.settle(11, DoubtRule.RESEND).resent
+    # It comes while the second sending waits for its turn.
+    scene.receive(receipt_at(12, made, "77"))
+    ((again,), _) = read_due(scene.engine, key, 10, START_MS + 12 * MINUTE, ())
+    with writing(scene.engine) as connection:
+        begin(connection, [Begin(again, "main", START_MS + 13 * MINUTE)])
+    scene.lose(again, 14)
+    assert ended(scene.settle(15).notices) == [(made.message.id, State.DELIVERED)]
+    assert count(scene.engine, receipt) == 0
+
+
+def test_an_acceptance_after_the_time_out_ends_the_doubt(scene: Scene) -> None:
+    made = scene.sending()
+    scene.lose(made)
+    # The receipt comes first, even: it finds its message by the id of the answer.
+    scene.receive(reported(made))
+    assert ended(scene.late(made, 1)) == [(made.message.id, State.DELIVERED)]
+    assert scene.late(made, 1) == []
+    assert scene.settle(30, DoubtRule.RESEND) == Settled([], [], 0, 0)
+    assert count(scene.engine, attempt) == count(scene.engine, receipt) == 0
+
+
+def test_parts_of_a_long_message_that_were_accepted_late_are_not_sent_again(scene: Scene) -> None:
+    made = scene.sending(segments=3)
+    scene.lose(made)
+    assert scene.late(made, 1, 3) == scene.late(made, 3) == []
+    (key,) = scene.settle(11, DoubtRule.RESEND).resent
+    ((again,), _) = read_due(scene.engine, key, 10, START_MS + 12 * MINUTE, ())
+    assert again.parts == (2,)
+
+
+def test_a_late_acceptance_of_a_part_that_a_receipt_settled_changes_nothing(scene: Scene) -> None:
+    made = scene.sending(segments=2)
+    scene.lose(made)
+    scene.receive(receipt_at(2, made, "77"))
+    assert scene.settle(3).matched == 1
+    assert scene.late(made, 1) == scene.late(made, 2) == []
+    assert ended(scene.receive(reported(made, 2))) == [(made.message.id, State.DELIVERED)]
+
+
+def test_an_acceptance_that_comes_after_the_second_sending_began_changes_nothing(
+    scene: Scene,
+) -> None:
+    first = scene.sending()
+    scene.lose(first)
+    (key,) = scene.settle(11, DoubtRule.RESEND).resent
+    assert scene.late(first, 1) == []
+    ((again,), _) = read_due(scene.engine, key, 10, START_MS + 12 * MINUTE, ())
+    with writing(scene.engine) as connection:
+        begin(connection, [Begin(again, "main", START_MS + 12 * MINUTE)])
+    assert scene.late(first, 1) == []
+    assert count(scene.engine, segment) == 0
+    scene.finish(outcome(again))
+    assert ended(scene.receive(reported(again))) == [(first.message.id, State.DELIVERED)]
 
 
 def test_attempts_that_nobody_remembers_come_in_doubt(scene: Scene) -> None:

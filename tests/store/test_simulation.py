@@ -70,7 +70,7 @@ class World:
         ending, self.flying = self.flying[:number], self.flying[number:]
         ends = [self._end(each) for each in ending]
         for _ in range(self.chance.choice([1, 1, 2])):
-            self._write(lambda connection: recording.finish(connection, IDS, ends))
+            self._write(lambda connection: recording.record(connection, IDS, ends, ()))
 
     def _end(self, each: Waiting) -> Outcome:
         verdict = self.chance.choices(list(Verdict), [6, 1, 2, 2])[0]
@@ -93,7 +93,7 @@ class World:
         number = self.chance.randint(0, 30)
         coming, self.reports = self.reports[:number], self.reports[number:]
         for _ in range(self.chance.choice([1, 1, 2])):
-            self._write(lambda connection: recording.receive(connection, IDS, coming))
+            self._write(lambda connection: recording.record(connection, IDS, (), coming))
 
     def settle(self) -> None:
         rule = self.chance.choice(list(DoubtRule))

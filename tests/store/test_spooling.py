@@ -11,7 +11,7 @@ from sqlalchemy import Engine, select
 from adapter.domain.outcomes import Begin, Outcome, QueueKey, Verdict
 from adapter.domain.values import Waiting
 from adapter.store.clock import now_ms
-from adapter.store.recording import finish
+from adapter.store.recording import record
 from adapter.store.schema import message
 from adapter.store.spooling import begin, format_avoid, parse_avoid, read_due
 from tests.store.making import IDS, Intake, pair, writing
@@ -82,7 +82,7 @@ def test_who_turned_a_message_away_and_what_never_left_is_remembered(intake: Int
             outcome = Outcome(
                 made, avoid[-1], Verdict.RETRY, (), now, due_at=now, sent=sent, avoid=avoid
             )
-            finish(connection, IDS, [outcome])
+            record(connection, IDS, [outcome], ())
         ((made,), _) = read_due(intake.engine, KEY, 4, now, ())
         assert (made.unsent, made.avoid) == (unsent, avoid)
     assert made.tries == 3
