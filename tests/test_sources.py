@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from adapter.config.model import Channel, Config, Route, Template
+from adapter.commands.source import replay
+from adapter.config.model import Channel, Config, Route, Store, Template
 from adapter.config.model import Source as Configured
 from adapter.domain.client import Client
 from adapter.domain.errors import Code, Refusal
@@ -448,3 +449,26 @@ def test_a_column_missing_after_an_upgrade_stops_one_source_alone(
     his.run("INSERT INTO SMS_OUTBOUND (ID, PHONE, CONTENT) VALUES (1, '13800138000', 'x')")
     eventually(lambda: his.count("MESSAGE_ID IS NOT NULL") == 1)
     assert house.sources.status()[0].up
+
+
+def test_results_are_written_again_after_the_hospital_lost_them(
+    his: His, build: Callable[..., House], tmp_path: Path
+) -> None:
+    insert(his, 1, BUSINESS_KEY="visit-1")
+    insert(his, 2, BUSINESS_KEY="visit-1", MOBILE="13800138000,13900139000")
+    house = build()
+    eventually(lambda: his.count("MESSAGE_ID IS NOT NULL") == 2)
+    house.desk.cancel("his", business_key="visit-1")
+    house.stop()
+    # The HIS was restored from a backup of the minute before.
+    his.run("UPDATE SMS_OUTBOUND SET STATUS = 1, MESSAGE_ID = NULL, DONE_AT = NULL")
+    config = replace(
+        config_of(his.url, receipt_table="SMS_RECEIPT"),
+        store=Store(f"sqlite:///{tmp_path / 'store.db'}"),
+    )
+    now = datetime.now(UTC)
+    for _ in range(2):
+        assert replay(config, "outbound", now - timedelta(hours=1), now + timedelta(hours=1)) == 3
+    assert his.count("STATUS = 6 AND MESSAGE_ID IS NOT NULL AND DONE_AT IS NOT NULL") == 2
+    assert his.ask("SELECT COUNT(*) FROM SMS_RECEIPT") == [(3,)]
+    assert replay(config, "outbound", now + timedelta(hours=1), now + timedelta(hours=2)) == 0

@@ -22,6 +22,7 @@ from dbpoll.settings import WORDS, Settings
 from dbpoll.source import Source
 from dbpoll.values import StateChange, Status
 from tests.dbpoll.conftest import ZONE, Book, His, eventually
+from tests.nodes import free_port
 
 DATETIME2 = mssql.DATETIME2(3)  # type: ignore[no-untyped-call]
 AT = datetime(2026, 3, 1, 6, 30, 15, 987654, tzinfo=UTC)
@@ -210,3 +211,35 @@ def test_a_statement_ends_after_its_time(served: His) -> None:
     with engine.connect() as connection, pytest.raises(DatabaseError, match=r"(?i)time|cancel"):
         connection.execute(text(slow)).all()
     engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "oracle://u:secret@127.0.0.1:{port}/?service_name=his",
+        "mssql://u:secret@127.0.0.1:{port}/his",
+        "mysql://u:secret@127.0.0.1:{port}/his",
+        "kingbase://u:secret@127.0.0.1:{port}/his",
+    ],
+)
+def test_each_driver_takes_our_limits_and_tells_of_a_server_that_is_away(url: str) -> None:
+    [finding] = examine(Settings("his", url.format(port=free_port())))
+    assert finding.fault
+    assert "OperationalError" in finding.what
+    assert "secret" not in finding.what
+
+
+def test_a_key_that_stands_there_twice_is_accepted_once(
+    his: His, running: Callable[..., Source]
+) -> None:
+    his.run("CREATE TABLE TWICE (ID INTEGER, MOBILE VARCHAR(20), CONTENT VARCHAR(20),"
+            " STATUS INTEGER DEFAULT 0, MESSAGE_ID VARCHAR(20))")  # fmt: skip
+    his.run("INSERT INTO TWICE (ID, MOBILE, CONTENT) VALUES (1, '1', 'x'), (1, '1', 'x')")
+    book = Book()
+    running(his.settings(table="TWICE"), book.take)
+
+    def answered() -> bool:
+        return his.ask("SELECT COUNT(*) FROM TWICE WHERE MESSAGE_ID IS NOT NULL") == [(2,)]
+
+    eventually(answered)
+    assert len(book.messages) == 1
