@@ -42,6 +42,8 @@ from adapter.dispatch.switches import Switches
 from adapter.domain.ids import IdMaker
 from adapter.domain.values import Home
 from adapter.doors.cmpp import CmppDoor
+from adapter.doors.cmpp_intake import CmppIntake
+from adapter.doors.cmpp_texts import Reader
 from adapter.doors.health import HealthDoor, here
 from adapter.doors.mounts import doors
 from adapter.doors.porch import OpenDoor, Porch
@@ -50,7 +52,7 @@ from adapter.doors.service import Exchange
 from adapter.doors.socket import SocketDoor
 from adapter.doors.web import Site, WebServer, serve
 from adapter.intake.accounts import Accounts
-from adapter.intake.intake import Intake
+from adapter.intake.intake import Intake, utc_now
 from adapter.intake.limits import Limits
 from adapter.intake.uploads import Uploads
 from adapter.jobs import sweep
@@ -78,6 +80,7 @@ from adapter.store.desk import Desk
 from adapter.store.engine import open_engine
 from adapter.store.nonces import Nonces
 from adapter.store.ownership import Ownership, StoreOwnedError
+from adapter.store.submit_parts import SubmitParts
 from adapter.store.uploading import Uploading
 from adapter.store.watermarks import Watermark
 from connectors.loop import fastest_loop
@@ -255,15 +258,16 @@ class Node:
         if self.config.socket is not None:
             opened.append(SocketDoor(self._exchange, self._feeds, self.config.socket))
         if self.config.cmpp_server is not None:
-            door = CmppDoor(
-                self._accounts,
+            intake = CmppIntake(
                 self._intake,
-                self._feeds,
+                SubmitParts(self._engine, self._committers[0]),
                 self._ids,
-                self.config,
-                self.config.cmpp_server,
+                Reader(self.config, utc_now),
+                self.config.cmpp_server.part_wait_s,
+                utc_now,
                 self.metrics,
             )
+            door = CmppDoor(self._accounts, intake, self._feeds, self.config.cmpp_server)
             opened.append(door)
         return opened
 
@@ -284,7 +288,7 @@ class Node:
             if isinstance(link, WebLink)
         }
         if receivers:
-            pages["/push"] = push_door(receivers)
+            pages["/push"] = push_door(receivers, max(1, web.threads // 2))
         return serve(Site(pages), web)
 
     async def run(self, started: Callable[[], None] = lambda: None) -> None:
@@ -403,6 +407,7 @@ def _greatest_id(engine: Engine) -> int:
                 schema.tally,
                 schema.receipt,
                 schema.inbound,
+                schema.submit_part,
             )
         )
 

@@ -71,7 +71,7 @@ class Socket:
 class CmppServer:
     """The CMPP door. `window`: submits of one connection without an answer, beyond which it
     hears "flow control"; `deliver_window`: what we push without an answer; `part_wait_s`: how
-    long the parts of a text wait for the rest, less than a client waits for an answer."""
+    long the parts of a text wait for the rest."""
 
     host: str = "127.0.0.1"
     port: int = 7891
@@ -84,7 +84,7 @@ class CmppServer:
     heartbeat_s: float = 60.0
     heartbeat_tries: int = 3
     response_timeout_s: float = 60.0
-    part_wait_s: float = 30.0
+    part_wait_s: float = 300.0
     tls_certificate: str = ""
     tls_key: str = ""
     tls_ca: str = ""

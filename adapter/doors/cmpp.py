@@ -4,8 +4,8 @@ Login, window, heartbeats both ways and frames are `connectors.server`'s; here i
 comes in, and texts go to intake.
 
 Promises
-    A submit is answered with 0 after the commit, a part of a long text after that of the whole;
-    a submit to several numbers is taken whole or not at all.
+    A submit is answered with 0 after the commit, a part of a long text when it is kept, its last
+    part when the whole is accepted. A submit to several numbers is taken whole or not at all.
     Reports and texts are pushed until they are answered (`adapter.notify.feeds`).
     Submits of one client gather while its commits run: `BATCH` at most share one call.
 
@@ -17,30 +17,23 @@ from __future__ import annotations
 import asyncio
 import secrets
 import ssl
-import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import structlog
 
-from adapter.config.model import CmppServer, Config
+from adapter.config.model import CmppServer
 from adapter.domain.client import Client
 from adapter.domain.errors import Code, Refusal
-from adapter.domain.ids import IdMaker
-from adapter.domain.ports import IntakePort
 from adapter.domain.proofs import ProofKind, Stamp
 from adapter.domain.states import Door
-from adapter.domain.values import Reply, Request
-from adapter.doors.cmpp_codes import FAILED, FLOW, result_of
+from adapter.doors.cmpp_codes import FLOW
+from adapter.doors.cmpp_intake import Answer, CmppIntake
 from adapter.doors.cmpp_pushing import Pusher
-from adapter.doors.cmpp_texts import Joiner, Origin, Piece, Reader, Text
 from adapter.doors.doorman import Doorman
-from adapter.doors.faults import internal
-from adapter.doors.service import Watch
 from adapter.doors.workers import Workers
 from adapter.intake.accounts import Accounts
 from adapter.notify.feeds import Feeds, Stream
@@ -54,8 +47,12 @@ BATCH = 200
 _FLIGHTS = 2
 """Calls of intake for one client at the same time: one computes while the other commits."""
 _ENTRIES = {Code.RATE_LIMITED: Entry.TOO_MANY, Code.IP_DENIED: Entry.BAD_ACCOUNT}
+_LOOK_S = 5.0
 _FINISH_S = 5.0
 _LEAVE_S = 2.0
+
+_Piece = tuple[ServerSession, Submitted]
+"""A submit that waits for its answer on its connection."""
 
 log = structlog.get_logger(__name__)
 
@@ -83,10 +80,10 @@ class _Visit:
 
 @dataclass(slots=True)
 class _Gathering:
-    """What a client's submits have become, on its way to intake."""
+    """A client's submits on their way to intake."""
 
     client: Client
-    waiting: deque[tuple[Text, Origin, Request]] = field(default_factory=deque)
+    waiting: deque[_Piece] = field(default_factory=deque)
     flights: int = 0
 
 
@@ -96,28 +93,21 @@ class CmppDoor:
     def __init__(
         self,
         accounts: Accounts,
-        intake: IntakePort,
+        intake: CmppIntake,
         feeds: Feeds,
-        ids: IdMaker,
-        config: Config,
         settings: CmppServer,
-        watch: Watch | None = None,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._accounts = accounts
         self._intake = intake
         self._feeds = feeds
-        self._ids = ids
         self._settings = settings
-        self._watch = watch
-        self._reader = Reader(config, clock)
-        self._joiner = Joiner(settings.part_wait_s, partial(self._refuse, result=FAILED))
         self._workers = Workers(settings.threads, "cmpp")
         self._flying: set[asyncio.Future[Any]] = set()
         self._asking: dict[ServerSession, str] = {}
         self._visits: dict[ServerSession, _Visit] = {}
         self._gatherings: dict[str, _Gathering] = {}
         self._server: asyncio.Server | None = None
+        self._looking: asyncio.TimerHandle | None = None
         self._closing = False
         self.doorman = Doorman(settings.connections, settings.connections_per_client)
         self.port = settings.port
@@ -138,16 +128,18 @@ class CmppDoor:
         )
         self._server = await serve(self, settings.host, settings.port, served)
         self.port = self._server.sockets[0].getsockname()[1]
+        self._look()
         log.info("cmpp.open", host=settings.host, port=self.port, tls=tls is not None)
 
     async def close(self) -> None:
         self._closing = True
         if self._server is not None:
             self._server.close()
-        self._joiner.give_up_all()
+        if self._looking is not None:
+            self._looking.cancel()
         for gathering in self._gatherings.values():
             while gathering.waiting:
-                self._refuse(gathering.waiting.popleft()[0].pieces, result=FLOW)
+                self._answer(gathering.waiting.popleft(), Answer(0, FLOW))
         if self._flying:
             await asyncio.wait(self._flying, timeout=_FINISH_S)
         leaving = [asyncio.ensure_future(session.gone.wait()) for session in self._visits]
@@ -195,15 +187,10 @@ class CmppDoor:
             session.answer(submit, result=FLOW)
             return
         visit.unanswered += 1
-        piece = Piece(session, submit)
-        pieces: Sequence[Piece] = [piece]
-        try:
-            text = self._joiner.take(visit.client.account, piece)
-            if text is not None:
-                pieces = text.pieces
-                self._gather(visit.client, text)
-        except Refusal as refusal:
-            self._refuse(pieces, result=result_of(refusal.code, refusal.field))
+        client = visit.client
+        gathering = self._gatherings.setdefault(client.account, _Gathering(client))
+        gathering.waiting.append((session, submit))
+        self._fly(gathering)
 
     def acknowledged(self, session: ServerSession, token: Any, result: int) -> None:
         self._visits[session].pusher.acknowledged(token, result)
@@ -220,7 +207,6 @@ class CmppDoor:
         visit = self._visits.pop(session, None)
         if visit is not None:
             self.doorman.leave(visit.client.account)
-            self._joiner.leave(session)
             visit.pusher.leave()
             log.info("cmpp.left", client=visit.client.account, address=session.peer, reason=reason)
 
@@ -241,83 +227,52 @@ class CmppDoor:
         except Refusal:
             return
 
-    # Texts on their way to intake.
-
-    def _gather(self, client: Client, text: Text) -> None:
-        """Raises Refusal for a text that asks for what cannot be."""
-        submit = text.pieces[0].submit
-        parts, recipients = len(text.pieces), len(submit.destinations)
-        origin = Origin(submit.source)
-        if parts > 1 or recipients > 1:
-            first = self._run_of_ids(parts * recipients)
-            origin = Origin(submit.source, first, parts, recipients)
-        request = self._reader.request(client, text, origin)
-        gathering = self._gatherings.setdefault(client.account, _Gathering(client))
-        gathering.waiting.append((text, origin, request))
-        self._fly(gathering)
-
-    def _run_of_ids(self, count: int) -> int:
-        """The first of so many ids without a gap."""
-        while True:
-            ids = self._ids.take(count)
-            if ids[-1] - ids[0] == count - 1:
-                return ids[0]
+    # Submits on their way to intake.
 
     def _fly(self, gathering: _Gathering) -> None:
         waiting = gathering.waiting
         while waiting and gathering.flights < _FLIGHTS:
             batch = [waiting.popleft() for _ in range(min(BATCH, len(waiting)))]
             gathering.flights += 1
-            requests = [request for _, _, request in batch]
-            work = partial(self._accept, gathering.client, requests)
-            future = self._workers.run(gathering.client.account, work)
+            submits = [submit for _, submit in batch]
+            client = gathering.client
+            work = partial(self._intake.accept, client, submits)
+            future = self._workers.run(client.account, work)
             self._flying.add(future)
             future.add_done_callback(partial(self._landed, gathering, batch))
-
-    def _accept(self, client: Client, requests: Sequence[Request]) -> list[Reply]:
-        """On a thread; raises nothing."""
-        started = time.perf_counter()
-        try:
-            replies = self._intake.accept(client, requests)
-        except Exception as error:
-            refusal = error if isinstance(error, Refusal) else internal(error)
-            replies = [Reply(refusal.code, "", None, 0, 1) for _ in requests]
-        if self._watch is not None:
-            seconds = time.perf_counter() - started
-            for reply in replies:
-                self._watch.observe_accept(Door.CMPP, seconds)
-                for code, count in reply.refusals.items():
-                    self._watch.refused(Door.CMPP, code, count)
-        return replies
 
     def _landed(
         self,
         gathering: _Gathering,
-        batch: Sequence[tuple[Text, Origin, Request]],
-        future: asyncio.Future[list[Reply]],
+        batch: Sequence[_Piece],
+        future: asyncio.Future[list[Answer]],
     ) -> None:
         self._flying.discard(future)
         gathering.flights -= 1
         if future.cancelled():
             return
-        for (text, origin, _), reply in zip(batch, future.result()):
-            if reply.submission_id is None:
-                self._refuse(text.pieces, result=result_of(reply.code))
-            elif origin.first:
-                for piece, made in zip(text.pieces, origin.part_ids()):
-                    self._answer(piece, f"{made:016x}")
-            else:
-                self._answer(text.pieces[0], f"{reply.results[0].message_id:016x}")
+        for piece, answer in zip(batch, future.result()):
+            self._answer(piece, answer)
         self._fly(gathering)
         if not gathering.flights:
             self._gatherings.pop(gathering.client.account, None)
 
-    def _refuse(self, pieces: Sequence[Piece], *, result: int) -> None:
-        for piece in pieces:
-            self._answer(piece, "", result)
-
-    def _answer(self, piece: Piece, msg_id: str, result: int = 0) -> None:
-        visit = self._visits.get(piece.session)
+    def _answer(self, piece: _Piece, answer: Answer) -> None:
+        session, submit = piece
+        visit = self._visits.get(session)
         if visit is not None:
             visit.unanswered -= 1
-            piece.session.answer(piece.submit, msg_id, result)
+            msg_id = "" if answer.result else f"{answer.msg_id:016x}"
+            session.answer(submit, msg_id, answer.result)
+
+    def _look(self) -> None:
+        """Texts that wait for their rest, now and then."""
+        future = self._workers.run("", partial(self._intake.give_up, self._accounts.find))
+        future.add_done_callback(self._looked)
+
+    def _looked(self, future: asyncio.Future[None]) -> None:
+        if not future.cancelled() and (error := future.exception()) is not None:
+            log.warning("cmpp.parts_unread", error=type(error).__name__)
+        if not self._closing:
+            loop = asyncio.get_running_loop()
+            self._looking = loop.call_later(min(_LOOK_S, self._settings.part_wait_s), self._look)

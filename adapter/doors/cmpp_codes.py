@@ -9,8 +9,8 @@ from adapter.domain.errors import Code
 from adapter.domain.states import State
 from adapter.domain.values import Notice
 
-STRUCTURE, FLOW, OTHER, SOURCE, FAILED = 1, 8, 9, 10, 53
-"""Structure error, flow control (come again), other, Src_Id error, sending failed (come again)."""
+STRUCTURE, FLOW, OTHER, SOURCE = 1, 8, 9, 10
+"""Structure error, flow control (come again), other, Src_Id error."""
 
 _RESULTS: Mapping[Code, int] = {
     Code.BAD_REQUEST: STRUCTURE,

@@ -1,16 +1,13 @@
-"""Texts as CMPP clients send them: parts put together, and what the fields ask for.
-
-Parts belong together when client, sender, recipients, reference and total are the same. They
-lie here in memory, unanswered, until the last one has come or `wait_s` is over; so a part is
-never "accepted" before its whole text is durable. How many wait is bounded by the windows of
-the clients' connections.
-"""
+"""Texts as CMPP clients send them: what the fields of a submit ask for, and where a report finds
+the Msg_Ids that it is about."""
 
 from __future__ import annotations
 
-import asyncio
+import base64
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import NamedTuple
 
@@ -20,136 +17,101 @@ from adapter.domain.errors import Code, Refusal
 from adapter.domain.states import Door
 from adapter.domain.values import Entry, Notice, Request
 from connectors.joining import decode_part, join, sound
-from connectors.server import ServerSession
 from connectors.server_dialect import Submitted
-from connectors.text import parse_udh, plain
+from connectors.text import Udh, parse_udh, plain
+
+MOST_PARTS = 15
+"""Parts of one text: their Msg_Ids must fit into the pass-through."""
 
 _BINARY = 0x04
 _ALPHABET = 0x0C
 _WRITTEN_TIME = 16
 _NO_SOURCE = "-"
+_ID_OCTETS = 8
 
 
-class Piece(NamedTuple):
-    """A submit that waits for its answer on its connection."""
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a submit, or a whole text, asks for. Times as they are written."""
 
-    session: ServerSession
-    submit: Submitted
+    source: str
+    recipients: Sequence[str]
+    text: str
+    report: bool
+    at: str
+    until: str
 
+    def dumped(self) -> str:
+        """As ASCII: half of a pair that was cut between two parts is no text for a database."""
+        return json.dumps(asdict(self))
 
-@dataclass(slots=True)
-class Text:
-    """A whole text: its pieces in the order of their numbers."""
-
-    pieces: Sequence[Piece]
-    content: str
-
-
-@dataclass(slots=True)
-class _Group:
-    parts: dict[int, tuple[Piece, str]] = field(default_factory=dict)
-    timer: asyncio.TimerHandle | None = None
-
-
-_Key = tuple[str, str, tuple[str, ...], int, int]
+    @classmethod
+    def loaded(cls, text: str) -> Wish:
+        return cls(**json.loads(text))
 
 
-class Joiner:
-    """`late` gets the pieces whose rest did not come."""
+def read(submit: Submitted) -> tuple[Wish, Udh | None]:
+    """What a submit asks for, and which part of a longer text it is. Raises Refusal for what is
+    no text."""
+    if submit.coding & _ALPHABET == _BINARY:
+        raise Refusal(Code.BAD_REQUEST, "Msg_Fmt: 8-bit data is no text")
+    udh, octets = parse_udh(submit.payload) if submit.udh else (None, b"")
+    part = sound(udh)
+    if part is not None and part.total > MOST_PARTS:
+        raise Refusal(Code.TOO_LONG, f"a text of more than {MOST_PARTS} parts")
+    text = submit.text if part is None else decode_part(octets, submit.coding)
+    times = plain(submit.pdu.at_time), plain(submit.pdu.valid_time)
+    return Wish(submit.source, submit.destinations, text, submit.report, *times), part
 
-    def __init__(self, wait_s: float, late: Callable[[Sequence[Piece]], None]) -> None:
-        self._wait_s = wait_s
-        self._late = late
-        self._loop = asyncio.get_running_loop()
-        self._groups: dict[_Key, _Group] = {}
 
-    def take(self, account: str, piece: Piece) -> Text | None:
-        """The text that is whole by this piece. Raises Refusal for what is no text."""
-        submit = piece.submit
-        if submit.coding & _ALPHABET == _BINARY:
-            raise Refusal(Code.BAD_REQUEST, "Msg_Fmt: 8-bit data is no text")
-        udh, octets = parse_udh(submit.payload) if submit.udh else (None, submit.payload)
-        part = sound(udh)
-        if part is None:
-            return Text([piece], submit.text)
-        key = account, submit.source, tuple(submit.destinations), part.reference, part.total
-        group = self._groups.get(key)
-        if group is not None and part.number in group.parts:
-            # Another text under the same reference; or the client repeats itself.
-            self._give_up(key)
-            group = None
-        if group is None:
-            group = self._groups[key] = _Group()
-            group.timer = self._loop.call_later(self._wait_s, self._give_up, key)
-        group.parts[part.number] = piece, decode_part(octets, submit.coding)
-        if len(group.parts) < part.total:
-            return None
-        self._forget(key)
-        parts = [group.parts[number] for number in sorted(group.parts)]
-        return Text([each for each, _ in parts], join(text for _, text in parts))
+def part_key(account: str, wish: Wish, part: Udh) -> str:
+    """What the parts of one text have in common."""
+    common = [account, wish.source, list(wish.recipients), part.reference, part.total]
+    return hashlib.sha256(json.dumps(common).encode()).hexdigest()[:40]
 
-    def give_up_all(self) -> None:
-        """No more parts will come."""
-        for key in list(self._groups):
-            self._give_up(key)
 
-    def leave(self, session: ServerSession) -> None:
-        """A connection is gone; its client sends again what was not answered."""
-        for key, group in list(self._groups.items()):
-            group.parts = {
-                number: part for number, part in group.parts.items() if part[0].session != session
-            }
-            if not group.parts:
-                self._forget(key)
-
-    def _give_up(self, key: _Key) -> None:
-        group = self._forget(key)
-        self._late([piece for piece, _ in group.parts.values()])
-
-    def _forget(self, key: _Key) -> _Group:
-        group = self._groups.pop(key)
-        if group.timer is not None:
-            group.timer.cancel()
-        return group
+def whole(parts: Sequence[Wish]) -> Wish:
+    """The text of these parts, in their order; a report where any of them wants one."""
+    text = join(each.text for each in parts)
+    return replace(parts[0], text=text, report=any(each.report for each in parts))
 
 
 class Origin(NamedTuple):
     """Where a message came from, as its submission's pass-through keeps it for the reports.
 
-    `first` is the first Msg_Id of a run: part by part, and in each part recipient by recipient;
-    0 where the Msg_Id is the message id itself.
+    `ids`: the Msg_Id answered to each part, that of its first recipient; the others' count on.
+    Empty where the Msg_Id is the message id itself.
     """
 
     source: str
-    first: int = 0
-    parts: int = 1
-    recipients: int = 1
+    ids: Sequence[int] = ()
 
     def __str__(self) -> str:
         source = self.source or _NO_SOURCE
-        return f"{source} {self.first:x} {self.parts} {self.recipients}" if self.first else source
+        if not self.ids:
+            return source
+        octets = b"".join(each.to_bytes(_ID_OCTETS, "big") for each in self.ids)
+        return f"{source} {base64.b64encode(octets).decode()}"
 
     @classmethod
     def of(cls, notice: Notice) -> Origin:
-        source, *run = notice.pass_through.split(" ")
-        source = "" if source == _NO_SOURCE else source
-        if not run:
-            return cls(source)
-        return cls(source, int(run[0], 16), int(run[1]), int(run[2]))
-
-    def part_ids(self) -> Iterator[int]:
-        """The Msg_Id in the answer to each part."""
-        return (self.first + part * self.recipients for part in range(self.parts))
+        source, _, written = notice.pass_through.partition(" ")
+        octets = base64.b64decode(written)
+        ids = [
+            int.from_bytes(octets[at : at + _ID_OCTETS], "big")
+            for at in range(0, len(octets), _ID_OCTETS)
+        ]
+        return cls("" if source == _NO_SOURCE else source, ids=ids)
 
     def ids_of(self, notice: Notice) -> Iterator[int]:
         """The Msg_Ids that reports of this message are about, one for each part."""
-        if not self.first:
+        if not self.ids:
             return iter((notice.message_id,))
-        return (made + int(notice.ref) for made in self.part_ids())
+        return (made + int(notice.ref) for made in self.ids)
 
 
 class Reader:
-    """Reads requests from texts. `config` knows the access numbers."""
+    """Makes requests of wishes. `config` knows the access numbers."""
 
     def __init__(self, config: Config, clock: Callable[[], datetime]) -> None:
         numbers = {
@@ -161,20 +123,19 @@ class Reader:
         self._numbers = sorted(numbers, key=len, reverse=True)
         self._clock = clock
 
-    def request(self, client: Client, text: Text, origin: Origin) -> Request:
+    def request(
+        self, client: Client, wish: Wish, origin: Origin | None = None, client_ref: str = ""
+    ) -> Request:
         """What intake is asked for. Raises Refusal."""
-        submit = text.pieces[0].submit
-        pdu = submit.pdu
         return Request(
-            entries=[
-                Entry(mobile, ref=str(place)) for place, mobile in enumerate(submit.destinations)
-            ],
-            content=text.content,
-            extension=self.extension(client, submit.source),
-            schedule_at=self.moment(pdu.at_time, "At_Time"),
-            expire_at=self.moment(pdu.valid_time, "ValId_Time"),
-            receipt=any(each.submit.report for each in text.pieces),
-            pass_through=str(origin),
+            entries=[Entry(mobile, ref=str(place)) for place, mobile in enumerate(wish.recipients)],
+            content=wish.text,
+            client_ref=client_ref,
+            extension=self.extension(client, wish.source),
+            schedule_at=self.moment(wish.at, "At_Time"),
+            expire_at=self.moment(wish.until, "ValId_Time"),
+            receipt=wish.report,
+            pass_through=str(origin or Origin(wish.source)),
             door=Door.CMPP,
             whole=True,
         )
@@ -188,9 +149,8 @@ class Reader:
             raise Refusal(Code.BAD_REQUEST, "Src_Id: begins with no number of ours", "Src_Id")
         return rest
 
-    def moment(self, octets: bytes, field_name: str) -> datetime | None:
+    def moment(self, text: str, field_name: str) -> datetime | None:
         """A time of SMPP 3.3, absolute or relative; None for none. Raises Refusal."""
-        text = plain(octets)
         if not text:
             return None
         try:

@@ -100,6 +100,7 @@ class Node:
     exchange: Exchange
     intake: Intake
     desk: Desk
+    committer: Committer
     engine: Engine
     ids: IdMaker
     arrived: list[Waiting] = field(default_factory=list)
@@ -236,7 +237,7 @@ def open_node(folder: Path, client: Client) -> Iterator[Node]:
     server = serve(Site(doors(exchange, web)), web)
     committer.start()
     server.start()
-    yield Node(server, exchange, intake, desk, engine, ids, arrived)
+    yield Node(server, exchange, intake, desk, committer, engine, ids, arrived)
     server.stop()
     committer.stop()
     engine.dispose()

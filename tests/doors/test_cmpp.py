@@ -16,13 +16,19 @@ import pytest
 from adapter.config.model import CmppServer
 from adapter.domain.client import Client
 from adapter.domain.states import Door, State
+from adapter.domain.values import Notice, Waiting
 from adapter.doors import cmpp_pushing
 from adapter.doors.cmpp import CmppDoor
+from adapter.doors.cmpp_intake import CmppIntake
+from adapter.doors.cmpp_texts import Origin, Reader
 from adapter.intake.accounts import Accounts
+from adapter.intake.intake import utc_now
 from adapter.notify.feeds import Feeds
 from adapter.security.passwords import PasswordChecker
 from adapter.security.tries import WrongTries
+from adapter.store.clock import to_ms
 from adapter.store.schema import notification
+from adapter.store.submit_parts import SubmitParts
 from connectors.cmpp.auth import source_digest
 from connectors.cmpp.pdus import CODECS, Connect, Deliver, DeliverResp
 from connectors.cmpp.pdus import Submit as SubmitPDU
@@ -42,19 +48,22 @@ class House:
     """The door on the test's own event loop."""
 
     def __init__(self, node: Node, client: Client, **changes: Any) -> None:
-        values: dict[str, Any] = {"port": 0, "part_wait_s": 5.0}
+        values: dict[str, Any] = {"port": 0}
         self.node = node
         self.feeds = Feeds(node.engine, node.desk.acknowledge, describe)
         self.feeds.open()
         tries = WrongTries()
-        self.door = CmppDoor(
-            Accounts([client], PasswordChecker(), tries=tries),
+        accounts = Accounts([client], PasswordChecker(), tries=tries)
+        served = CmppServer(**(values | changes))
+        self.intake = CmppIntake(
             node.intake,
-            self.feeds,
+            SubmitParts(node.engine, node.committer),
             node.ids,
-            config(client),
-            CmppServer(**(values | changes)),
+            Reader(config(client), utc_now),
+            served.part_wait_s,
+            utc_now,
         )
+        self.door = CmppDoor(accounts, self.intake, self.feeds, served)
 
     def link(self, recorder: Recorder, **changes: Any) -> Link:
         asked = {"account": "his", "password": SECRET, "window": 64}
@@ -165,39 +174,105 @@ def test_a_text_is_taken_and_its_report_pushed(node: Node, cmpp: Client, version
     run(test())
 
 
-def test_parts_are_answered_when_the_whole_is_durable(node: Node, cmpp: Client) -> None:
+def test_parts_in_any_order_become_one_text(node: Node, cmpp: Client) -> None:
     content = "长" * 150 + "𠮷" * 20
 
     async def test() -> None:
         async with opened(node, cmpp) as house, house.entered() as (link, handler):
-            first, *rest = parts(content)
-            for each in reversed(rest):
+            asked = parts(content)
+            for each in reversed(asked):
                 link.submit(each)
-            link.submit(submit(99, to="13800138001"))
-            await handler.until(lambda: bool(handler.answers))
-            assert handler.answered_tokens == [99]
-            link.submit(first)
-            await handler.until(lambda: len(handler.answers) == 1 + 1 + len(rest))
-            whole = node.arrived[1]
-            assert whole.content == "【市一医院】" + content
-            ids = {answer.id for token, answer in handler.answers if token != 99}
-            assert len(ids) == 1 + len(rest)
+            await handler.until(lambda: len(handler.answers) == len(asked))
+            (arrived,) = node.arrived
+            assert arrived.content == "【市一医院】" + content
+            ids = {answer.id for _, answer in handler.answers}
+            assert len(ids) == len(asked)
             await house.settle(State.UNDELIVERED, "MK:0001")
-            await handler.until(lambda: len(handler.reports) == len(ids) + 1)
-            stats = {(each.id, each.stat) for each in handler.reports}
-            assert {(made, "MK:0001") for made in ids} < stats
+            await handler.until(lambda: len(handler.reports) == len(asked))
+            assert {(each.id, each.stat) for each in handler.reports} == {
+                (made, "MK:0001") for made in ids
+            }
             await eventually(lambda: house._count() == 0)
 
     run(test())
 
 
-def test_parts_whose_rest_does_not_come_are_refused(node: Node, cmpp: Client) -> None:
+def test_a_client_may_wait_for_each_answer_and_we_may_stop_between(
+    node: Node, cmpp: Client
+) -> None:
+    async def test() -> None:
+        asked = parts("长" * 150)
+        ids = []
+        for each in asked:
+            async with opened(node, cmpp) as house, raw(house) as (ask, _):
+                assert not node.arrived
+                reply = await ask(_pdu(each))
+                assert reply.result == 0
+                ids.append(reply.msg_id.hex())
+        (arrived,) = node.arrived
+        assert arrived.content == "【市一医院】" + "长" * 150
+        async with opened(node, cmpp) as house, house.entered() as (_, handler):
+            await house.settle()
+            await handler.until(lambda: len(handler.reports) == 3)
+            assert sorted(each.id for each in handler.reports) == sorted(ids)
+
+    run(test())
+
+
+def test_a_part_that_comes_twice_keeps_its_id(node: Node, cmpp: Client) -> None:
+    async def test() -> None:
+        async with opened(node, cmpp) as house, raw(house) as (ask, _):
+            first, second = parts("长" * 100)
+            replies = [await ask(_pdu(first)) for _ in range(2)]
+            assert len({each.msg_id for each in replies}) == 1
+            assert (await ask(_pdu(second))).result == 0
+            assert len(node.arrived) == 1
+
+    run(test())
+
+
+def test_another_text_under_the_same_reference_stands_alone(node: Node, cmpp: Client) -> None:
+    async def test() -> None:
+        async with opened(node, cmpp) as house, raw(house) as (ask, _):
+            await ask(_pdu(parts("甲" * 100)[0]))
+            for each in parts("乙" * 100):
+                assert (await ask(_pdu(each))).result == 0
+            (arrived,) = node.arrived
+            assert arrived.content == "【市一医院】" + "乙" * 100
+
+    run(test())
+
+
+def test_a_last_part_that_is_told_to_come_again_completes_its_text(
+    node: Node, cmpp: Client
+) -> None:
+    async def test() -> None:
+        first, second = parts("长" * 100)
+        limited = replace(cmpp, rate_per_minute=1)
+        async with opened(node, limited) as house, raw(house) as (ask, _):
+            assert (await ask(_pdu(submit(1)))).result == 0
+            assert (await ask(_pdu(first))).result == 0
+            assert (await ask(_pdu(second))).result == 8
+        node.arrived.clear()
+        async with opened(node, cmpp) as house, raw(house) as (ask, _):
+            assert (await ask(_pdu(second))).result == 0
+            assert len(node.arrived) == 1
+
+    run(test())
+
+
+def test_parts_whose_rest_does_not_come_expire_unsent(node: Node, cmpp: Client) -> None:
     async def test() -> None:
         async with opened(node, cmpp, part_wait_s=0.1) as house, raw(house) as (ask, _):
             (first, *_) = parts("长" * 150)
             reply = await ask(_pdu(first))
-            assert (reply.result, reply.msg_id) == (53, bytes(8))
-            assert not node.arrived
+            assert reply.result == 0
+            await eventually(lambda: bool(node.arrived))
+            (arrived,) = node.arrived
+            its = arrived.submission
+            assert to_ms(its.due_at) == to_ms(its.expire_at)
+            origin = Origin.of(_notice(arrived))
+            assert [f"{made:016x}" for made in origin.ids] == [reply.msg_id.hex()]
 
     run(test())
 
@@ -310,8 +385,8 @@ def test_a_rate_is_told_as_flow_control(node: Node, cmpp: Client) -> None:
 def test_more_than_the_window_is_flow_control(node: Node, cmpp: Client) -> None:
     async def test() -> None:
         async with opened(node, cmpp, window=2) as house, house.entered() as (link, handler):
-            for each in parts("长" * 300):
-                link.submit(each)
+            for number in range(20):
+                link.submit(submit(number, to=f"138001380{number:02}"))
             await handler.until(lambda: link.counters.throttled > 0)
 
     run(test())
@@ -488,10 +563,31 @@ def _pdu(each: Submit) -> SubmitPDU:
         2,
         pk_total=each.total,
         pk_number=each.number,
-        tp_udhi=1,
+        tp_udhi=int(each.udh),
         src_id=each.source.encode(),
         dest_terminal_id=(each.destination.encode(),),
         msg_content=each.payload,
+    )
+
+
+def _notice(arrived: Waiting) -> Notice:
+    its = arrived.message, arrived.submission
+    return Notice(
+        1,
+        "",
+        its[0].id,
+        its[1].id,
+        "",
+        "0",
+        "",
+        State.EXPIRED,
+        "",
+        "",
+        1,
+        "",
+        None,
+        None,
+        its[1].pass_through,
     )
 
 

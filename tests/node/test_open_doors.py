@@ -82,7 +82,7 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
     ports = free_port(), free_port()
     sections = (
         f'<socket port="{ports[0]}" connections-per-client="600"/>'
-        f'<cmpp-server port="{ports[1]}" connections-per-client="250"/>'
+        f'<cmpp-server port="{ports[1]}" connections-per-client="250" part-wait="2s"/>'
     )
     with Carrier() as carrier:
         setup = Setup(folder, f"sqlite:///{folder}/a.db", carrier.port, policies=sections)
@@ -184,6 +184,25 @@ def test_a_long_text_by_cmpp_is_reported_part_by_part(doors: Doors) -> None:
     run(test())
     went = [each for each in doors.carrier.taken() if each["destination"] == "13900139000"]
     assert "".join(str(each["text"]) for each in sorted(went, key=lambda e: e["number"])) == content
+
+
+def test_a_part_that_stays_alone_expires_and_is_never_sent(doors: Doors) -> None:
+    async def test() -> None:
+        handler = Recorder()
+        link = doors.link(handler)
+        link.start()
+        await handler.until(lambda: handler.ups > 0)
+        cut = split("您" * 100, reference=3)
+        link.submit(
+            Submit(ACCESS_NUMBER, "13900139009", cut.payloads[0], cut.coding, True, 2, 1, True, 1)
+        )
+        await handler.until(lambda: bool(handler.reports))
+        (report,) = handler.reports
+        assert (report.id, report.stat) == (handler.answers[0][1].id, "EXPIRED")
+        await link.stop(1.0)
+
+    run(test())
+    assert not [each for each in doors.carrier.taken() if each["destination"] == "13900139009"]
 
 
 def test_a_report_by_cmpp_comes_again_after_a_fall(doors: Doors) -> None:
