@@ -21,7 +21,7 @@ from adapter.config import model
 from adapter.config.document import NAMESPACE
 from adapter.config.provider import ProviderReader
 from adapter.config.scalars import collapsed, flag, octets, seconds
-from adapter.domain.client import Client, ContentCipher, ContentKey, WayIn
+from adapter.domain.client import Certificate, Client, ContentCipher, ContentKey, WayIn
 from adapter.domain.hours import Span
 from adapter.domain.proofs import ProofKind
 from adapter.domain.states import Door, DoubtRule, Lane
@@ -34,6 +34,7 @@ _WORDS: dict[str, Callable[[str], Any]] = {
     "businesses": str,
     "hours": Span.read,
     "networks": str,
+    "proxies": str,
     "encodings": str,
     "channels": str,
     "success_is": str,
@@ -178,6 +179,7 @@ def _client(element: etree._Element) -> Client:
         content_keys=MappingProxyType(
             {_said(e, "id"): _content_key(e) for e in _children(element, "content-key")}
         ),
+        certificates=tuple(_read(e, Certificate) for e in _children(element, "certificate")),
         entries=tuple(_read(e, WayIn) for e in _children(element, "entry")),
         doubt=MappingProxyType(
             {

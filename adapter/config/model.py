@@ -37,11 +37,13 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Web:
-    """`public_url` is what the WSDL publishes, without a path: http://host:port."""
+    """`public_url` is what the WSDL publishes, without a path: http://host:port. `proxies`:
+    addresses and networks of the proxies whose word on address and certificate counts."""
 
     host: str = "127.0.0.1"
     port: int = 8080
     public_url: str = ""
+    proxies: Sequence[str] = ()
     threads: int = 16
     max_body: int = 20_000_000
 

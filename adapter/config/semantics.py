@@ -27,6 +27,7 @@ from adapter.config.scalars import collapsed, seconds
 from adapter.config.source_rules import examine_source
 from adapter.domain.client import ContentCipher
 from adapter.domain.states import Carrier, Door, Lane
+from adapter.security.certificates import subject
 from adapter.security.contents import KEY_OCTETS
 from adapter.security.passwords import is_hash
 from adapter.security.secrets import is_exposed
@@ -393,6 +394,11 @@ def _own_ports(tree: _Tree) -> dict[str, str]:
     return found
 
 
+def _proxies(tree: _Tree) -> None:
+    for web in tree.all("web"):
+        _networks(tree, web, "proxies")
+
+
 def _routes(tree: _Tree) -> None:
     channels = tree.named("channels/channel")
     routes = tree.all("routes/route")
@@ -439,6 +445,7 @@ def _clients(tree: _Tree) -> None:
         _hashes(tree, client)
         _proofs(tree, client)
         _content_keys(tree, client)
+        _certificates(tree, client)
         _cmpp_account(tree, client)
     for client, extension in _repeated(tree, clients, "extension"):
         message = f"extension {extension} is another client's too: replies cannot be told apart"
@@ -455,17 +462,17 @@ def _extension(tree: _Tree, client: etree._Element, longest: int) -> None:
         tree.fault(client, "extension", message)
 
 
-def _networks(tree: _Tree, client: etree._Element) -> None:
-    for network in tree.get(client, "networks").split():
+def _networks(tree: _Tree, element: etree._Element, attribute: str = "networks") -> None:
+    for network in tree.get(element, attribute).split():
         try:
             exact = str(ipaddress.ip_network(network, strict=False))
         except ValueError:
-            message = f"networks: {network!r} is no address or network such as 10.1.0.0/16"
-            tree.fault(client, "networks", message)
+            message = f"{attribute}: {network!r} is no address or network such as 10.1.0.0/16"
+            tree.fault(element, attribute, message)
             continue
         if "/" in network and int(network.partition("/")[2]) != 0 and not _is_exact(network):
-            message = f"networks: {network} names a host in a network; write {exact}"
-            tree.fault(client, "networks", message)
+            message = f"{attribute}: {network} names a host in a network; write {exact}"
+            tree.fault(element, attribute, message)
 
 
 def _is_exact(network: str) -> bool:
@@ -513,12 +520,18 @@ def _cmpp_account(tree: _Tree, client: etree._Element) -> None:
         tree.fault(client, "cmpp-secret", message)
 
 
-MEANS = {"password": "password", "digest": "digest-secret", "hmac": "hmac-key"}
+MEANS = {
+    "password": "password",
+    "digest": "digest-secret",
+    "hmac": "hmac-key",
+    "certificate": "certificate",
+}
 """What a client must have configured to show a kind of proof."""
 ENTRY_DOORS = {
     "password": (Door.SOAP, Door.HTTP, Door.SOCKET),
     "digest": (Door.SOAP,),
     "hmac": (Door.SOAP, Door.HTTP),
+    "certificate": (Door.SOAP, Door.HTTP),
 }
 """Where each kind can be shown."""
 
@@ -537,6 +550,17 @@ def _proofs(tree: _Tree, client: etree._Element) -> None:
                     where = ", ".join(ENTRY_DOORS[kind])
                     message = f"needs: {kind} can be shown at {where}, not at {door}"
                     tree.fault(entry, "needs", message)
+
+
+def _certificates(tree: _Tree, client: etree._Element) -> None:
+    for each in client.iterchildren(f"{{{NAMESPACE}}}certificate"):
+        fingerprint, name = tree.get(each, "fingerprint"), tree.get(each, "subject")
+        if bool(fingerprint) == bool(name):
+            tree.fault(each, "", "<certificate> has a fingerprint or a subject, one of them")
+        try:
+            subject(name)
+        except ValueError:
+            tree.fault(each, "subject", f"subject={name!r}: write it as CN=his,O=Hospital")
 
 
 def _content_keys(tree: _Tree, client: etree._Element) -> None:
@@ -630,6 +654,7 @@ RULES: tuple[Callable[[_Tree], None], ...] = (
     _databases,
     _channels,
     _ports,
+    _proxies,
     _routes,
     _clients,
     _sources,

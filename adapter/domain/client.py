@@ -36,6 +36,14 @@ class ContentKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Certificate:
+    """A client's certificate, by fingerprint or else by subject (RFC 4514)."""
+
+    fingerprint: str = ""
+    subject: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Client:
     """A client as configured. `password_hashes` holds one or, during rotation, two argon2 hashes.
 
@@ -66,6 +74,7 @@ class Client:
     hours: Sequence[Span] = ()
     digest_secrets: Sequence[str] = field(default=(), repr=False)
     hmac_keys: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    certificates: Sequence[Certificate] = ()
     entries: Sequence[WayIn] = ()
     content_keys: Mapping[str, ContentKey] = field(default_factory=lambda: MappingProxyType({}))
     max_segments: int = 10

@@ -3,9 +3,10 @@
     Credentials                 account and password, our own SOAP header
     Security/UsernameToken      WS-Security: a password as text, or its digest
     Authorization               HTTP: Basic, or an HMAC over the request
+    (TLS, a trusted proxy)      the client's certificate
 
-The first of these that names an account counts; an HMAC is read beside the SOAP headers, so
-that a client may have to show both.
+The first of these that names an account counts; HMAC and certificate are read beside the others,
+so that a client may have to show several.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from adapter.contract import NS
 from adapter.domain.errors import Code, Refusal
 from adapter.domain.proofs import Proof
 from adapter.domain.states import Door
+from adapter.doors.proxies import CERTIFICATE_KEY
 from adapter.doors.service import Caller
 from adapter.security.digests import TokenDigest
 from adapter.security.macs import RequestMac, SignedRequest, is_signed
@@ -56,6 +58,8 @@ def http_caller(environ: Mapping[str, Any], body: bytes) -> Caller:
 def _caller(shown: _Shown, environ: Mapping[str, Any], body: bytes, door: Door) -> Caller:
     authorization = environ.get("HTTP_AUTHORIZATION", "")
     proofs = shown.proofs
+    if CERTIFICATE_KEY in environ:
+        proofs += (environ[CERTIFICATE_KEY],)
     if is_signed(authorization):
         signed = _mac(authorization, environ, body)
         proofs += (signed,)

@@ -24,6 +24,7 @@ from waitress.server import create_server
 from adapter.config.model import Web
 from adapter.doors.access_log import CODE_KEY, OPERATION_KEY
 from adapter.doors.overlong import Channel
+from adapter.doors.proxies import Proxied
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -123,7 +124,8 @@ class WebServer:
             connection_limit=_CONNECTIONS,
             channel_timeout=_SILENCE_S,
             asyncore_use_poll=hasattr(select, "poll"),
-            clear_untrusted_proxy_headers=True,
+            # What proxies say is judged in `adapter.doors.proxies`.
+            clear_untrusted_proxy_headers=False,
             expose_tracebacks=False,
             ident=None,
         )
@@ -175,4 +177,4 @@ def _unsent(connection: Any) -> bool:
 def serve(app: WSGIApplication, web: Web) -> WebServer:
     """A server for the application, listening but not yet started. Raises OSError where the
     address is taken."""
-    return WebServer(app, web)
+    return WebServer(Proxied(app, web.proxies), web)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Protocol
 
 import structlog
@@ -22,6 +21,7 @@ import structlog
 from adapter.domain.client import Client
 from adapter.domain.errors import Code, Refusal
 from adapter.domain.proofs import Proof, ProofKind, Stamp
+from adapter.intake.networks import Networks
 from adapter.security.passwords import CheckerBusy, PasswordChecker
 from adapter.security.tries import WrongTries
 
@@ -73,9 +73,7 @@ class Accounts:
         clock: Callable[[], datetime] = _now,
     ) -> None:
         self._clients = {client.account: client for client in clients}
-        self._networks = {
-            client.account: [_network(text) for text in client.networks] for client in clients
-        }
+        self._networks = {client.account: Networks(client.networks) for client in clients}
         self._checker = checker
         self._first_use = first_use
         self._tries = tries or WrongTries()
@@ -96,11 +94,12 @@ class Accounts:
         proofs: Sequence[Proof] = (),
     ) -> Client:
         """The client that shows this, password ("" for none) and other proofs, from this address
-        through this door.
+        through this door. Without an account a certificate tells whose it is.
 
         Raises Refusal: AUTH_FAILED, SIGNATURE_INVALID, CERT_DENIED, IP_DENIED, or RATE_LIMITED
         after too many wrong tries and while too many passwords are being checked at once.
         """
+        account = account or self._certified(proofs)
         if len(account) > _LONGEST or len(password) > _LONGEST:
             raise _failed()
         if wait_s := self._tries.wait_s(account, address):
@@ -110,17 +109,31 @@ class Accounts:
                 retry_after_s=wait_s,
             )
         client = self._clients.get(account)
-        fault = self._fault(client, account, password, proofs, door)
+        if client is not None and not client.certificates:
+            # It has come to the proxy with one of its own, which means nothing to us.
+            relevant = [each for each in proofs if each.kind is not ProofKind.CERTIFICATE]
+        else:
+            relevant = list(proofs)
+        fault = self._fault(client, account, password, relevant, door)
         if client is None or fault:
             self._wrong(client, account, address, door, fault)
             raise _refused(proofs)
         self._tries.right(account, address)
-        shown = {proof.kind for proof in proofs} | ({ProofKind.PASSWORD} if password else set())
+        shown = {proof.kind for proof in relevant} | ({ProofKind.PASSWORD} if password else set())
         if lacking := _lacking(client, door, shown):
             raise _incomplete(lacking)
-        if not self._may_come_from(account, address):
+        networks = self._networks[account]
+        if networks and address not in networks:
             raise Refusal(Code.IP_DENIED, "this address may not use the account")
         return client
+
+    def _certified(self, proofs: Sequence[Proof]) -> str:
+        """The account whose certificate is shown; empty for none."""
+        shown = [proof for proof in proofs if proof.kind is ProofKind.CERTIFICATE]
+        if not shown:
+            return ""
+        clients = self._clients.values()
+        return next((each.account for each in clients if shown[0].fits(each)), "")
 
     def _fault(
         self,
@@ -170,16 +183,6 @@ class Accounts:
             if self._watch is not None:
                 self._watch.locked_out(str(door), known)
 
-    def _may_come_from(self, account: str, address: str) -> bool:
-        networks = self._networks[account]
-        if not networks:
-            return True
-        try:
-            at = _plain(ip_address(address.partition("%")[0]))
-        except ValueError:
-            return False
-        return any(at in network for network in networks)
-
 
 _NOBODY = Client("")
 """Stands in for an unknown account, so that looking at a proof takes as long."""
@@ -191,6 +194,11 @@ def _refused(proofs: Sequence[Proof]) -> Refusal:
         return Refusal(
             Code.SIGNATURE_INVALID,
             "the signature is wrong, too old or was used before, or the account is closed here",
+        )
+    if any(proof.kind is ProofKind.CERTIFICATE for proof in proofs):
+        return Refusal(
+            Code.CERT_DENIED,
+            "the certificate, the account or the password is wrong, or the account is closed here",
         )
     return _failed()
 
@@ -215,20 +223,3 @@ def _incomplete(lacking: Sequence[ProofKind]) -> Refusal:
 
 def _failed() -> Refusal:
     return Refusal(Code.AUTH_FAILED, "account or password is wrong, or the account is closed here")
-
-
-def _network(text: str) -> IPv4Network | IPv6Network:
-    """A network in CIDR, or one address; bits right of the prefix are ignored."""
-    network = ip_network(text.strip(), strict=False)
-    if isinstance(network, IPv6Network) and network.prefixlen >= 96:
-        mapped = network.network_address.ipv4_mapped
-        if mapped is not None:
-            return IPv4Network((mapped, network.prefixlen - 96))
-    return network
-
-
-def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """An IPv4 address that a dual-stack socket shows as ::ffff:a.b.c.d, as itself."""
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    return address

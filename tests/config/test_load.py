@@ -10,7 +10,7 @@ import pytest
 
 from adapter.config import model
 from adapter.config.load import load
-from adapter.domain.client import Client, ContentCipher, ContentKey, WayIn
+from adapter.domain.client import Certificate, Client, ContentCipher, ContentKey, WayIn
 from adapter.domain.hours import Span
 from adapter.domain.proofs import ProofKind
 from adapter.domain.states import Carrier, Door, DoubtRule, Lane
@@ -23,7 +23,8 @@ HASH = hash_password("secret")
 EVERYTHING = f"""
 <node name="n2" id="7" timezone="Asia/Urumqi"/>
 <store url="sqlite:///data/s.db" capacity="5000"/>
-<web host="0.0.0.0" port="81" public-url="https://sms.example" threads="4" max-body="64kB"/>
+<web host="0.0.0.0" port="81" public-url="https://sms.example" threads="4" max-body="64kB"
+     proxies="10.9.0.0/16"/>
 <channels>
   <channel name="m1" protocol="cmpp" version="2.0" access-number="1069" service-id="S"
            encodings="ascii ucs2" spare-number="10955" enabled="false">
@@ -63,6 +64,7 @@ EVERYTHING = f"""
     <digest-secret secret="clear"/>
     <hmac-key id="k1" secret="sixteen letters  "/>
     <content-key id="c1" cipher="sm4-gcm" key="MDEyMzQ1Njc4OWFiY2RlZg=="/>
+    <certificate subject="CN=a,O=H"/>
     <entry needs="password hmac" doors="http"/>
     <doubt lane="bulk" rule="resend"/>
   </client>
@@ -100,7 +102,7 @@ def test_everything_written_arrives(write: Write, tmp_path: Path) -> None:
         path=tmp_path / "adapter.xml",
         node=model.Node("n2", 7, "Asia/Urumqi"),
         store=model.Store(f"sqlite:///{(tmp_path / 'data/s.db').as_posix()}", 5000),
-        web=model.Web("0.0.0.0", 81, "https://sms.example", 4, 64_000),
+        web=model.Web("0.0.0.0", 81, "https://sms.example", ("10.9.0.0/16",), 4, 64_000),
         channels=(
             model.Channel(
                 name="m1",
@@ -201,6 +203,7 @@ def test_everything_written_arrives(write: Write, tmp_path: Path) -> None:
                 digest_secrets=("clear",),
                 hmac_keys={"k1": b"sixteen letters  "},
                 content_keys={"c1": ContentKey(ContentCipher.SM4_GCM, b"0123456789abcdef")},
+                certificates=(Certificate(subject="CN=a,O=H"),),
                 entries=(WayIn((ProofKind.PASSWORD, ProofKind.HMAC), (Door.HTTP,)),),
                 doubt={Lane.BULK: DoubtRule.RESEND},
                 enabled=False,

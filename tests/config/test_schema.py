@@ -12,7 +12,7 @@ from lxml import etree
 from adapter.config import model
 from adapter.config.build import readers
 from adapter.config.schema import schema
-from adapter.domain.client import Client, WayIn
+from adapter.domain.client import Certificate, Client, WayIn
 from adapter.domain.states import Carrier, DoubtRule, Lane
 from adapter.files import published
 from connectors.web import settings as web
@@ -76,9 +76,18 @@ PAIRS: list[tuple[tuple[str, ...], type[Any], set[str], set[str]]] = [
         ("Client",),
         Client,
         set(),
-        {"password_hashes", "digest_secrets", "hmac_keys", "content_keys", "entries", "doubt"},
+        {
+            "password_hashes",
+            "digest_secrets",
+            "hmac_keys",
+            "content_keys",
+            "certificates",
+            "entries",
+            "doubt",
+        },
     ),
     (("Entry",), WayIn, set(), set()),
+    (("Certificate",), Certificate, set(), set()),
     (
         ("Source",),
         model.Source,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -206,7 +207,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory, client: Client) -> Iterator
 
 
 @contextmanager
-def open_node(folder: Path, client: Client) -> Iterator[Node]:
+def open_node(folder: Path, client: Client, **settings: Any) -> Iterator[Node]:
+    """`settings` of `<web>`."""
     engine = open_engine(f"sqlite:///{folder / 'adapter.db'}")
     metadata.create_all(engine)
     committer = Committer(engine, "test")
@@ -233,7 +235,8 @@ def open_node(folder: Path, client: Client) -> Iterator[Node]:
         desk,
         timezone=zone,
     )
-    web = Web(port=0, public_url="http://sms.hospital.example:8080", threads=4, max_body=5_000_000)
+    url = "http://sms.hospital.example:8080"
+    web = Web(port=0, public_url=url, threads=4, max_body=5_000_000, **settings)
     server = serve(Site(doors(exchange, web)), web)
     committer.start()
     server.start()
