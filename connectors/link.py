@@ -29,7 +29,8 @@ from connectors.dialect import DialectFactory
 from connectors.protocols import CLIENTS
 from connectors.session import Counters, Session
 from connectors.settings import LinkSettings
-from connectors.values import Answer, Handler, Inbound, Report, Submit
+from connectors.values import Answer, Handler, Inbound, Report, Responding, Submit
+from connectors.waiting import came_within
 
 log = logging.getLogger(__name__)
 
@@ -151,7 +152,7 @@ class Link:
             if self._refused:
                 pause = max(pause, self.settings.refused_wait_s)
             log.debug("%s: connecting again in %.1f s", self.name, pause)
-            await self._pause(pause)
+            await came_within(self._stopping, pause)
             self.counters.reconnects += 1
 
     async def _sleep(self) -> None:
@@ -208,12 +209,6 @@ class Link:
         error = connecting.exception()
         return f"no connection: {tls.fault(error)}" if error is not None else ""
 
-    async def _pause(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self._stopping.wait(), seconds)
-        except TimeoutError:
-            return
-
     def session_up(self) -> None:
         self._was_up = True
         self.changed_at = datetime.now(UTC)
@@ -269,9 +264,4 @@ class Link:
             self.counters.inbound += 1
         session = self._session
         assert session is not None  # it is the caller
-
-        def ack() -> None:
-            if response:
-                session.write(response)
-
-        self._handler.delivered(self, item, ack)
+        self._handler.delivered(self, item, Responding(session.write, response))

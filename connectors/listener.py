@@ -27,7 +27,7 @@ from connectors.listener_dialect import ListenerDialect, ListenerDialectFactory,
 from connectors.protocols import LISTENERS
 from connectors.settings import LinkSettings
 from connectors.trace import Trace
-from connectors.values import Handler, Inbound, Report
+from connectors.values import Ack, Handler, Inbound, Report, Responding
 from connectors.wire import Wire
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ class ListenerCounters:
     unknown: int = 0
 
 
-Deliver = Callable[[Report | Inbound, Callable[[], None]], None]
+Deliver = Callable[[Report | Inbound, Ack], None]
 """What takes an item and the function that acknowledges it."""
 
 
@@ -178,7 +178,7 @@ class Listener:
         """As many connections are logged in as may be."""
         return self.connected >= self.settings.connections
 
-    def delivered(self, item: Report | Inbound, ack: Callable[[], None]) -> None:
+    def delivered(self, item: Report | Inbound, ack: Ack) -> None:
         if isinstance(item, Report):
             self.counters.reports += 1
         else:
@@ -263,7 +263,7 @@ class _Call(Wire):
     def _take(self, event: object) -> None:
         match event:
             case Delivered(item, response):
-                self._listener.delivered(item, lambda: self.write(response))
+                self._listener.delivered(item, Responding(self.write, response))
             case Declined(response):
                 self.write(response)
             case Leaving(response):
@@ -304,5 +304,5 @@ class DuplexLink(Link):
         await super().stop(wait_s)
         await self.listener.stop()
 
-    def _deliver(self, item: Report | Inbound, ack: Callable[[], None]) -> None:
+    def _deliver(self, item: Report | Inbound, ack: Ack) -> None:
         self._arrived(self, self.settings.quirks.delivered(item), ack)

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import Any, NamedTuple, Protocol
 
+LONGEST_ID = 64
+"""Characters of a message's id at the carrier."""
+
 
 class Coding(IntEnum):
     """How a segment's octets read (protocols/cmpp.md B1); the number is the one on the wire.
@@ -95,6 +98,34 @@ class Inbound:
     id: str = ""
 
 
+class Ack(Protocol):
+    """Tells a link what became of a delivery: one of the two, once, on the event loop."""
+
+    def __call__(self) -> None:
+        """It is durable."""
+
+    def refused(self) -> None:
+        """It could not be kept; should it come again, it is news."""
+
+
+class Responding:
+    """The ack of a delivery that the peer waits for on its connection. Without the response it
+    sends the same again, so a refusal says nothing."""
+
+    __slots__ = ("_response", "_write")
+
+    def __init__(self, write: Callable[[bytes], None], response: bytes) -> None:
+        self._write = write
+        self._response = response
+
+    def __call__(self) -> None:
+        if self._response:
+            self._write(self._response)
+
+    def refused(self) -> None:
+        return
+
+
 class Handler(Protocol):
     """What a client link tells its owner. Called on the event loop; must not block or raise."""
 
@@ -113,5 +144,5 @@ class Handler(Protocol):
     def unsent(self, link: Any, tokens: Sequence[Any]) -> None:
         """These submits never reached the wire: certainly not sent."""
 
-    def delivered(self, link: Any, item: Report | Inbound, ack: Callable[[], None]) -> None:
-        """A report or an inbound text; call `ack` on the event loop once it is durable."""
+    def delivered(self, link: Any, item: Report | Inbound, ack: Ack) -> None:
+        """A report or an inbound text; `ack` waits to hear whether it is durable."""

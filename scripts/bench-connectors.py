@@ -28,7 +28,7 @@ from connectors.link import Link
 from connectors.loop import fastest_loop
 from connectors.settings import LinkSettings
 from connectors.simulator import Simulator, main
-from connectors.values import Answer, Coding, Inbound, Report
+from connectors.values import Ack, Answer, Coding, Inbound, Report
 from connectors.values import Submit as Segment
 
 HOST, ACCOUNT, PASSWORD = "127.0.0.1", "901234", "bench"
@@ -82,7 +82,7 @@ class Feeder:
     def unsent(self, link: Link, tokens: Sequence[Any]) -> None:
         raise SystemExit(f"{len(tokens)} unsent")
 
-    def delivered(self, link: Link, item: Report | Inbound, ack: Callable[[], None]) -> None:
+    def delivered(self, link: Link, item: Report | Inbound, ack: Ack) -> None:
         ack()
         self.reports += 1
         self._look()

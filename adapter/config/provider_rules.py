@@ -16,10 +16,10 @@ from lxml import etree
 
 from adapter.config.provider import ProviderReader, every, only
 from connectors.web.answers import Results
-from connectors.web.items import ItemReader
+from connectors.web.items import Document, Place, ReceiptReader, TextReader
 from connectors.web.link import WebLink
 from connectors.web.requests import Requests, escape_of, template_of
-from connectors.web.settings import WebSettings
+from connectors.web.settings import Items, WebSettings
 from connectors.web.soap import SoapService
 from connectors.web.templates import as_it_is
 from connectors.web.values import (
@@ -71,9 +71,9 @@ class _Examination:
             return
         for element, known in self._calls():
             self._call(element, known, soap)
-        for name in ("receipts", "inbound"):
+        for name, reader in (("receipts", ReceiptReader), ("inbound", TextReader)):
             for element in self._element.iter(f"{{*}}{name}"):
-                self._try(element, partial(self._items, element, name))
+                self._try(element, partial(self._items, element, reader))
         if not self._found:
             # What belongs together: the library knows it best.
             self._try(self._element, lambda: WebLink(self._settings, _Nobody()))
@@ -127,8 +127,11 @@ class _Examination:
         if answer is not None:
             self._try(answer, lambda: Results(self._reader.result(answer)))
 
-    def _items(self, element: etree._Element, name: str) -> None:
-        ItemReader(self._reader.items(element), inbound=name == "inbound")
+    def _items(self, element: etree._Element, reader: Callable[[Items], object]) -> None:
+        items = self._reader.items(element)
+        reader(items)
+        Document(items)
+        Place(items)
 
     def _try(self, element: etree._Element, make: Callable[[], object]) -> None:
         try:

@@ -41,7 +41,7 @@ from adapter.domain.states import Lane
 from adapter.domain.values import Waiting
 from adapter.store.clock import to_ms
 from connectors.pace import Pace
-from connectors.values import Answer, Inbound, Report, Submit
+from connectors.values import Ack, Answer, Inbound, Report, Submit
 
 log = structlog.get_logger(__name__)
 
@@ -370,7 +370,7 @@ class Channel:
                 self._ended(flight)
         self._work.set()
 
-    def delivered(self, link: Any, item: Report | Inbound, ack: Callable[[], None]) -> None:
+    def delivered(self, link: Any, item: Report | Inbound, ack: Ack) -> None:
         now = self._clock()
         if isinstance(item, Inbound):
             access = self.numbers.written_to(item.destination)

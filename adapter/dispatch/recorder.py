@@ -17,6 +17,7 @@ import structlog
 from adapter.dispatch.spool import Spool
 from adapter.domain.errors import StoreUnavailable
 from adapter.domain.outcomes import Outcome, Received, Reported
+from connectors.values import Ack
 
 T = TypeVar("T")
 
@@ -35,8 +36,8 @@ class Recorder:
         self._spool = spool
         self._recorded = recorded
         self._outcomes: list[Outcome] = []
-        self._reports: list[tuple[Reported, Callable[[], None]]] = []
-        self._texts: list[tuple[Received, Callable[[], None]]] = []
+        self._reports: list[tuple[Reported, Ack]] = []
+        self._texts: list[tuple[Received, Ack]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._running: set[asyncio.Task[None]] = set()
         self._alive: set[int] = set()
@@ -63,11 +64,11 @@ class Recorder:
         self._outcomes.append(outcome)
         self._gather()
 
-    def report(self, reported: Reported, ack: Callable[[], None]) -> None:
+    def report(self, reported: Reported, ack: Ack) -> None:
         self._reports.append((reported, ack))
         self._gather()
 
-    def inbound(self, received: Received, ack: Callable[[], None]) -> None:
+    def inbound(self, received: Received, ack: Ack) -> None:
         self._texts.append((received, ack))
         self._gather()
 
@@ -116,12 +117,14 @@ class Recorder:
     async def _acknowledge(
         self,
         record: Callable[[Sequence[T]], Awaitable[None]],
-        told: Sequence[tuple[T, Callable[[], None]]],
+        told: Sequence[tuple[T, Ack]],
     ) -> None:
         # What could not be recorded is not acknowledged: the carrier sends it again.
         acks = {id(item): ack for item, ack in told}
         for item in await _commit(record, [item for item, _ in told]):
-            acks[id(item)]()
+            acks.pop(id(item))()
+        for ack in acks.values():
+            ack.refused()
 
 
 async def _commit(record: Callable[[Sequence[T]], Awaitable[None]], items: list[T]) -> list[T]:

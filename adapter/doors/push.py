@@ -2,10 +2,14 @@
 
 Who may, and how it reads, is the channel's (connectors/web/push.py); here a request is taken
 apart and its answer waited for, which comes when everything is durable.
+
+A push that waits for the store keeps its thread. So that clients still get theirs, only so many
+of all channels wait at once; the next one is answered 503, and the provider comes again.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
@@ -22,11 +26,18 @@ class Receiver(Protocol):
     def pushed(self, name: str, pushed: Pushed) -> Reply: ...
 
 
-def push_door(receivers: Mapping[str, Receiver]) -> WSGIApplication:
-    """The application for the receivers of these channels."""
+def push_door(receivers: Mapping[str, Receiver], at_once: int) -> WSGIApplication:
+    """The application for the receivers of these channels, at most `at_once` pushes at a time."""
+    places = threading.BoundedSemaphore(at_once)
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        reply = _reply(receivers, environ)
+        if places.acquire(blocking=False):
+            try:
+                reply = _reply(receivers, environ)
+            finally:
+                places.release()
+        else:
+            reply = Reply(503)
         status = HTTPStatus(reply.status)
         headers = [("Content-Type", reply.kind), ("Content-Length", str(len(reply.body)))]
         start_response(f"{status.value} {status.phrase}", headers)

@@ -17,11 +17,12 @@ from __future__ import annotations
 
 import email.utils
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from connectors.values import Action, Answer
+from connectors.values import LONGEST_ID, Action, Answer
 from connectors.web import documents
+from connectors.web.documents import path_of
 from connectors.web.settings import Format, Result, Then
 from connectors.web.transport import Given
 
@@ -29,7 +30,6 @@ _TROUBLE = frozenset({401, 403, 404, 405, 407})
 _THROTTLED = frozenset({429, 503})
 _LATER = frozenset({408, 409, 423, 425})
 _LONGEST_CODE = 32
-_LONGEST_ID = 64
 _LONGEST_PAUSE_S = 600.0
 
 _ACTIONS = {
@@ -60,16 +60,15 @@ class Verdict(NamedTuple):
 class Results:
     """Reads answers. Raises ValueError for a path that is none."""
 
-    def __init__(self, result: Result, *, soap: bool = False) -> None:
+    def __init__(self, result: Result) -> None:
         self._result = result
         format_ = result.format
-        self._inside = path_of("inside", Format.XML, result.inside)
+        self._opening = documents.Opening(format_, result.charset, result.inside)
         self._each = path_of("each", format_, result.each)
         self._success = path_of("success", format_, result.success)
         self._id = path_of("id", format_, result.id)
         self._code = path_of("code", format_, result.code)
         self._mobile = path_of("mobile", format_, result.mobile)
-        self._soap = soap
         if result.success and not result.success_is:
             raise ValueError("success-is: success needs the values that mean success")
 
@@ -82,20 +81,13 @@ class Results:
             return [verdict] * len(mobiles)
 
     def _told(self, given: Given, mobiles: Sequence[str]) -> list[Verdict]:
-        result = self._result
-        fault = _soap_fault(given, result) if self._soap else None
-        if fault is not None:
-            return [fault] * len(mobiles)
-        body = given.body
-        if result.inside:
-            body = documents.unwrap(body, self._inside, result.charset)
-        document = documents.read(body, result.format, "utf-8" if result.inside else result.charset)
+        document = self._opening.document(given.body)
         entries = documents.nodes(self._each, document)
         if not entries:
             return [self._verdict(given, document, document)] * len(mobiles)
         told = [self._verdict(given, entry, document) for entry in entries]
         unknown = Verdict(Then.DOUBT, "", reason="the answer does not tell of every recipient")
-        if not result.mobile:
+        if not self._result.mobile:
             return [*told, *[unknown] * len(mobiles)][: len(mobiles)]
         names = [documents.first(self._mobile, entry)[-11:] for entry in entries]
         by_mobile = dict(zip(names, told, strict=True))
@@ -103,7 +95,7 @@ class Results:
 
     def _verdict(self, given: Given, node: Any, document: Any) -> Verdict:
         result = self._result
-        id_ = documents.first(self._id, node)[:_LONGEST_ID]
+        id_ = documents.first(self._id, node)[:LONGEST_ID]
         said = _said(self._success, node, document)
         code = _said(self._code, node, document) or said
         then = result.actions.get(code)
@@ -120,6 +112,19 @@ class Results:
             return Verdict(result.otherwise, code)
         reason = "the answer tells neither success nor a code"
         return by_status or Verdict(Then.DOUBT, "", reason=reason)
+
+
+class SoapResults:
+    """Reads answers of operations: a fault first, then as `Results`."""
+
+    def __init__(self, result: Result) -> None:
+        self._actions = result.actions
+        self._results = Results(result)
+
+    def read(self, given: Given, mobiles: Sequence[str]) -> list[Verdict]:
+        """A verdict for each of the recipients."""
+        fault = _soap_fault(given, self._actions)
+        return self._results.read(given, mobiles) if fault is None else [fault] * len(mobiles)
 
 
 def _said(path: documents.Select, node: Any, document: Any) -> str:
@@ -144,7 +149,7 @@ _FAULT = documents.compile_path(Format.XML, "//Fault")
 _FAULT_CODE = documents.compile_path(Format.XML, "faultcode | Code/Value")
 
 
-def _soap_fault(given: Given, result: Result) -> Verdict | None:
+def _soap_fault(given: Given, actions: Mapping[str, Then]) -> Verdict | None:
     """The verdict of a SOAP fault; None where there is none."""
     if given.status < 400:
         return None
@@ -155,7 +160,7 @@ def _soap_fault(given: Given, result: Result) -> Verdict | None:
     if not found:
         return None
     code = documents.first(_FAULT_CODE, found[0]).rpartition(":")[2][:_LONGEST_CODE]
-    then = result.actions.get(code)
+    then = actions.get(code)
     if then is None:
         blames_us = code.split(".")[0] in ("Client", "Sender")
         then = Then.PERMANENT if blames_us else Then.DOUBT
@@ -167,18 +172,10 @@ def retry_after_s(given: Given) -> float | None:
     text = given.headers.get("retry-after", "").strip()
     if not text:
         return None
-    if text.isdigit() and len(text) < 10:
+    if text.isascii() and text.isdigit() and len(text) < 10:
         return min(float(text), _LONGEST_PAUSE_S)
     try:
         wait_s = email.utils.parsedate_to_datetime(text).timestamp() - time.time()
     except ValueError:
         return None
     return min(max(wait_s, 0.0), _LONGEST_PAUSE_S)
-
-
-def path_of(name: str, format_: Format, path: str) -> documents.Select:
-    """Raises ValueError that names the attribute."""
-    try:
-        return documents.compile_path(format_, path)
-    except ValueError as e:
-        raise ValueError(f"{name}: {e}") from None

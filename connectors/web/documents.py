@@ -18,8 +18,9 @@ from lxml import etree
 
 from connectors.web.settings import Format
 
-Select = Callable[[Any], list[Any]]
-"""Finds nodes from a node."""
+Select = Callable[[Any], list[Any] | None]
+"""Finds nodes from a node; None where there is no such place, which only JSON tells from an
+empty one."""
 
 
 class UnreadableError(Exception):
@@ -29,8 +30,32 @@ class UnreadableError(Exception):
 def compile_path(format_: Format, path: str) -> Select:
     """Raises ValueError that says what is wrong with the path; an empty one finds nothing."""
     if not path:
-        return lambda _node: []
+        return lambda _node: None
     return _COMPILERS[format_](path)
+
+
+def path_of(name: str, format_: Format, path: str) -> Select:
+    """Raises ValueError that names the attribute."""
+    try:
+        return compile_path(format_, path)
+    except ValueError as e:
+        raise ValueError(f"{name}: {e}") from None
+
+
+class Opening:
+    """How a body becomes a document: what it is written in and, with `inside`, where in an XML
+    document its text stands. Raises ValueError for a path that is none."""
+
+    def __init__(self, format_: Format, charset: str, inside: str) -> None:
+        self._format = format_
+        self._charset = charset
+        self._inside = path_of("inside", Format.XML, inside) if inside else None
+
+    def document(self, octets: bytes) -> Any:
+        """Raises UnreadableError."""
+        if self._inside is None:
+            return read(octets, self._format, self._charset)
+        return read(unwrap(octets, self._inside, self._charset), self._format, "utf-8")
 
 
 def read(octets: bytes, format_: Format, charset: str = "") -> Any:
@@ -45,14 +70,15 @@ def read(octets: bytes, format_: Format, charset: str = "") -> Any:
 
 def unwrap(octets: bytes, inside: Select, charset: str = "") -> bytes:
     """The text within an XML document, as UTF-8. Raises UnreadableError."""
-    found = inside(read(octets, Format.XML, charset))
+    found = nodes(inside, read(octets, Format.XML, charset))
     if not found:
         raise UnreadableError("the answer has no text where `inside` looks for it")
-    return text_of(found[0]).strip().encode()
+    return _unmarked(text_of(found[0]).strip()).encode()
 
 
-def nodes(select: Select, node: Any) -> list[Any]:
-    """What a path finds. Raises UnreadableError where the document does not suit it."""
+def nodes(select: Select, node: Any) -> list[Any] | None:
+    """What a path finds; None where there is no such place. Raises UnreadableError where the
+    document does not suit it."""
     try:
         return select(node)
     except (JMESPathError, etree.XPathError, TypeError, ValueError, RecursionError):
@@ -78,9 +104,9 @@ def text_of(node: Any) -> str:
     return str(node) if isinstance(node, (str, int, float)) else json.dumps(node)
 
 
-def _listed(found: Any) -> list[Any]:
+def _listed(found: Any) -> list[Any] | None:
     if found is None:
-        return []
+        return None
     return list(found) if isinstance(found, list) else [found]
 
 
@@ -99,11 +125,11 @@ def _xml_path(path: str) -> Select:
         find = etree.XPath(path)
     except etree.XPathSyntaxError as e:
         raise ValueError(f"{path!r} is no XPath: {_one_line(e)}") from None
-    return lambda node: _listed(find(node))
+    return lambda node: _listed(find(node)) or None
 
 
 def _form_path(path: str) -> Select:
-    return lambda node: list(node.get(path, ()))
+    return lambda node: node.get(path)
 
 
 def _text_path(path: str) -> Select:
@@ -112,7 +138,7 @@ def _text_path(path: str) -> Select:
     except re.error as e:
         raise ValueError(f"{path!r} is no regular expression: {e}") from None
     group = 1 if pattern.groups else 0
-    return lambda node: [found.group(group) or "" for found in pattern.finditer(node)]
+    return lambda node: [found.group(group) or "" for found in pattern.finditer(node)] or None
 
 
 def _one_line(error: Exception) -> str:
@@ -120,7 +146,8 @@ def _one_line(error: Exception) -> str:
 
 
 def _parse_json(octets: bytes, charset: str) -> Any:
-    return json.loads(octets.decode(charset) if charset else octets)
+    # Without a charset json finds out which Unicode it is.
+    return json.loads(_unmarked(octets.decode(charset)) if charset else octets)
 
 
 def _parse_xml(octets: bytes, charset: str) -> Any:
@@ -154,7 +181,12 @@ def _parse_form(octets: bytes, charset: str) -> Any:
 
 
 def _parse_text(octets: bytes, charset: str) -> Any:
-    return octets.decode(charset or "utf-8")
+    return _unmarked(octets.decode(charset or "utf-8"))
+
+
+def _unmarked(text: str) -> str:
+    """Without the byte order mark that some toolkits begin with."""
+    return text.removeprefix("\ufeff")
 
 
 _COMPILERS: dict[Format, Callable[[str], Select]] = {

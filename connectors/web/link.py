@@ -31,7 +31,8 @@ from typing import Any
 
 from connectors.backoff import Backoff
 from connectors.trace import Trace, Way
-from connectors.values import Answer, Handler, Submit
+from connectors.values import Ack, Answer, Handler, Submit
+from connectors.waiting import came_within
 from connectors.web.answers import Verdict, retry_after_s
 from connectors.web.intake import Deliveries
 from connectors.web.ping import Ping
@@ -191,7 +192,7 @@ class WebLink:
             self._tap.noted(Way.RECEIVED, f"push {known}: {reply.status}", len(pushed.body))
         return reply
 
-    def deliver(self, item: Any, ack: Callable[[], None]) -> None:
+    def deliver(self, item: Any, ack: Ack) -> None:
         """Tell the owner of a receipt or an inbound text."""
         self._handler.delivered(self, item, ack)
 
@@ -336,7 +337,7 @@ class WebLink:
                 await self._watch(transport)
             pause_s = max(self._backoff.next(), self._least_pause_s)
             log.debug("%s: trying again in %.1f s", self.name, pause_s)
-            await _wait(self._stopping, pause_s)
+            await came_within(self._stopping, pause_s)
             self.reconnects += 1
 
     async def _watch(self, transport: Transport) -> None:
@@ -344,7 +345,7 @@ class WebLink:
         if self._ping is None:
             await self._fallen.wait()
             return
-        while not await _wait(self._fallen, self.settings.ping_every_s):
+        while not await came_within(self._fallen, self.settings.ping_every_s):
             fault = await self._ping.fault(transport)
             if fault:
                 self._fall(fault)
@@ -368,12 +369,3 @@ class WebLink:
         self._give_back()
         self._fallen.set()
         self._handler.down(self, reason)
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> bool:
-    """Whether the event came in time."""
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return False
-    return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connectors.web.answers import Results
+from connectors.web.answers import Results, SoapResults
 from connectors.web.requests import Requests
 from connectors.web.settings import Result, Then, WebSettings
 from connectors.web.soap import SoapService
@@ -20,7 +20,7 @@ class Ping:
         self._requests = Requests(call, self._values.names, soap)
         result = settings.ping_result or Result()
         self._status_alone = settings.ping_result is None
-        self._results = Results(result, soap=bool(call.operation))
+        self._results = (SoapResults if call.operation else Results)(result)
 
     async def fault(self, transport: Transport) -> str:
         """Empty when the provider serves us."""

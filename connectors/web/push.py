@@ -12,8 +12,7 @@ from urllib.parse import parse_qs
 
 from connectors.web import documents
 from connectors.web.intake import Deliveries
-from connectors.web.items import Item
-from connectors.web.pull import readers_of
+from connectors.web.items import Contents, Reading
 from connectors.web.settings import Push, WebSettings
 
 log = logging.getLogger(__name__)
@@ -51,7 +50,8 @@ class Pushes:
         self._running = 0
 
     async def receive(self, name: str, pushed: Pushed) -> Reply:
-        """Answers after what it held is durable; 503 where that takes too long."""
+        """Answers after what it held is durable; 503 where that takes too long, 422 where
+        something of it could not be read, so that the provider keeps it."""
         receiver = self._named.get(name)
         if receiver is None:
             return Reply(404)
@@ -62,17 +62,20 @@ class Pushes:
         if self._running >= _MOST_AT_ONCE:
             return Reply(503)
         try:
-            items = receiver.read(pushed)
+            held = receiver.read(pushed)
         except documents.UnreadableError:
             return Reply(400)
-        if not items:
+        if held.nothing:
             log.warning("%s, %s: a push held nothing that could be read", self._name, name)
+            return Reply(422)
         self._running += 1
         try:
-            durable = await self._deliveries.record(items, RECORDED_WITHIN_S)
+            durable = await self._deliveries.record(held.items, RECORDED_WITHIN_S)
         finally:
             self._running -= 1
-        return receiver.reply if durable else Reply(503)
+        if not durable:
+            return Reply(503)
+        return Reply(422) if held.unread else receiver.reply
 
 
 class _Receiver:
@@ -81,7 +84,7 @@ class _Receiver:
     def __init__(self, settings: WebSettings, push: Push) -> None:
         self._push = push
         self._networks = [ipaddress.ip_network(each, strict=False) for each in push.networks]
-        self._readers = readers_of(settings, push)
+        self._contents = Contents(settings, push)
         shown = [name for name in (push.header, push.query, push.signature) if name]
         if not push.networks and not push.secret:
             raise ValueError("networks or secret: one is needed, or anybody could push")
@@ -116,11 +119,11 @@ class _Receiver:
             shown, base64.b64encode(made)
         )
 
-    def read(self, pushed: Pushed) -> list[Item]:
+    def read(self, pushed: Pushed) -> Reading:
         """Raises UnreadableError."""
         # Some providers push by GET, with everything in the query.
         octets = pushed.body or pushed.query.encode("ascii", "replace")
-        return [item for reader in self._readers for item in reader.read(octets)]
+        return self._contents.read(octets)
 
 
 def _header(pushed: Pushed, name: str) -> bytes:

@@ -79,6 +79,12 @@ class Requests:
         _check_address(call.url)
 
     @property
+    def names(self) -> frozenset[str]:
+        """The values that the call has places for."""
+        templates = [self._url, self._body, *(text for _, text in (*self._headers, *self._fields))]
+        return frozenset().union(*(each.names for each in templates))
+
+    @property
     def _in_field(self) -> Escape:
         # zeep escapes for itself.
         return as_it_is if self._call.operation else in_address(self._call.charset)

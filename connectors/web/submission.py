@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from connectors.text import decode, parse_udh
 from connectors.values import Submit
-from connectors.web.answers import Results, Verdict
+from connectors.web.answers import Results, SoapResults, Verdict
 from connectors.web.items import id_of
 from connectors.web.requests import Request, Requests, escape_of, template_of
 from connectors.web.settings import Then, WebSettings
@@ -31,7 +31,7 @@ class Submitter:
         names = self._values.names
         self._entry = template_of("entry", submission.entry, names, escape_of(submission.call))
         self._requests = Requests(submission.call, names, soap, raw=OF_BATCH)
-        self._results = Results(submission.result, soap=bool(submission.call.operation))
+        self._results = (SoapResults if submission.call.operation else Results)(submission.result)
         if submission.batch > 1 and not submission.result.each and not settings.id_with_mobile:
             raise ValueError(
                 "batch: one id for several recipients needs id-with-mobile, or each in the answer"

@@ -10,7 +10,7 @@ from connectors.behaviour import SimulatorOptions
 from connectors.link import Link
 from connectors.settings import LinkSettings
 from connectors.simulator import Simulator
-from connectors.values import Answer, Coding, Inbound, Report, Submit
+from connectors.values import Ack, Answer, Coding, Inbound, Report, Submit
 
 PATIENCE_S = 15.0
 ACCOUNT, PASSWORD = "901234", "secret"
@@ -28,7 +28,7 @@ class Recorder:
         self.unsent_tokens: list[Any] = []
         self.reports: list[Report] = []
         self.inbound: list[Inbound] = []
-        self.acks: list[Callable[[], None]] = []
+        self.acks: list[Ack] = []
         self.order: list[str] = []
         self._changed = asyncio.Event()
 
@@ -63,7 +63,7 @@ class Recorder:
         self.unsent_tokens += tokens
         self._note("unsent")
 
-    def delivered(self, link: Link, item: Report | Inbound, ack: Callable[[], None]) -> None:
+    def delivered(self, link: Link, item: Report | Inbound, ack: Ack) -> None:
         if isinstance(item, Report):
             self.reports.append(item)
             self._note("report")

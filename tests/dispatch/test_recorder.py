@@ -10,6 +10,7 @@ from typing import Any
 from adapter.dispatch.recorder import Recorder
 from adapter.domain.errors import StoreUnavailable
 from adapter.domain.outcomes import Outcome, Received, Reported, Verdict
+from connectors.values import Ack
 from tests.dispatch.memory_spool import MemorySpool, waiting
 from tests.dispatch.virtual import run
 
@@ -43,6 +44,29 @@ class Gate(MemorySpool):
         self.recorded += items
 
 
+class Acks:
+    """What became of numbered pieces."""
+
+    def __init__(self) -> None:
+        self.durable: list[int] = []
+        self.refused: list[int] = []
+
+    def of(self, number: int) -> Ack:
+        return _Ack(self, number)
+
+
+class _Ack:
+    def __init__(self, acks: Acks, number: int) -> None:
+        self._acks = acks
+        self._number = number
+
+    def __call__(self) -> None:
+        self._acks.durable.append(self._number)
+
+    def refused(self) -> None:
+        self._acks.refused.append(self._number)
+
+
 def report(number: int) -> Reported:
     return Reported("a", f"id-{number}", "DELIVRD", True, "138", "", "", 0)
 
@@ -59,16 +83,16 @@ def test_nothing_is_acknowledged_before_it_is_recorded() -> None:
     async def test() -> None:
         spool = Gate()
         spool.open.clear()
-        acked: list[object] = []
+        acked = Acks()
         recorder = Recorder(spool, lambda _: None)
         for number in range(10):
-            recorder.report(report(number), lambda n=number: acked.append(n))  # type: ignore[misc]
-            recorder.inbound(text(number), lambda n=number: acked.append(n))  # type: ignore[misc]
+            recorder.report(report(number), acked.of(number))
+            recorder.inbound(text(number), acked.of(number))
         await asyncio.sleep(60)
-        assert acked == []
+        assert acked.durable == []
         spool.open.set()
         assert await recorder.drain(10)
-        assert sorted(acked, key=str) == sorted([*range(10)] * 2, key=str)
+        assert sorted(acked.durable) == sorted([*range(10)] * 2)
 
     run(test())
 
@@ -77,11 +101,12 @@ def test_while_the_store_is_away_nothing_is_acknowledged() -> None:
     async def test() -> None:
         spool = Gate()
         spool.gone = True
-        acked: list[object] = []
+        acked = Acks()
         recorder = Recorder(spool, lambda _: None)
-        recorder.inbound(text(1), lambda: acked.append(1))
+        recorder.inbound(text(1), acked.of(1))
         assert await recorder.drain(10)
-        assert acked == []
+        assert acked.durable == []
+        assert acked.refused == [1]
 
     run(test())
 
@@ -92,15 +117,16 @@ def test_one_that_is_refused_takes_nobody_with_it() -> None:
         reports, outcomes = [report(n) for n in range(5)], [outcome() for _ in range(5)]
         spool.bad = [reports[2], outcomes[3]]
         told: list[Outcome] = []
-        acked: list[int] = []
+        acked = Acks()
         recorder = Recorder(spool, told.extend)
         recorder.expect(each.waiting.message.id for each in outcomes)
         for number, each in enumerate(reports):
-            recorder.report(each, lambda n=number: acked.append(n))  # type: ignore[misc]
+            recorder.report(each, acked.of(number))
         for its in outcomes:
             recorder.outcome(its)
         assert await recorder.drain(10)
-        assert acked == [0, 1, 3, 4]
+        assert acked.durable == [0, 1, 3, 4]
+        assert acked.refused == [2]
         assert told == [*outcomes[:3], outcomes[4]]
         # Nobody will tell its end: the settler puts it in doubt.
         assert not any(recorder.is_alive(each.waiting.message.id) for each in outcomes)

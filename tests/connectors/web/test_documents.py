@@ -68,6 +68,9 @@ def test_what_would_hurt_is_unreadable(octets: bytes, format_: Format) -> None:
         (b"<r><?pi x?><!-- c --><a>1</a></r>", Format.XML, "/r/a", "1"),
         ("<?xml version='1.0' encoding='GBK'?><r>院</r>".encode("gbk"), Format.XML, "/r", "院"),
         (b"a=%E9%99%A2&b=", Format.FORM, "a", "院"),
+        (b"\xef\xbb\xbf-12,ok", Format.TEXT, r"^(-?\d+),", "-12"),
+        (b'\xef\xbb\xbf{"a":1}', Format.JSON, "a", "1"),
+        (b"\xef\xbb\xbf<r><a>1</a></r>", Format.XML, "a", "1"),
         (b"-12,ok", Format.TEXT, r"^(-?\d+),", "-12"),
         (b"ok", Format.TEXT, "nothing", ""),
     ],
@@ -82,6 +85,20 @@ def test_a_document_within_a_document() -> None:
     outer.text = inner
     octets = unwrap(etree.tostring(outer), compile_path(Format.XML, "/string"))
     assert first(compile_path(Format.XML, "//a"), read(octets, Format.XML, "utf-8")) == "院"
+
+
+@pytest.mark.parametrize("charset", ["UTF-8", "utf-8", "", "utf-16"])
+def test_a_byte_order_mark_is_no_text(charset: str) -> None:
+    octets = '\ufeff{"a":1}'.encode(charset or "utf-8")
+    assert first(compile_path(Format.JSON, "a"), read(octets, Format.JSON, charset)) == "1"
+
+
+@pytest.mark.parametrize("format_", [Format.JSON, Format.XML])
+def test_a_byte_order_mark_within_a_document(format_: Format) -> None:
+    outer = etree.Element("string")
+    outer.text = "\ufeff" + ('{"a":1}' if format_ is Format.JSON else "<r><a>1</a></r>")
+    octets = unwrap(etree.tostring(outer), compile_path(Format.XML, "/string"))
+    assert first(compile_path(format_, "a"), read(octets, format_, "utf-8")) == "1"
 
 
 def test_a_path_that_does_not_suit_the_document() -> None:

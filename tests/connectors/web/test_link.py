@@ -393,3 +393,17 @@ def test_a_long_pause_brings_the_link_down(provider: Provider) -> None:
             assert (told.unsent_tokens, link.is_up) == ([1], False)
 
     run(test())
+
+
+def test_a_pause_that_is_no_number_is_our_own(provider: Provider) -> None:
+    answers = [Given(503, headers={"Retry-After": "²"})]
+    provider.serve("/send", lambda _asked: answers.pop() if answers else TAKEN)
+
+    async def test() -> None:
+        async with standing(settings(provider.url("/send"))) as (link, told):
+            link.submit_many([text(1)])
+            # When the pause is over it says so, with nothing.
+            await told.until(lambda: told.order.count("unsent") == 2)
+            assert (told.unsent_tokens, link.is_up) == ([1], True)
+
+    run(test())

@@ -14,8 +14,6 @@ from typing import Any
 import pytest
 
 from connectors.values import Report
-from connectors.web.intake import Deliveries
-from connectors.web.items import ItemReader
 from connectors.web.link import WebLink
 from connectors.web.push import Pushed
 from connectors.web.settings import (
@@ -57,7 +55,6 @@ BODY = {
         {"id": 1234567890123456789, "to": "13800138000", "stat": "DELIVRD", "at": "20260301143000"},
         {"id": "2", "to": "13800138001", "stat": "UNDELIV", "at": "2026-03-01 14:30:59"},
         {"id": "3", "to": "13800138002", "stat": "ENROUTE"},
-        {"id": "", "stat": "DELIVRD"},
     ]
 }
 
@@ -104,21 +101,120 @@ def test_what_cannot_be_made_durable_is_not_confirmed(monkeypatch: pytest.Monkey
         told = Recorder(acknowledge=False)
         of = link(told, pushes=(Push("p", networks=("10.0.0.7",), receipts=RECEIPTS),))
         assert (await of.pushes.receive("p", pushed(BODY))).status == 503
-        told.acknowledge = True
+        for ack in told.acks:
+            ack()
         assert (await of.pushes.receive("p", pushed(BODY))).status == 200
 
     run(test())
 
 
-def test_a_repetition_that_waits_for_one_given_up_is_not_confirmed() -> None:
+def test_a_retry_waits_for_the_same_hand_in_and_a_refusal_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("connectors.web.push.RECORDED_WITHIN_S", 0.02)
+
     async def test() -> None:
         told = Recorder(acknowledge=False)
         of = link(told, pushes=(Push("p", networks=("10.0.0.7",), receipts=RECEIPTS),))
-        items = ItemReader(RECEIPTS, inbound=False).read(json.dumps(BODY).encode())
-        deliveries = Deliveries(of)
-        first = asyncio.ensure_future(deliveries.record(items, 0.01))
-        second = asyncio.ensure_future(deliveries.record(items, 30))
-        assert [await first, await second] == [False, False]
+        for _ in range(6):
+            assert (await of.pushes.receive("p", pushed(BODY))).status == 503
+        assert len(told.reports) == 3
+        monkeypatch.setattr("connectors.web.push.RECORDED_WITHIN_S", 30)
+        waiting = asyncio.ensure_future(of.pushes.receive("p", pushed(BODY)))
+        await asyncio.sleep(0)
+        told.acks[0]()
+        told.acks[1]()
+        told.acks[2].refused()
+        assert (await waiting).status == 503
+        # The one that was refused, and no other, is handed in again.
+        told.acknowledge = True
+        assert (await of.pushes.receive("p", pushed(BODY))).status == 200
+        assert [each.id for each in told.reports[3:]] == ["3"]
+
+    run(test())
+
+
+def test_above_a_number_without_an_ack_nothing_new_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("connectors.web.push.RECORDED_WITHIN_S", 0.02)
+    monkeypatch.setattr("connectors.web.intake.MOST_OPEN", 3)
+    more = {"list": [{"id": "9", "to": "13800138009", "stat": "DELIVRD"}]}
+
+    async def test() -> None:
+        told = Recorder(acknowledge=False)
+        of = link(told, pushes=(Push("p", networks=("10.0.0.7",), receipts=RECEIPTS),))
+        assert (await of.pushes.receive("p", pushed(BODY))).status == 503
+        assert (await of.pushes.receive("p", pushed(more))).status == 503
+        assert len(told.reports) == 3
+        told.acknowledge = True
+        for ack in told.acks:
+            ack()
+        assert (await of.pushes.receive("p", pushed(more))).status == 200
+        assert len(told.reports) == 4
+
+    run(test())
+
+
+@pytest.mark.parametrize(
+    ("inbound", "first", "second", "kept"),
+    [
+        # Without an id and a time two texts are alike, and both are texts.
+        (replace(INBOUND, id=""), {"text": "Y"}, {"text": "Y"}, 2),
+        (replace(INBOUND, id="", done="at"), {"text": "Y", "at": "9"}, {"text": "Y", "at": "9"}, 1),
+        (replace(INBOUND, id="", done="at"), {"text": "Y", "at": "8"}, {"text": "Y", "at": "9"}, 2),
+        # An id that is the same for all.
+        (INBOUND, {"id": "0", "text": "Y"}, {"id": "0", "text": "N"}, 2),
+        (INBOUND, {"id": "0", "text": "Y"}, {"id": "0", "text": "Y", "from": "13800138001"}, 2),
+        (INBOUND, {"id": "7", "text": "Y"}, {"id": "7", "text": "Y"}, 1),
+    ],
+)
+def test_which_texts_are_the_same(
+    inbound: Items, first: dict[str, str], second: dict[str, str], kept: int
+) -> None:
+    async def test() -> None:
+        told = Recorder()
+        of = link(told, pushes=(Push("p", networks=("10.0.0.7",), inbound=inbound),))
+        for each in (first, second):
+            body = {"list": [{"from": "13800138000", "to": "106901", **each}]}
+            assert (await of.pushes.receive("p", pushed(body))).status == 200
+        assert len(told.inbound) == kept
+        # So that a store that outlives us can tell, too.
+        ids = [each.id for each in told.inbound]
+        assert all(ids) == bool(inbound.id or inbound.done)
+
+    run(test())
+
+
+def push_of(inbound: Items | None = None, **changes: Any) -> Push:
+    receipts = replace(RECEIPTS, **changes)
+    return Push("p", networks=("10.0.0.7",), receipts=receipts, inbound=inbound, reply="fine")
+
+
+@pytest.mark.parametrize(
+    ("push", "body", "status", "kept"),
+    [
+        (push_of(each="lst"), BODY, 422, 0),
+        (push_of(each="list"), {"list": []}, 200, 0),
+        (push_of(format=Format.XML, each="r"), b"<list><s/></list>", 422, 0),
+        (push_of(id="number"), BODY, 422, 0),
+        (push_of(), {"list": [*BODY["list"], {"id": "", "stat": "DELIVRD"}]}, 422, 3),
+        (push_of(each="reports"), b"", 200, 0),
+        # One address for both kinds: in lists of their own, or in one.
+        (push_of(replace(INBOUND, each="texts")), BODY, 200, 3),
+        (push_of(INBOUND), {"list": [*BODY["list"], {"from": "138", "text": "Y"}]}, 200, 4),
+        (push_of(INBOUND), {"list": [*BODY["list"], {"to": "138"}]}, 422, 3),
+    ],
+)
+def test_what_could_not_be_read_is_not_confirmed(
+    push: Push, body: object, status: int, kept: int
+) -> None:
+    async def test() -> None:
+        told = Recorder()
+        reply = await link(told, pushes=(push,)).pushes.receive("p", pushed(body))
+        assert reply.status == status
+        assert (reply.body == b"fine") == (status == 200)
+        assert len(told.reports) + len(told.inbound) == kept
 
     run(test())
 
@@ -285,3 +381,60 @@ def test_a_cursor_goes_on_from_what_is_durable(provider: Provider) -> None:
         assert all(isinstance(each, Report) for each in told.reports)
 
     run(test())
+
+
+@pytest.mark.parametrize("names_ids", [True, False])
+def test_a_round_that_could_not_be_read_whole_is_not_confirmed(
+    provider: Provider, names_ids: bool
+) -> None:
+    odd = {"id": "", "stat": "DELIVRD"}
+    good = {"id": "Q", "to": "13800138000", "stat": "DELIVRD"}
+    asked = threading.Event()
+
+    def fetch(_asked: Asked) -> Given:
+        asked.set()
+        return Given(200, json.dumps({"list": [good, odd]}).encode())
+
+    provider.serve("/fetch", fetch)
+    provider.serve("/ack", lambda _asked: Given(200))
+    acknowledge = Call(provider.url("/ack"), body='{"ids":"${ids}"}' if names_ids else "{}")
+
+    async def test() -> None:
+        told = Recorder()
+        of = link(told, pulls=(pull(provider, acknowledge=acknowledge),))
+        of.start()
+        try:
+            await asyncio.to_thread(provider.wait_for, "/fetch", 2)
+        finally:
+            await of.stop(0.1)
+        assert [each.id for each in told.reports] == ["Q"]
+        bodies = {each.body for each in provider.asked("/ack")}
+        assert bodies == ({b'{"ids":"Q"}'} if names_ids else set())
+
+    run(test())
+
+
+def test_a_provider_that_gives_the_same_again_is_not_asked_at_once(provider: Provider) -> None:
+    item = {"id": "Q", "to": "13800138000", "stat": "DELIVRD"}
+    provider.serve("/fetch", lambda _asked: Given(200, json.dumps({"list": [item]}).encode()))
+    provider.serve("/ack", lambda _asked: Given(200))
+
+    async def test() -> None:
+        told = Recorder()
+        of = link(told, pulls=(pull(provider, interval_s=3600),))
+        of.start()
+        try:
+            # The second round, after what came first, is the last one for an hour.
+            await asyncio.to_thread(provider.wait_for, "/ack", 2)
+            await asyncio.sleep(0.3)
+        finally:
+            await of.stop(0.1)
+        assert len(provider.asked("/fetch")) == 2
+
+    run(test())
+
+
+def test_texts_that_would_come_again_and_again_are_refused(provider: Provider) -> None:
+    of = pull(provider, receipts=None, inbound=replace(INBOUND, id=""), acknowledge=None)
+    with pytest.raises(ValueError, match="inbound: "):
+        link(Recorder(), pulls=(of,))
