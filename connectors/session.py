@@ -116,7 +116,7 @@ class Session(Wire):
         self.window: Window[_Flight] = Window(settings.window)
         self._queue: deque[Submit] = deque()
         self._throttled: list[_Flight] = []
-        self._timed_out: OrderedDict[Hashable, Any] = OrderedDict()
+        self._timed_out: OrderedDict[Hashable, Submit] = OrderedDict()
         self._pauses = Backoff(settings.throttle_min_s, settings.throttle_max_s)
         self._paused: asyncio.TimerHandle | None = None
         self._heartbeat = Heartbeat(
@@ -302,10 +302,7 @@ class Session(Wire):
             return
         self._counters.answered += 1
         self.worked = True
-        self._owner.session_answered(flight.submit.token, answer)
-        report = self._quirks.report_for(flight.submit, answer)
-        if report is not None:
-            self._owner.session_delivered(report, b"")
+        self._tell(flight.submit, answer)
         if not answer.ok and answer.action is Action.CLOSE:
             self.close(f"a submit was answered with {answer.code}")
             return
@@ -318,10 +315,17 @@ class Session(Wire):
         if event.sequence not in self._timed_out:
             self._counters.strays += 1
             return
-        token = self._timed_out.pop(event.sequence)
+        submit = self._timed_out.pop(event.sequence)
         self._counters.late += 1
-        if event.answer.ok and event.answer.id:
-            self._owner.session_answered(token, event.answer)
+        if event.answer.ok:
+            self._tell(submit, event.answer)
+
+    def _tell(self, submit: Submit, answer: Answer) -> None:
+        """Its answer, and the report where none will come."""
+        self._owner.session_answered(submit.token, answer)
+        report = self._quirks.report_for(submit, answer)
+        if report is not None:
+            self._owner.session_delivered(report, b"")
 
     def _throttle(self, flight: _Flight) -> bool:
         """Pause and keep the segment for another sending; False when it had its share."""
@@ -393,7 +397,7 @@ class Session(Wire):
         if not expired:
             return
         for sequence, flight in expired:
-            self._timed_out[sequence] = flight.submit.token
+            self._timed_out[sequence] = flight.submit
         while len(self._timed_out) > _REMEMBERED:
             self._timed_out.popitem(last=False)
         self._counters.unanswered += len(expired)

@@ -185,7 +185,7 @@ class Channel:
             owned = await self._begin(alive)
         except Exception as error:
             log.error("channel.begin", channel=self.name, error=type(error).__name__)
-            self._lanes.settled(fresh, back=True)
+            self._lanes.returned(fresh)
             await asyncio.sleep(STORE_PAUSE_S)
             return
         self._lanes.settled(fresh)
@@ -204,7 +204,7 @@ class Channel:
         under_way = [each for each in pulled if self._recorder.is_alive(each.message.id)]
         if not under_way:
             return list(pulled)
-        self._lanes.settled(under_way, back=True)
+        self._lanes.returned(under_way)
         return [each for each in pulled if not self._recorder.is_alive(each.message.id)]
 
     async def _begin(self, alive: Sequence[Waiting]) -> set[int]:
@@ -353,20 +353,27 @@ class Channel:
 
     def answered(self, link: Any, token: tuple[Flight, int], answer: Answer) -> None:
         flight, number = token
-        self._timings.answered(flight.sent_at, self._clock())
-        if flight.answered(number, arrivals.answered(answer)):
+        now = self._clock()
+        kept = arrivals.answered(answer)
+        if flight.has_ended:
+            late = flight.accepted_late(number, kept, now)
+            if late is not None:
+                self._recorder.late(late)
+            return
+        self._timings.answered(flight.sent_at, now)
+        if flight.answered(number, kept):
             self._ended(flight)
         self._work.set()
 
     def lost(self, link: Any, tokens: Sequence[tuple[Flight, int]]) -> None:
         for flight, number in tokens:
-            if flight.gone(number, sent=True):
+            if flight.lost(number):
                 self._ended(flight)
         self._work.set()
 
     def unsent(self, link: Any, tokens: Sequence[tuple[Flight, int]]) -> None:
         for flight, number in tokens:
-            if flight.gone(number, sent=False):
+            if flight.unsent(number):
                 self._ended(flight)
         self._work.set()
 

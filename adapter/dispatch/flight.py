@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from adapter.config.model import LanePolicy
 from adapter.dispatch.retry import backoff_ms
-from adapter.domain.outcomes import Outcome, PartResult, Verdict
+from adapter.domain.outcomes import Late, Outcome, PartResult, Verdict
 from adapter.domain.values import Waiting
 from connectors.values import Action, Answer
 
@@ -27,13 +27,17 @@ class Flight:
     open: set[int]
     sent_at: int = 0
     answers: dict[int, PartResult] = field(default_factory=dict)
-    lost: list[int] = field(default_factory=list)
+    unanswered: list[int] = field(default_factory=list)
     again: list[int] = field(default_factory=list)
     refused_code: str = ""
     again_code: str = ""
     sent: bool = False
     turned_away: bool = False
     """The carrier asked for another channel."""
+
+    @property
+    def has_ended(self) -> bool:
+        return not self.open
 
     def answered(self, number: int, answer: Answer) -> bool:
         """A segment was answered; whether the message has ended by that."""
@@ -53,22 +57,36 @@ class Flight:
 
     def _answered_late(self, number: int, answer: Answer) -> bool:
         """An acceptance after the time-out still counts while the message is on the wire."""
-        if self.open and number in self.lost and answer.ok:
-            self.lost.remove(number)
+        if self.open and number in self.unanswered and answer.ok:
+            self.unanswered.remove(number)
             self.answers[number] = PartResult(number, True, answer.id, answer.code)
         return False
 
-    def gone(self, number: int, *, sent: bool) -> bool:
-        """A segment will never be answered; whether the message has ended by that."""
+    def accepted_late(self, number: int, answer: Answer, now: int) -> Late | None:
+        """An acceptance after the message has ended: what it adds to the outcome that was told."""
+        if number not in self.unanswered or not answer.ok:
+            return None
+        self.unanswered.remove(number)
+        part = PartResult(number, True, answer.id, answer.code)
+        return Late(self.waiting.message.id, self.waiting.tries + 1, self.channel, part, now)
+
+    def lost(self, number: int) -> bool:
+        """A segment went to the wire and will not be answered; whether the message has ended by
+        that."""
         if number not in self.open:
             return False
         self.open.discard(number)
-        if sent:
-            self.sent = True
-            self.lost.append(number)
-        else:
-            self.again.append(number)
-            self.again_code = self.again_code or UNSENT
+        self.sent = True
+        self.unanswered.append(number)
+        return not self.open
+
+    def unsent(self, number: int) -> bool:
+        """A segment never reached the wire; whether the message has ended by that."""
+        if number not in self.open:
+            return False
+        self.open.discard(number)
+        self.again.append(number)
+        self.again_code = self.again_code or UNSENT
         return not self.open
 
     @property
@@ -91,7 +109,7 @@ class Flight:
             at=now,
             code=code,
             due_at=due_at,
-            remaining=tuple(sorted((*self.lost, *self.again))),
+            remaining=tuple(sorted((*self.unanswered, *self.again))),
             sent=self.sent,
             avoid=self.avoid,
         )
@@ -100,7 +118,7 @@ class Flight:
         tries = self.waiting.tries - self.waiting.unsent + 1
         if self.refused_code:
             return Verdict.REJECTED, 0, self.refused_code
-        if self.lost:
+        if self.unanswered:
             return Verdict.DOUBT, now + int(self.policy.doubt_wait_s * 1000), ""
         if not self.again:
             return Verdict.SUBMITTED, 0, ""

@@ -131,7 +131,8 @@ class Lanes:
 
     def pull(self, serves: Serves, segments: int) -> list[Waiting]:
         """The next messages that are wanted, of `segments` segments together (the last one may
-        pass that). Tell `settled` about each of them once `begin` has answered."""
+        pass that). Tell `settled` or `returned` about each
+        of them once `begin` has answered, or could not."""
         pulled: list[Waiting] = []
         asked = cache(serves)
         for lane in Lane:
@@ -140,13 +141,15 @@ class Lanes:
             segments -= self._pull_lane(self._rings[lane.value], asked, segments, pulled)
         return pulled
 
-    def settled(self, handed: Iterable[Waiting], *, back: bool = False) -> None:
-        """The spool has answered for these. `back`: it could not; they wait there again."""
+    def settled(self, handed: Iterable[Waiting]) -> None:
+        """The spool has answered for these."""
         for waiting in handed:
-            queue = self._handed.pop(waiting.message.id)
-            queue.here.discard(waiting.message.id)
-            if back:
-                self._look(queue, self._clock() + READ_AGAIN_MS)
+            self._take_back(waiting)
+
+    def returned(self, handed: Iterable[Waiting]) -> None:
+        """The spool could not answer for these; they wait there again."""
+        for waiting in handed:
+            self._look(self._take_back(waiting), self._clock() + READ_AGAIN_MS)
 
     def tick(self) -> None:
         """Look at queues in which something became due."""
@@ -205,6 +208,11 @@ class Lanes:
             if queue.more and queue.held < self._chunk // 2:
                 self._read(queue)
         return taken
+
+    def _take_back(self, handed: Waiting) -> _Queue:
+        queue = self._handed.pop(handed.message.id)
+        queue.here.discard(handed.message.id)
+        return queue
 
     def _look(self, queue: _Queue, at: int) -> None:
         queue.look_at = at if queue.look_at is None else min(queue.look_at, at)

@@ -16,7 +16,7 @@ import structlog
 
 from adapter.dispatch.spool import Spool
 from adapter.domain.errors import StoreUnavailable
-from adapter.domain.outcomes import Outcome, Received, Reported
+from adapter.domain.outcomes import Late, Outcome, Received, Reported
 from connectors.values import Ack
 
 T = TypeVar("T")
@@ -36,6 +36,7 @@ class Recorder:
         self._spool = spool
         self._recorded = recorded
         self._outcomes: list[Outcome] = []
+        self._late: list[Late] = []
         self._reports: list[tuple[Reported, Ack]] = []
         self._texts: list[tuple[Received, Ack]] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -62,6 +63,11 @@ class Recorder:
     def outcome(self, outcome: Outcome) -> None:
         self._unrecorded[outcome.channel] += 1
         self._outcomes.append(outcome)
+        self._gather()
+
+    def late(self, late: Late) -> None:
+        """A part was accepted after the outcome of its attempt was told."""
+        self._late.append(late)
         self._gather()
 
     def report(self, reported: Reported, ack: Ack) -> None:
@@ -93,10 +99,13 @@ class Recorder:
             self._timer.cancel()
             self._timer = None
         outcomes, self._outcomes = self._outcomes, []
+        late, self._late = self._late, []
         reports, self._reports = self._reports, []
         texts, self._texts = self._texts, []
         if outcomes:
             self._run(self._record(outcomes))
+        if late:
+            self._run(self._record_late(late))
         if reports:
             self._run(self._acknowledge(self._spool.report, reports))
         if texts:
@@ -113,6 +122,10 @@ class Recorder:
         self.expect_no_more(each.waiting.message.id for each in outcomes)
         self._unrecorded.subtract(each.channel for each in outcomes)
         self._recorded(recorded)
+
+    async def _record_late(self, late: list[Late]) -> None:
+        # What could not be recorded stays in doubt.
+        await _commit(self._spool.accept_late, late)
 
     async def _acknowledge(
         self,

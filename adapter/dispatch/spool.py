@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from adapter.domain.outcomes import Begin, Outcome, QueueKey, Received, Reported
+from adapter.domain.outcomes import Begin, Late, Outcome, QueueKey, Received, Reported
 from adapter.domain.values import Waiting
 
 
@@ -39,6 +39,9 @@ class Spool(Protocol):
 
     async def finish(self, outcomes: Sequence[Outcome]) -> None:
         """Record how attempts ended."""
+
+    async def accept_late(self, late: Sequence[Late]) -> None:
+        """Record parts that were accepted after their attempts were in doubt."""
 
     async def report(self, reports: Sequence[Reported]) -> None:
         """Record receipts; afterwards they may be acknowledged to the carrier."""

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine
 
 from adapter.dispatch.inbox import Inbox
 from adapter.domain.ids import IdMaker
-from adapter.domain.outcomes import Begin, Outcome, QueueKey, Received, Reported, Verdict
+from adapter.domain.outcomes import Begin, Late, Outcome, QueueKey, Received, Reported, Verdict
 from adapter.domain.states import State
 from adapter.domain.values import InboundNotice, Notice, Waiting
 from adapter.store import recording, spooling
@@ -40,6 +40,7 @@ class _Told(NamedTuple):
 
     outcomes: Sequence[Outcome] = ()
     reports: Sequence[Reported] = ()
+    late: Sequence[Late] = ()
 
 
 class _End(NamedTuple):
@@ -108,6 +109,10 @@ class StoreSpool:
         self._told(notices)
         self._capacity.add(sum(each.verdict is Verdict.RETRY for each in outcomes))
 
+    async def accept_late(self, late: Sequence[Late]) -> None:
+        notices = await self._commit(self._recorder, self._record, _Told(late=late))
+        self._told(notices)
+
     async def report(self, reports: Sequence[Reported]) -> None:
         notices = await self._commit(self._recorder, self._record, _Told(reports=reports))
         self._told(notices)
@@ -136,7 +141,8 @@ class StoreSpool:
     def _run_record(self, connection: Connection, works: Sequence[_Told]) -> list[list[Notice]]:
         outcomes = _joined([work.outcomes for work in works])
         reports = _joined([work.reports for work in works])
-        return _first(recording.record(connection, self._ids, outcomes, reports), works)
+        late = _joined([work.late for work in works])
+        return _first(recording.record(connection, self._ids, outcomes, reports, late), works)
 
 
 def _receipt_times(notices: Sequence[Notice]) -> Mapping[str, Sequence[float]]:

@@ -14,7 +14,7 @@ from adapter.config.model import Channel as ChannelConfig
 from adapter.config.model import LanePolicy, Policies, Route
 from adapter.dispatch.dispatcher import Dispatcher
 from adapter.domain.errors import StoreUnavailable
-from adapter.domain.outcomes import Begin, Outcome, QueueKey, Received, Reported, Verdict
+from adapter.domain.outcomes import Begin, Late, Outcome, QueueKey, Received, Reported, Verdict
 from adapter.domain.states import Carrier, Door, DoubtRule, Lane
 from adapter.domain.values import Message, Submission, Waiting
 from connectors.values import Action, Answer, Handler, Submit
@@ -77,6 +77,7 @@ class MemorySpool:
         self.rows: dict[int, tuple[int, Waiting]] = {}
         self.attempts: dict[int, Begin] = {}
         self.finished: list[Outcome] = []
+        self.late: list[Late] = []
         self.expired: list[int] = []
         self.rejected: list[int] = []
         self.poisoned: set[int] = set()
@@ -156,6 +157,9 @@ class MemorySpool:
                     avoid=each.avoid,
                 )
                 self.rows[its.message.id] = each.due_at, again
+
+    async def accept_late(self, late: Sequence[Late]) -> None:
+        self.late += late
 
     async def report(self, reports: Sequence[Reported]) -> None:
         self.reports += reports

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from adapter.domain.outcomes import Verdict
+from adapter.domain.outcomes import PartResult, Verdict
 from adapter.domain.states import Lane
 from connectors import splitting
 from connectors.pace import Pace
@@ -280,6 +280,29 @@ def test_what_a_fallen_link_had_on_the_wire_is_in_doubt_and_the_rest_is_not() ->
         assert {each.verdict for each in house.spool.finished} == {Verdict.DOUBT}
         assert house.spool.finished[-1].remaining == (1, 2, 3, 4, 5)
         assert house.spool.finished[-1].due_at >= 10_000
+        await house.dispatcher.stop(STOP_S)
+
+    run(test())
+
+
+def test_an_acceptance_after_a_message_was_given_up_is_recorded() -> None:
+    async def test() -> None:
+        house = House()
+        house.line.answer = lambda _: None
+        await house.dispatcher.start()
+        its, long = house.accept(waiting(), waiting(segments=2))
+        await house.until(lambda: len(house.line.sent) == 3)
+        tokens = [submit.token for _, submit in house.line.sent]
+        house.line.handler.lost(house.line, tokens)
+        await house.until(lambda: len(house.spool.finished) == 2)
+        assert {each.verdict for each in house.spool.finished} == {Verdict.DOUBT}
+        for token in (tokens[0], tokens[2], tokens[2]):
+            house.line.handler.answered(house.line, token, OK)
+        await house.until(lambda: len(house.spool.late) == 2)
+        assert [(each.message_id, each.attempt, each.part) for each in house.spool.late] == [
+            (its.message.id, 1, PartResult(1, True, "id", "0")),
+            (long.message.id, 1, PartResult(2, True, "id", "0")),
+        ]
         await house.dispatcher.stop(STOP_S)
 
     run(test())

@@ -47,8 +47,10 @@ def tell(flight: Flight, number: int, fate: Fate) -> bool:
             return flight.answered(number, Answer(False, "", "9", Action.RETRY))
         case Fate.REFUSED:
             return flight.answered(number, Answer(False, "", "5", Action.PERMANENT))
-        case Fate.LOST | Fate.UNSENT:
-            return flight.gone(number, sent=fate is Fate.LOST)
+        case Fate.LOST:
+            return flight.lost(number)
+        case Fate.UNSENT:
+            return flight.unsent(number)
 
 
 def expected(fates: tuple[Fate, ...], tries: int) -> tuple[Verdict, str]:
@@ -159,7 +161,7 @@ def test_what_never_reached_the_wire_is_no_try() -> None:
     message = waiting()
     message.tries, message.unsent = 1_000, 1_000
     flight = Flight(message, "main", POLICY, {1})
-    assert flight.gone(1, sent=False)
+    assert flight.unsent(1)
     assert not flight.outcome(NOW).sent
     message.tries = message.unsent + POLICY.tries - 2
     flight = Flight(message, "main", POLICY, {1})

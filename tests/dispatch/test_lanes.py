@@ -214,7 +214,7 @@ def test_what_could_not_be_begun_waits_again() -> None:
         desk = Desk()
         accepted = desk.accept(*(waiting() for _ in range(5)))
         pulled = desk.lanes.pull(to(EVERY), 3)
-        desk.lanes.settled(pulled, back=True)
+        desk.lanes.returned(pulled)
         sent = await desk.send_all(5)
         assert {e.message.id for e in sent} == {e.message.id for e in accepted}
 
@@ -275,7 +275,7 @@ def test_nothing_is_handed_out_twice_or_forgotten_whatever_happens(seed: int) ->
             assert len(set(made)) == len(made)
             assert not out.keys() & set(made), "handed out while it was sent"
             if chance.random() < 0.1:
-                desk.lanes.settled(pulled, back=True)
+                desk.lanes.returned(pulled)
                 return
             owned = await desk.spool.begin([Begin(each, "a", clock()) for each in pulled])
             desk.lanes.settled(pulled)
