@@ -602,6 +602,8 @@ def _told() -> Iterator[None]:
               help="what MESSAGES cost that wait, without a carrier")  # fmt: skip
 @click.option("--upload", "what", flag_value="upload",
               help="MESSAGES recipients in one submission")  # fmt: skip
+@click.option("--stored", "what", flag_value="stored",
+              help="what messages and searches cost beside MESSAGES stored")  # fmt: skip
 @click.option("--urgent", type=click.FloatRange(0), default=0.0, show_default=True,
               help="with --upload: urgent messages a second beside it")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="one JSON object")

@@ -25,13 +25,13 @@ class Figures:
     accept_seconds: float
 
 
-def figures(log: Path, store: str, messages: int) -> Figures:
-    """Compare what the carrier saw with what the store accepted. Every message has a number
-    of its own."""
+def figures(log: Path, store: str, messages: int, since: int) -> Figures:
+    """Compare what the carrier saw with what the store accepted from the id `since` on. Every
+    message has a number of its own."""
     sightings = Sightings(log)
     sightings.look()
     seen, first = sightings.submits, sightings.first_ms
-    accepted = _accepted(store)
+    accepted = _accepted(store, since)
     moments = accepted.values()
     return Figures(
         lost=messages - len(seen),
@@ -43,7 +43,7 @@ def figures(log: Path, store: str, messages: int) -> Figures:
 
 def waits(sightings: Sightings, store: str, lane: Lane) -> list[float]:
     """Milliseconds from acceptance to the wire of a lane's messages, the shortest first."""
-    return _waits(sightings.first_ms, _accepted(store, lane))
+    return _waits(sightings.first_ms, _accepted(store, 0, lane))
 
 
 def shares(waits: Sequence[float]) -> dict[str, float]:
@@ -55,14 +55,14 @@ def _waits(first: Mapping[str, float], accepted: Mapping[str, int]) -> list[floa
     return sorted(first[number] - at for number, at in accepted.items() if number in first)
 
 
-def _accepted(store: str, *lanes: Lane) -> dict[str, int]:
+def _accepted(store: str, since: int, *lanes: Lane) -> dict[str, int]:
     """When each number's message was accepted, of all lanes where none is named."""
     engine = open_engine(store)
     with engine.connect() as connection:
         rows = connection.execute(
             select(message.c.mobile, submission.c.accepted_at)
             .join(submission, submission.c.id == message.c.submission_id)
-            .where(submission.c.lane.in_(lanes or tuple(Lane)))
+            .where(message.c.id >= since, submission.c.lane.in_(lanes or tuple(Lane)))
         )
         found = dict(rows.tuples().all())
     engine.dispose()

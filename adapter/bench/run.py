@@ -12,6 +12,7 @@ import threading
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from adapter.bench.load import EvenPace
 from adapter.bench.rig import Line, start
 from adapter.bench.table import Table
 from adapter.children import Children
+from adapter.domain.ids import id_at
 
 POLL_S = 0.3
 STUCK_S = 60.0
@@ -59,6 +61,7 @@ def bench(wanted: Wanted) -> dict[str, Any]:
             load = Callers(FORMS[wanted.door], rig.web, wanted.callers, wanted.batch)
             stack.callback(load.close)
         cpu = rig.cpu_seconds()
+        since = id_at(datetime.now(UTC))
         started = time.monotonic()
         feeder = threading.Thread(target=load.feed, args=(wanted.messages, EvenPace(wanted.rate)))
         feeder.start()
@@ -69,7 +72,7 @@ def bench(wanted: Wanted) -> dict[str, Any]:
             raise RuntimeError(f"{len(load.failed)} requests failed; the first: {load.failed[0]}")
         cpu_seconds = rig.cpu_seconds() - cpu
         children.stop()
-        found = figures(rig.log, store, wanted.messages)
+        found = figures(rig.log, store, wanted.messages, since)
         return {
             "door": wanted.door,
             "store": wanted.store,

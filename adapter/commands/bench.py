@@ -21,6 +21,10 @@ def measure(what: str, line: Line, urgent: float, **wanted: Any) -> dict[str, An
             from adapter.bench.upload import measure_upload
 
             return measure_upload(wanted["store"], wanted["messages"], urgent, line)
+        case "stored":
+            from adapter.bench.stored import measure_stored
+
+            return measure_stored(wanted["store"], wanted["messages"], line)
         case _:
             from adapter.bench.run import Wanted, bench
 

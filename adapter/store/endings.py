@@ -20,7 +20,7 @@ from adapter.domain.values import Notice, Waiting
 from adapter.store import bulk
 from adapter.store.clock import maybe_from_ms, to_ms
 from adapter.store.counted import remember
-from adapter.store.schema import message, notification, submission, tally
+from adapter.store.schema import message, not_delivered, notification, submission, tally
 
 HOUR_MS = 3_600_000
 
@@ -163,6 +163,15 @@ def end(connection: Connection, ids: IdMaker, steps: Sequence[Step]) -> list[Not
             )
             for step in steps
             if step.state in FINAL
+        ],
+    )
+    bulk.insert(
+        connection,
+        not_delivered,
+        [
+            (step.known.message_id, step.state.value)
+            for step in steps
+            if step.state in FINAL and step.state is not State.DELIVERED
         ],
     )
     counts = Counts()

@@ -24,6 +24,7 @@ from adapter.store.schema import (
     arrival,
     inbound,
     message,
+    not_delivered,
     notification,
     receipt,
     segment,
@@ -57,6 +58,7 @@ def forget_messages(engine: Engine, before: datetime, after: int, most: int) -> 
         )
         keys = list(connection.execute(old).scalars())
         bulk.delete(connection, segment, keys)
+        bulk.delete(connection, not_delivered, keys)
         bulk.delete(connection, message, keys)
         return _bite(keys, most)
 

@@ -63,6 +63,8 @@ submission = Table(
     Index("submission_ref", "ref_key", unique=True),
     # Cancel and replace by business key.
     Index("submission_business", "business_key", "client"),
+    # Search by client and time.
+    Index("submission_client", "client", "id"),
 )
 
 # How far a submission has come whose recipients are uploaded portion by portion: entries seen,
@@ -91,11 +93,23 @@ message = Table(
     Column("in_doubt", Boolean, nullable=False),
     Column("submitted_at", BigInteger),
     Column("done_at", BigInteger),
-    # A submission's answer and progress.
-    Index("message_submission", "submission_id"),
+    # A submission's answer and progress, and search by client.
+    Index("message_submission", "submission_id", "id"),
     # Search by number, and the message that a reply answers: the newest one.
     Index("message_mobile", "mobile", "id"),
     postgresql_with=_ROOM,
+)
+
+# Messages that ended otherwise than delivered. An index on `message.state` would answer the same
+# question, but every message would pay for it: PostgreSQL writes to all indexes of a row whose
+# indexed columns change.
+not_delivered = Table(
+    "not_delivered",
+    metadata,
+    Column("message_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("state", String(12), nullable=False),
+    # Search by state.
+    Index("not_delivered_state", "state", "message_id"),
 )
 
 spool = Table(
