@@ -78,9 +78,9 @@ def _by_id(wanted: Search, after: Hit | None) -> Select[Any]:
     if wanted.mobile:
         statement = statement.where(message.c.mobile == wanted.mobile)
     if wanted.client:
-        statement = statement.join(submission, submission.c.id == message.c.submission_id).where(
-            submission.c.client == wanted.client
-        )
+        # Not a join: SQLite would walk all that the client ever sent.
+        its = select(submission.c.client).where(submission.c.id == message.c.submission_id)
+        statement = statement.where(its.scalar_subquery() == wanted.client)
     if wanted.since:
         statement = statement.where(place >= id_at(wanted.since))
     if wanted.until:
