@@ -52,9 +52,9 @@ INSERT INTO segment (message_id, attempt, number, channel, carrier_id, state, su
 SELECT {id} + 1, 1, 1, 'bench-1', 'f' || i, {state}, {at}, 'DELIVRD', {at} + 3000
 FROM {numbers}"""
 _NOT_DELIVERED = """
-INSERT INTO not_delivered (message_id, state)
-SELECT {id} + 1, {state} FROM {numbers} WHERE i % 50 = 0"""
-_STATE = """CASE WHEN i % 50 <> 0 THEN 'DELIVERED' WHEN i % 1000 = 0 THEN 'REJECTED'
+INSERT INTO not_delivered (message_id, client, state)
+SELECT {id} + 1, 'client-' || (i % 10), {state} FROM {numbers} WHERE i % 53 = 0"""
+_STATE = """CASE WHEN i % 53 <> 0 THEN 'DELIVERED' WHEN i % 1007 = 0 THEN 'REJECTED'
   ELSE 'UNDELIVERED' END"""
 
 

@@ -169,7 +169,7 @@ def end(connection: Connection, ids: IdMaker, steps: Sequence[Step]) -> list[Not
         connection,
         not_delivered,
         [
-            (step.known.message_id, step.state.value)
+            (step.known.message_id, step.known.client, step.state.value)
             for step in steps
             if step.state in FINAL and step.state is not State.DELIVERED
         ],

@@ -107,9 +107,11 @@ not_delivered = Table(
     "not_delivered",
     metadata,
     Column("message_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("client", String(64), nullable=False),
     Column("state", String(12), nullable=False),
-    # Search by state.
+    # Search by state, and by client and state.
     Index("not_delivered_state", "state", "message_id"),
+    Index("not_delivered_client", "client", "state", "message_id"),
 )
 
 spool = Table(

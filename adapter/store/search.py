@@ -77,7 +77,9 @@ def _by_id(wanted: Search, after: Hit | None) -> Select[Any]:
     statement = statement.order_by(place.desc())
     if wanted.mobile:
         statement = statement.where(message.c.mobile == wanted.mobile)
-    if wanted.client:
+    if wanted.client and place.table is not_delivered:
+        statement = statement.where(not_delivered.c.client == wanted.client)
+    elif wanted.client:
         # Not a join: SQLite would walk all that the client ever sent.
         its = select(submission.c.client).where(submission.c.id == message.c.submission_id)
         statement = statement.where(its.scalar_subquery() == wanted.client)
