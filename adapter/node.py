@@ -50,7 +50,7 @@ from adapter.doors.porch import OpenDoor, Porch
 from adapter.doors.push import push_door
 from adapter.doors.service import Exchange
 from adapter.doors.socket import SocketDoor
-from adapter.doors.web import Site, WebServer, serve
+from adapter.doors.web import Serving, Site, serve
 from adapter.intake.accounts import Accounts
 from adapter.intake.intake import Intake, utc_now
 from adapter.intake.limits import Limits
@@ -271,7 +271,7 @@ class Node:
             opened.append(door)
         return opened
 
-    def _build_web(self) -> WebServer:
+    def _build_web(self) -> Serving:
         web = self.config.web
         health = HealthDoor(self.standing, self.metrics.registry, status_networks=here(web.host))
         pages = {

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 
 from rich import box
@@ -32,7 +33,10 @@ def fetch(web: Web, path: str = "/status", timeout_s: float = TIMEOUT_S) -> Docu
     Goes straight to the address: a proxy of the environment has no way to this machine.
     """
     host = _EVERYWHERE.get(web.host, web.host)
-    connection = HTTPConnection(host, web.port, timeout=timeout_s)
+    try:
+        connection = _connection(host, web, timeout_s)
+    except OSError as error:
+        raise UnreachableError(f"{web.tls_certificate} cannot be used: {error}") from error
     try:
         connection.request("GET", path)
         response = connection.getresponse()
@@ -50,6 +54,16 @@ def fetch(web: Web, path: str = "/status", timeout_s: float = TIMEOUT_S) -> Docu
     if not isinstance(document, dict):
         raise UnreachableError(f"{host}:{web.port} answers, but not as a node does")
     return document
+
+
+def _connection(host: str, web: Web, timeout_s: float) -> HTTPConnection:
+    """To the node. Its own certificate is known, whatever name is in it."""
+    if not web.tls_certificate:
+        return HTTPConnection(host, web.port, timeout=timeout_s)
+    context = ssl.create_default_context(cafile=web.tls_certificate)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return HTTPSConnection(host, web.port, timeout=timeout_s, context=context)
 
 
 def show(web: Web, zone: tzinfo, console: Console, *, as_json: bool = False) -> int:

@@ -54,7 +54,7 @@ def build(root: etree._Element, path: Path) -> model.Config:
         path=path.resolve(),
         node=_section(root, "node", model.Node),
         store=_store(root, folder),
-        web=_section(root, "web", model.Web),
+        web=_with_tls_paths(_section(root, "web", model.Web), folder),
         socket=_door(root, "socket", model.Socket, folder),
         cmpp_server=_door(root, "cmpp-server", model.CmppServer, folder),
         channels=tuple(_channel(e, folder) for e in _all(root, "channels", "channel")),

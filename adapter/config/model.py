@@ -46,6 +46,14 @@ class Web:
     proxies: Sequence[str] = ()
     threads: int = 16
     max_body: int = 20_000_000
+    tls_certificate: str = ""
+    tls_key: str = ""
+    tls_ca: str = ""
+
+    @property
+    def scheme(self) -> str:
+        """With a certificate the doors are reached by TLS."""
+        return "https" if self.tls_certificate else "http"
 
 
 @dataclass(frozen=True, slots=True)

@@ -394,9 +394,10 @@ def _own_ports(tree: _Tree) -> dict[str, str]:
     return found
 
 
-def _proxies(tree: _Tree) -> None:
+def _web(tree: _Tree) -> None:
     for web in tree.all("web"):
         _networks(tree, web, "proxies")
+        _tls_of_listener(tree, web)
 
 
 def _routes(tree: _Tree) -> None:
@@ -654,7 +655,7 @@ RULES: tuple[Callable[[_Tree], None], ...] = (
     _databases,
     _channels,
     _ports,
-    _proxies,
+    _web,
     _routes,
     _clients,
     _sources,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def doors(exchange: Exchange, web: Web) -> dict[str, WSGIApplication]:
     """SOAP, JSON and XML, and what describes them."""
-    url = web.public_url or f"http://{web.host}:{web.port}"
+    url = web.public_url or f"{web.scheme}://{web.host}:{web.port}"
     soap = SoapDoor(exchange, url, web.max_body)
     http = HttpDoor(exchange, web.max_body)
     return {

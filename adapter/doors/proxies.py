@@ -46,6 +46,7 @@ class Proxied:
         told = {name: environ.pop(name, "") for name in (ADDRESS, VERIFIED, CERTIFICATE)}
         if environ.get("REMOTE_ADDR", "") in self._proxies:
             environ["REMOTE_ADDR"] = _address(told[ADDRESS])
+            environ.pop(CERTIFICATE_KEY, None)  # the proxy's own
             certificate = _certificate(told[VERIFIED], told[CERTIFICATE])
             if certificate is not None:
                 environ[CERTIFICATE_KEY] = certificate

@@ -4,8 +4,8 @@ waitress reads each request whole in its one loop and gives it to a thread, so a
 client costs a buffer, not a thread; a request that announces more than the limit is
 refused before its body is read.
 
-Limits: no TLS here (nginx in front, or another server for the same application). A handler
-that hangs keeps its thread.
+Limits: no TLS here; `serve` gives the same application to `adapter.doors.tls` where it is
+configured. A handler that hangs keeps its thread.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import select
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 from waitress import wasyncore
@@ -25,6 +25,7 @@ from adapter.config.model import Web
 from adapter.doors.access_log import CODE_KEY, OPERATION_KEY
 from adapter.doors.overlong import Channel
 from adapter.doors.proxies import Proxied
+from adapter.doors.tls import TlsServer
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -174,7 +175,21 @@ def _unsent(connection: Any) -> bool:
     return getattr(connection, "total_outbufs_len", 0) > 0
 
 
-def serve(app: WSGIApplication, web: Web) -> WebServer:
+class Serving(Protocol):
+    """A web server, with TLS or without."""
+
+    host: str
+    port: int
+
+    def start(self) -> None:
+        """Serve; returns at once."""
+
+    def stop(self) -> None:
+        """Accept no more, answer what is in work, close. May be repeated."""
+
+
+def serve(app: WSGIApplication, web: Web) -> Serving:
     """A server for the application, listening but not yet started. Raises OSError where the
-    address is taken."""
-    return WebServer(Proxied(app, web.proxies), web)
+    address is taken, or a file for TLS cannot be used."""
+    proxied = Proxied(app, web.proxies)
+    return TlsServer(proxied, web) if web.tls_certificate else WebServer(proxied, web)

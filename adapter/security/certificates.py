@@ -27,7 +27,15 @@ class ShownCertificate:
     @classmethod
     def read(cls, pem: str) -> ShownCertificate:
         """Raises ValueError for what is no certificate."""
-        certificate = x509.load_pem_x509_certificate(pem.encode("ascii", "replace"))
+        return cls._of(x509.load_pem_x509_certificate(pem.encode("ascii", "replace")))
+
+    @classmethod
+    def read_der(cls, der: bytes) -> ShownCertificate:
+        """Raises ValueError for what is no certificate."""
+        return cls._of(x509.load_der_x509_certificate(der))
+
+    @classmethod
+    def _of(cls, certificate: x509.Certificate) -> ShownCertificate:
         return cls(certificate.fingerprint(hashes.SHA256()).hex(), certificate.subject)
 
     @property

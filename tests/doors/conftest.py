@@ -26,7 +26,7 @@ from adapter.domain.states import Carrier, Lane, State
 from adapter.domain.values import Notice, Waiting
 from adapter.doors.mounts import doors
 from adapter.doors.service import Exchange
-from adapter.doors.web import Site, WebServer, serve
+from adapter.doors.web import Serving, Site, serve
 from adapter.intake.accounts import Accounts
 from adapter.intake.intake import Intake
 from adapter.intake.limits import Limits
@@ -97,7 +97,7 @@ def config(client: Client) -> Config:
 class Node:
     """The parts behind the door, as a test may want to look at them."""
 
-    server: WebServer
+    server: Serving
     exchange: Exchange
     intake: Intake
     desk: Desk

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from adapter.config.model import Web
-from adapter.doors.web import Site, WebServer, serve
+from adapter.doors.web import Serving, Site, serve
 from tests.doors.conftest import Node
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def text_page(words: str, *headers: tuple[str, str]) -> WSGIApplication:
 
 
 @pytest.fixture
-def server() -> Iterator[WebServer]:
+def server() -> Iterator[Serving]:
     pages = {
         "/soap": text_page("soap"),
         "/soap12": text_page("soap12"),
@@ -43,7 +43,7 @@ def server() -> Iterator[WebServer]:
     started.stop()
 
 
-def get(server: WebServer, path: str) -> tuple[int, str, dict[str, str]]:
+def get(server: Serving, path: str) -> tuple[int, str, dict[str, str]]:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=WAIT_S)
     connection.request("GET", path)
     response = connection.getresponse()
@@ -63,16 +63,16 @@ def get(server: WebServer, path: str) -> tuple[int, str, dict[str, str]]:
         ("/console/api/x", "api /console/api /x"),
     ],
 )
-def test_mounts(server: WebServer, path: str, body: str) -> None:
+def test_mounts(server: Serving, path: str, body: str) -> None:
     assert get(server, path)[:2] == (200, body)
 
 
 @pytest.mark.parametrize("path", ["/", "/soap1", "/soapy/x", "/consol", "/%2e%2e/etc/passwd"])
-def test_an_unknown_path_is_a_short_404(server: WebServer, path: str) -> None:
+def test_an_unknown_path_is_a_short_404(server: Serving, path: str) -> None:
     assert get(server, path)[:2] == (404, "Not found\n")
 
 
-def test_security_headers(server: WebServer) -> None:
+def test_security_headers(server: Serving) -> None:
     _, _, headers = get(server, "/soap")
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["x-frame-options"] == "DENY"
@@ -82,7 +82,7 @@ def test_security_headers(server: WebServer) -> None:
 
 
 def test_the_log_has_one_line_without_path_or_query(
-    server: WebServer, capfd: pytest.CaptureFixture[str]
+    server: Serving, capfd: pytest.CaptureFixture[str]
 ) -> None:
     get(server, "/console/13800138000?password=secret")
     get(server, "/13800138000")
@@ -128,12 +128,12 @@ def test_a_server_that_was_not_started_can_be_stopped() -> None:
     again.stop()
 
 
-def test_a_taken_port_is_an_error(server: WebServer) -> None:
+def test_a_taken_port_is_an_error(server: Serving) -> None:
     with pytest.raises(OSError):
         serve(Site({}), Web(port=server.port))
 
 
-def test_a_page_that_fails_does_not_show_why(server: WebServer) -> None:
+def test_a_page_that_fails_does_not_show_why(server: Serving) -> None:
     def broken(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         raise RuntimeError("13800138000")
 
