@@ -10,6 +10,7 @@ from adapter.config.model import Channel, Listener, Smpp
 from connectors.ids import IdBook, IdForm
 from connectors.link import Link
 from connectors.listener import DuplexLink, ListenerSettings
+from connectors.pace import Pacing
 from connectors.quirks import Quirks
 from connectors.settings import LinkSettings
 from connectors.sgip.settings import SgipSettings
@@ -22,16 +23,16 @@ from connectors.web.link import WebLink
 
 
 def open_links(
-    channel: Channel, handler: Handler, trace: Trace | None = None
+    channel: Channel, handler: Handler, pace: Pacing, trace: Trace | None = None
 ) -> Sequence[Link | WebLink]:
     """The links of a channel, not yet started; the first one has the channel's listener. All
-    write to the one `trace`."""
+    share the one `pace`, and write to the one `trace`."""
     if channel.provider is not None:
-        return [WebLink(channel.provider, handler, _reference, trace=trace)]
+        return [WebLink(channel.provider, handler, _reference, pace=pace, trace=trace)]
     links: list[Link] = []
     quirks = _quirks(channel)
     for number in range(1, channel.links + 1):
-        settings = replace(_settings(channel, number, quirks), trace=trace)
+        settings = replace(_settings(channel, number, quirks), pace=pace, trace=trace)
         if channel.listener is not None and number == 1:
             listening = replace(_listening(channel, channel.listener), trace=trace)
             links.append(DuplexLink(settings, handler, listening))

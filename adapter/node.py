@@ -150,7 +150,7 @@ class Node:
             config.routes,
             self._clients,
             config.policies,
-            lambda channel, its: open_links(channel, its, traces.get(channel.name)),
+            lambda its, told, pace: open_links(its, told, pace, traces.get(its.name)),
             now_ms,
             self.metrics,
         )

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+
+class Pacing(Protocol):
+    """What a link asks before it sends: one pace, or several at once."""
+
+    def free(self) -> int:
+        """How many may go now."""
+
+    def spend(self, count: int) -> None:
+        """So many of those that were free go now."""
+
+    def wait_s(self, wanted: int = 1) -> float:
+        """Seconds until so many may be free, or what may go at once if that is less."""
 
 
 class Pace:
@@ -58,6 +72,23 @@ class Pace:
             over -= count
             at = spent_at + self._window_s
         return max(at - now, self._even.wait_s(wanted))
+
+
+class Together:
+    """Paces that hold at the same time: of an account, and of each of its links."""
+
+    def __init__(self, paces: Sequence[Pacing]) -> None:
+        self._paces = paces
+
+    def free(self) -> int:
+        return min(pace.free() for pace in self._paces)
+
+    def spend(self, count: int) -> None:
+        for pace in self._paces:
+            pace.spend(count)
+
+    def wait_s(self, wanted: int = 1) -> float:
+        return max(pace.wait_s(wanted) for pace in self._paces)
 
 
 class TokenBucket:

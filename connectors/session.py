@@ -1,10 +1,12 @@
 """One connection of a client link, from login to close.
 
 It owns the window, the queue behind it, the response time-outs, the heartbeat and the pause
-after a throttle. Every token handed to `submit` comes back exactly once: answered, lost (on the
-wire, no answer: in doubt) or unsent. One exception, on purpose: a submit that timed out is
-reported lost while the connection lives, and if its acceptance still comes, late, it is
-answered too, so that its id can find the receipt.
+after a throttle. Whatever it submits, again or the first time, its pace allows.
+
+Every token handed to `submit` comes back exactly once: answered, lost (on the wire, no answer:
+in doubt) or unsent. One exception, on purpose: a submit that timed out is reported lost while
+the connection lives, and if its acceptance still comes, late, it is answered too, so that it is
+not sent again and its id finds the receipt.
 
 A throttled segment (never accepted, by its answer) waits at the head of everything else, and
 goes first when the pause is over, one at a time until the peer accepts again. Only what was in
@@ -40,6 +42,7 @@ from connectors.dialect import (
 )
 from connectors.errors import DecodeError, EncodeError
 from connectors.heartbeat import Heartbeat, Unfinished
+from connectors.pace import Pacing
 from connectors.settings import LinkSettings
 from connectors.values import Action, Answer, Inbound, Report, Submit
 from connectors.window import Window
@@ -119,6 +122,9 @@ class Session(Wire):
         self._timed_out: OrderedDict[Hashable, Submit] = OrderedDict()
         self._pauses = Backoff(settings.throttle_min_s, settings.throttle_max_s)
         self._paused: asyncio.TimerHandle | None = None
+        self._pace = settings.pace
+        self._paced: asyncio.TimerHandle | None = None
+        """Runs while the pace alone holds up what waits."""
         self._heartbeat = Heartbeat(
             settings.heartbeat_s, settings.heartbeat_tries, self._loop.time()
         )
@@ -191,7 +197,7 @@ class Session(Wire):
         if self.up and self._settings.rest_s and reason.startswith(_IDLE_ENDS):
             self.resting = self._idle is None and self._has_nothing()
         self.up = False
-        for timer in (self._timer, self._paused):
+        for timer in (self._timer, self._paused, self._paced):
             if timer is not None:
                 timer.cancel()
         lost = [flight.submit.token for flight in self.window.drain()]
@@ -262,10 +268,12 @@ class Session(Wire):
 
     def _pump(self) -> None:
         """Send while there is room: throttled segments first, then the queue."""
-        if self._paused is not None or not self.up or self.closing:
+        if self._paused is not None or self._paced is not None or not self.up or self.closing:
             return
-        now, window = self._loop.time(), self.window
-        while window.room:
+        now, room, sent = self._loop.time(), self.window.room, 0
+        if self._pace is not None:
+            room = min(room, self._pace.free())
+        while sent < room:
             if self._throttled:
                 flight = heappop(self._throttled)
                 flight.tries += 1
@@ -273,20 +281,35 @@ class Session(Wire):
                 self._order += 1
                 flight = _Flight(self._queue.popleft(), self._order)
             else:
-                return
-            self._send(flight, now)
+                break
+            sent += self._send(flight, now)
+        if self._pace is not None:
+            self._keep_pace(self._pace, sent)
 
-    def _send(self, flight: _Flight, now: float) -> None:
+    def _keep_pace(self, pace: Pacing, sent: int) -> None:
+        """Count what was sent; what waits for the pace goes on when it has room."""
+        if sent:
+            pace.spend(sent)
+        if (self._queue or self._throttled) and self.window.room:
+            self._paced = self._loop.call_later(pace.wait_s(), self._go_on)
+
+    def _go_on(self) -> None:
+        self._paced = None
+        self._pump()
+
+    def _send(self, flight: _Flight, now: float) -> bool:
+        """Whether it went to the wire."""
         sequence = self._next_sequence()
         try:
             frame = self._dialect.submit(sequence, flight.submit)
         except EncodeError as fault:
             answer = Answer(False, "", f"ENCODE {fault.field}", Action.PERMANENT)
             self._loop.call_soon(self._owner.session_answered, flight.submit.token, answer)
-            return
+            return False
         self.window.put(sequence, flight, now)
         self._counters.submitted += 1
         self.write(frame)
+        return True
 
     def _submit_answered(self, event: SubmitAnswered) -> None:
         flight = self.window.take(event.sequence)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from connectors.pace import Pacing
 from connectors.quirks import Quirks
 from connectors.trace import Trace
 
@@ -24,7 +25,9 @@ class LinkSettings:
     bound. `tls`: see `connectors.tls`; the server's certificate must name `tls_name`, or `host`
     where that is empty. `quirks`: habits of this peer, one value for all links of a channel.
     `own`: what the protocol alone knows, in its own class; None for its
-    defaults. `trace` keeps the last frames, for all links of a channel together.
+    defaults. `trace` keeps the last frames, for all links of a channel together. `pace` is asked
+    before anything is submitted, again or the first time: one for all links of an account, or
+    `Together` with one of the link's own.
     """
 
     protocol: str
@@ -57,6 +60,7 @@ class LinkSettings:
     quirks: Quirks = field(default_factory=Quirks)
     own: Any = None
     trace: Trace | None = field(default=None, repr=False)
+    pace: Pacing | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.window < 1:

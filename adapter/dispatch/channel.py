@@ -5,8 +5,8 @@ In one turn it
        yet, and what its rate has free (promise 8);
     2. pulls that many segments of the messages that are its own to send now;
     3. records the attempts and waits for the commit (promise 4);
-    4. gives the segments of each message to one link, in order, and counts them against the
-       rate. Those of a long message for which the rate has no room yet follow when it has.
+    4. gives the segments of each message to one link, in order, which counts them against the
+       rate as they go. Those of a long message for which it has no room yet follow when it has.
 
 What happens on a crash: before 3 is committed the messages still wait in the spool; after
 it they are in `attempt` and come up in doubt: never more messages than the windows hold.
@@ -101,7 +101,8 @@ class Channel:
         self._policies = policies
         self._clock = clock
         self._changed = changed
-        self._pace = Pace(config.rate)
+        self.pace = Pace(config.rate)
+        """Asked by all links before they send."""
         self._cutter = Cutter(config)
         self.numbers = Numbers(config)
         self._timings = Timings(config.name, watch)
@@ -156,9 +157,9 @@ class Channel:
         free = min(sum(link.free for link in self.links), self._open_places(), MOST_PER_TURN)
         if free <= 0:
             return False
-        room = min(free, self._pace.free())
+        room = min(free, self.pace.free())
         if not room:
-            await asyncio.sleep(self._pace.wait_s())
+            await asyncio.sleep(self.pace.wait_s())
             return True
         pulled = self._lanes.pull(self._serves, room)
         if not pulled:
@@ -283,13 +284,11 @@ class Channel:
 
     async def _submit(self, link: ClientLink, share: Sequence[Submit]) -> None:
         """Hand over as the rate allows: mostly everything at once."""
-        while len(share) > (free := self._pace.free()):
+        while len(share) > (free := self.pace.free()):
             if free:
-                self._pace.spend(free)
                 link.submit_many(share[:free])
                 share = share[free:]
-            await asyncio.sleep(self._pace.wait_s(len(share)))
-        self._pace.spend(len(share))
+            await asyncio.sleep(self.pace.wait_s(len(share)))
         link.submit_many(share)
 
     def _prepare(self, waiting: Waiting, now: int) -> list[Submit]:

@@ -30,6 +30,7 @@ from adapter.dispatch.timings import Watch
 from adapter.domain.client import Client
 from adapter.domain.outcomes import Outcome, QueueKey, Verdict
 from adapter.domain.values import Waiting
+from connectors.pace import Pacing
 from connectors.values import Handler
 
 log = structlog.get_logger(__name__)
@@ -37,8 +38,8 @@ log = structlog.get_logger(__name__)
 TICK_S = 0.1
 LOOK_EVERYWHERE_TICKS = 300
 
-OpenLinks = Callable[[ChannelConfig, Handler], Sequence[ClientLink]]
-"""Makes the links of a channel, not yet started."""
+OpenLinks = Callable[[ChannelConfig, Handler, Pacing], Sequence[ClientLink]]
+"""Makes the links of a channel, not yet started. They send no faster than the pace allows."""
 
 
 class Dispatcher:
@@ -78,7 +79,7 @@ class Dispatcher:
             if config.enabled
         }
         for channel in self.channels.values():
-            channel.links.extend(open_links(channel.config, channel))
+            channel.links.extend(open_links(channel.config, channel, channel.pace))
         self._tasks: list[asyncio.Task[None]] = []
 
     @property

@@ -30,6 +30,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from connectors.backoff import Backoff
+from connectors.pace import Pacing
 from connectors.trace import Trace, Way
 from connectors.values import Ack, Answer, Handler, Submit
 from connectors.waiting import came_within
@@ -74,6 +75,7 @@ class WebLink:
         handler: Handler,
         reference: Reference = _random_reference,
         *,
+        pace: Pacing | None = None,
         trace: Trace | None = None,
     ) -> None:
         self.settings = settings
@@ -84,6 +86,8 @@ class WebLink:
         self.reconnects = 0
         self.unanswered = 0
         self._handler = handler
+        self._pace = pace
+        self._paced: asyncio.TimerHandle | None = None
         self._tap = trace.tap(settings.name) if trace is not None else None
         check_transport(settings)
         soap = (
@@ -155,9 +159,10 @@ class WebLink:
             task.cancel()
         await asyncio.gather(*self._requests, *self._tasks, return_exceptions=True)
         self._tasks.clear()
-        if self._pause is not None:
-            self._pause.cancel()
-            self._pause = None
+        for timer in (self._pause, self._paced):
+            if timer is not None:
+                timer.cancel()
+        self._pause = self._paced = None
         self._transport = None
         await transport.close()
         self._up = False
@@ -197,14 +202,30 @@ class WebLink:
         self._handler.delivered(self, item, ack)
 
     def _send(self) -> None:
-        """Open as many requests as there are texts and slots for."""
+        """Open as many requests as there are texts and slots for, and the pace allows."""
         loop = asyncio.get_running_loop()
         while self._waiting and self._pause is None and len(self._requests) < self._slots:
-            batch = self._submitter.take(self._waiting)
+            room = len(self._waiting) if self._pace is None else self._pace.free()
+            if not room:
+                self._wait_for_pace()
+                return
+            batch = self._submitter.take(self._waiting, room)
+            if self._pace is not None:
+                self._pace.spend(len(batch))
             self.unanswered += len(batch)
             task = loop.create_task(self._exchange(batch))
             self._requests.add(task)
             task.add_done_callback(self._finished)
+
+    def _wait_for_pace(self) -> None:
+        if self._paced is None and self._pace is not None:
+            loop = asyncio.get_running_loop()
+            self._paced = loop.call_later(self._pace.wait_s(), self._send_on)
+
+    def _send_on(self) -> None:
+        self._paced = None
+        if self.is_up:
+            self._send()
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._requests.discard(task)

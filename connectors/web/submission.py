@@ -37,10 +37,11 @@ class Submitter:
                 "batch: one id for several recipients needs id-with-mobile, or each in the answer"
             )
 
-    def take(self, waiting: deque[Submit]) -> list[Submit]:
-        """The texts that go out together, taken from the front."""
+    def take(self, waiting: deque[Submit], most: int) -> list[Submit]:
+        """The texts that go out together, `most` at most, taken from the front."""
         batch = [waiting.popleft()]
-        while waiting and len(batch) < self._submission.batch:
+        most = min(most, self._submission.batch)
+        while waiting and len(batch) < most:
             if not self._submission.entry and not _alike(batch[0], waiting[0]):
                 break
             if any(each.destination == waiting[0].destination for each in batch):

@@ -10,6 +10,7 @@ import pytest
 from adapter.config.load import load
 from adapter.links import open_links
 from connectors.listener import DuplexLink
+from connectors.pace import Pace
 from tests.certificates import Authority
 from tests.config.conftest import Write
 from tests.config.test_faults import ROUTED, channel, told
@@ -93,7 +94,7 @@ def test_links_and_listeners_get_it(tmp_path: Path, write: Write) -> None:
     (configured,) = load(path).channels
     assert configured.listener is not None
     assert configured.listener.tls_key == pair.key
-    (link,) = open_links(configured, Recorder())
+    (link,) = open_links(configured, Recorder(), Pace(100))
     assert isinstance(link, DuplexLink)
     assert link.settings.tls_name == "smg.example"
     assert link.settings.tls is not None

@@ -87,6 +87,24 @@ async def eventually(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.001)
 
 
+class Allowance:
+    """A pace that lets as many go as the test says."""
+
+    def __init__(self, allowed: int) -> None:
+        self.allowed = allowed
+        self.spent = 0
+
+    def free(self) -> int:
+        return self.allowed - self.spent
+
+    def spend(self, count: int) -> None:
+        assert count <= self.free()
+        self.spent += count
+
+    def wait_s(self, wanted: int = 1) -> float:
+        return 0.001
+
+
 def run(test: Coroutine[Any, Any, None]) -> None:
     """Run a test's coroutine; none may take longer than half a minute."""
 

@@ -13,10 +13,20 @@ from connectors.behaviour import Behaviour, Failure, Span
 from connectors.cmpp.pdus import CODECS, Connect, ConnectResp, SubmitResp
 from connectors.cmpp.pdus import Submit as SubmitPDU
 from connectors.link import Link
+from connectors.pace import Together
 from connectors.simulator import Simulator
 from connectors.splitting import split
 from connectors.values import Action, Coding, Submit
-from tests.connectors.recorder import PATIENCE_S, Recorder, carrier, eventually, run, settings, text
+from tests.connectors.recorder import (
+    PATIENCE_S,
+    Allowance,
+    Recorder,
+    carrier,
+    eventually,
+    run,
+    settings,
+    text,
+)
 
 
 @asynccontextmanager
@@ -333,6 +343,58 @@ def test_a_peer_that_throttles_for_ever_is_answered_in_the_end() -> None:
             answer = handler.answers[0][1]
             assert (answer.ok, answer.code, answer.action) == (False, "8", Action.THROTTLE)
             assert simulator.log.counts["submit"] == 6
+
+    run(test())
+
+
+def test_what_is_sent_again_after_a_throttle_is_counted_against_the_rate() -> None:
+    async def test() -> None:
+        simulator = carrier(behaviour=Behaviour(failures=(Failure(0.5, "8"),), receipts=False))
+        pace = Allowance(1_000_000)
+        quick: dict[str, Any] = {"throttle_min_s": 0.001, "throttle_max_s": 0.001}
+        async with standing(simulator, pace=pace, **quick) as (link, handler):
+            link.submit_many([text(k) for k in range(60)])
+            await handler.until(lambda: len(handler.answers) == 60)
+            assert simulator.log.counts["submit"] > 60
+            assert pace.spent == simulator.log.counts["submit"]
+
+    run(test())
+
+
+def test_what_waits_behind_the_window_keeps_the_pace() -> None:
+    async def test() -> None:
+        simulator, pace = carrier(behaviour=Behaviour(receipts=False)), Allowance(3)
+        async with standing(simulator, pace=pace, window=2) as (link, handler):
+            link.submit_many([text(k) for k in range(8)])
+            for allowed in (3, 7, 20):
+                pace.allowed = allowed
+                sent = min(allowed, 8)
+                await handler.until(lambda sent=sent: len(handler.answers) == sent)  # type: ignore[misc]
+                assert (simulator.log.counts["submit"], link.waiting) == (sent, 8 - sent)
+            assert handler.answered_tokens == list(range(8))
+
+    run(test())
+
+
+def test_the_links_of_an_account_share_its_pace_and_have_their_own() -> None:
+    async def test() -> None:
+        simulator, shared = carrier(behaviour=Behaviour(receipts=False)), Allowance(5)
+        await simulator.start()
+        handlers = [Recorder(), Recorder()]
+        links = [
+            Link(settings(simulator.port, pace=Together([shared, Allowance(3)])), each)
+            for each in handlers
+        ]
+        for link, handler in zip(links, handlers, strict=True):
+            link.start()
+            await handler.until(lambda handler=handler: handler.ups > 0)  # type: ignore[misc]
+            link.submit_many([text(k) for k in range(9)])
+        await handlers[0].until(lambda: len(handlers[0].answers) == 3)
+        await handlers[1].until(lambda: len(handlers[1].answers) == 2)
+        assert simulator.log.counts["submit"] == shared.spent == 5
+        for link in links:
+            await link.stop(0.1)
+        await simulator.stop()
 
     run(test())
 

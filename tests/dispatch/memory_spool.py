@@ -17,6 +17,7 @@ from adapter.domain.errors import StoreUnavailable
 from adapter.domain.outcomes import Begin, Late, Outcome, QueueKey, Received, Reported, Verdict
 from adapter.domain.states import Carrier, Door, DoubtRule, Lane
 from adapter.domain.values import Message, Submission, Waiting
+from connectors.pace import Pacing
 from connectors.values import Action, Answer, Handler, Submit
 from tests.dispatch.virtual import clock
 
@@ -174,6 +175,7 @@ class Line:
     means never. Up from the start."""
 
     handler: Handler
+    pace: Pacing
     number: int = 1
     window: int = 16
     delay_s: float = 0.01
@@ -234,6 +236,7 @@ class Line:
             submit = self._queue.pop(0)
             self._open.append(submit)
             self.most_open = max(self.most_open, len(self._open))
+            self.pace.spend(1)
             self.sent.append((loop.time(), submit))
             answer = self.answer(submit)
             if answer is not None:
@@ -278,8 +281,8 @@ class House:
         ]
         policies = Policies(POLICIES.lanes, active=active)
 
-        def open_links(config: ChannelConfig, handler: Handler) -> Sequence[Line]:
-            made = [Line(handler, number + 1, window) for number in range(links)]
+        def open_links(config: ChannelConfig, handler: Handler, pace: Pacing) -> Sequence[Line]:
+            made = [Line(handler, pace, number + 1, window) for number in range(links)]
             self.lines[config.name] = made
             return made
 

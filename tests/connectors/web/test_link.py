@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
+from connectors.pace import Pacing
 from connectors.splitting import split
 from connectors.values import Action, Coding, Submit
 from connectors.web.link import UNWRITABLE, WebLink
 from connectors.web.settings import Call, Format, Result, Submission, Then, WebSettings
-from tests.connectors.recorder import Recorder, eventually, run, text
+from tests.connectors.recorder import Allowance, Recorder, eventually, run, text
 from tests.nodes import free_port
 from tests.providers import Given, Provider
 
@@ -49,10 +50,10 @@ def settings(url: str, **changes: Any) -> WebSettings:
 
 @asynccontextmanager
 async def standing(
-    of: WebSettings, recorder: Recorder | None = None
+    of: WebSettings, recorder: Recorder | None = None, pace: Pacing | None = None
 ) -> AsyncIterator[tuple[WebLink, Recorder]]:
     told = recorder or Recorder()
-    link = WebLink(of, told, reference=lambda submit: f"R-{submit.token}")
+    link = WebLink(of, told, reference=lambda submit: f"R-{submit.token}", pace=pace)
     link.start()
     try:
         await told.until(lambda: told.ups > 0)
@@ -78,6 +79,21 @@ def test_a_text_is_taken_and_its_id_comes_back(provider: Provider) -> None:
     bodies = [json.loads(each.body) for each in provider.asked("/send")]
     assert {each["text"] for each in bodies} == {"短信1", '"引号"\n'}
     assert {each["ref"] for each in bodies} == {"R-1", "R-2"}
+
+
+def test_no_more_requests_go_out_than_the_pace_allows(provider: Provider) -> None:
+    provider.serve("/send", lambda _asked: TAKEN)
+
+    async def test() -> None:
+        pace = Allowance(2)
+        async with standing(settings(provider.url("/send")), pace=pace) as (link, told):
+            link.submit_many([text(k) for k in range(5)])
+            await told.until(lambda: len(told.answers) == 2)
+            assert len(provider.asked("/send")) == pace.spent == 2
+            pace.allowed = 5
+            await told.until(lambda: len(told.answers) == 5)
+
+    run(test())
 
 
 @pytest.mark.parametrize(
