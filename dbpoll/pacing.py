@@ -36,8 +36,8 @@ class Pace:
 
 
 class Looks:
-    """The pauses between looks: the least for `warm_s` after the start or a row, so that light traffic
-    waits for nobody; then growing to the most. A slow database is asked less often."""
+    """The pauses between looks: the least for `warm_s` after the start or a row, so that light
+    traffic waits for nobody; then growing to the most. A slow database is asked less often."""
 
     def __init__(self, least: float, most: float, warm_s: float) -> None:
         self._idle = Pace(least, most)

@@ -49,7 +49,8 @@ _PLAIN = frozenset({"MESSAGE_ID", "MOBILE", "STATE", "ACCESS_NUMBER"})
 class Found:
     """A table as it really is. `columns` and `binders` are by contract name; both lack what
     the table lacks. `kinds` are the columns' types, `parameters` the columns of template
-    values by their names, `raw` the names whose bytes the database misunderstands."""
+    values by their names, `raw` the names whose bytes the database misunderstands; `by_range`:
+    see Tongue."""
 
     table: Table
     columns: Mapping[str, Column[Any]]
@@ -57,6 +58,7 @@ class Found:
     kinds: Mapping[str, types.TypeEngine[Any]]
     parameters: Mapping[str, ColumnClause[Any]]
     raw: frozenset[str] = frozenset()
+    by_range: bool = True
 
     def has(self, status: Status, its: ColumnElement[Any] | None = None) -> ColumnElement[bool]:
         """Whether a row has this status (`its`: the expression that tells it). The value is
@@ -67,7 +69,7 @@ class Found:
             return its.is_(None)
         quoted = "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)
         written: ColumnElement[Any] = literal_column(quoted)
-        return its.between(written, written)
+        return its.between(written, written) if self.by_range else its == written
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +199,7 @@ class _Seeker:
         kinds = {word: there[each.name] for word, each in columns.items()}
         raw = frozenset(word for word in columns if self._is_raw(word, kinds[word]))
         binders = {word: self._binder(name, word, kinds[word], word in raw) for word in kinds}
-        return Found(table, columns, binders, kinds, values, raw)
+        return Found(table, columns, binders, kinds, values, raw, self._tongue.by_range)
 
     def describe(self, name: str) -> tuple[str | None, str, dict[str, types.TypeEngine[Any]]]:
         """A table's schema, its real name, and its columns' types."""

@@ -30,12 +30,14 @@ CONNECT_TIMEOUT_S = 5
 class Tongue:
     """One kind of database.
 
-    `returning`: an UPDATE tells which rows it changed, in one statement. `octets`: the
-    length of a text column counts bytes. `dual`: what a SELECT without a table needs.
-    `fault_numbers` are errors that a value in a row is to blame for, `lock_numbers` those
+    `by_range`: a status is sought as a range of one value, see `feeds.status`. `returning`:
+    an UPDATE tells which rows it changed, in one statement. `octets`: the length of a text
+    column counts bytes. `dual`: what a SELECT without a table needs. `fault_numbers` are
+    errors that a value in a row is to blame for, `lock_numbers` those
     that a lock of another is to blame for, beside what the driver itself says.
     """
 
+    by_range: ClassVar[bool] = True
     returning: ClassVar[bool] = False
     octets: ClassVar[bool] = False
     dual: ClassVar[str] = ""

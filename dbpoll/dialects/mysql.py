@@ -24,6 +24,8 @@ _LOCK_WAIT, _DEADLOCK = 1205, 1213
 
 
 class MySql(Tongue):
+    # A range it would sort, and lock every row that it sorts.
+    by_range: ClassVar[bool] = False
     dual: ClassVar[str] = "DUAL"
     fault_numbers: ClassVar[frozenset[int]] = frozenset({_SIGNAL, _CHECK_MARIADB, _CHECK_MYSQL})
     lock_numbers: ClassVar[frozenset[int]] = frozenset({_LOCK_WAIT, _DEADLOCK})
@@ -80,7 +82,7 @@ class MySql(Tongue):
 
     def plan(self, connection: Connection, sql: str, parameters: Any) -> list[str]:
         lines = connection.exec_driver_sql(f"EXPLAIN {sql}", parameters).mappings()
-        return [f"{line['table']} {line['type']} {line['key']}" for line in lines]
+        return [f"{line['table']} {line['type']} {line['key']} {line['Extra']}" for line in lines]
 
     def scans(self, plan: list[str], table: str) -> bool:
         return any(line.lower().startswith(f"{table.lower()} all") for line in plan)
