@@ -21,6 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from connectors import gsm
 from connectors.text import build_udh
@@ -31,7 +32,6 @@ UDH_SIZE = 6
 MAX_SEGMENTS = 255
 UCS2_ONLY = (Coding.UCS2,)
 _UNITS = PAYLOAD_LIMIT // 2
-_UNITS_OF_A_PART = (PAYLOAD_LIMIT - UDH_SIZE) // 2
 _GSM_SINGLE = 160
 _GSM_UDH_ROOM = 159
 """Unpacked, a header of 6 octets leaves 153 septets of the 160, one of 7 leaves 152."""
@@ -39,6 +39,18 @@ _ASCII_SINGLE = 159
 """The specification wants less than 160 octets for format 0."""
 # Outside the GSM basic alphabet, hence risky in format 0: [ ] { } \ ^ ~ | and the backtick.
 _SAFE_ASCII = re.compile(r"[\n\r -Z_a-z]*")
+
+
+class Manner(NamedTuple):
+    """How a carrier takes texts: its codings, and long ones with references of 16 bits if
+    `wide`."""
+
+    codings: tuple[Coding, ...] = UCS2_ONLY
+    wide: bool = False
+
+    def measure(self, text: str) -> Measure:
+        """Raises ValueError when no coding carries the text."""
+        return measure(text, self.codings, wide=self.wide)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +70,14 @@ class Split:
     udh: bool
 
 
-def measure(text: str, codings: Sequence[Coding] = UCS2_ONLY) -> Measure:
+def measure(text: str, codings: Sequence[Coding] = UCS2_ONLY, *, wide: bool = False) -> Measure:
     """What `split` makes of it, more quickly.
 
     Raises ValueError when no coding carries the text; not when there are too many segments.
     """
     best: Measure | None = None
     for coding in codings:
-        segments = _count(text, coding)
+        segments = _count(text, coding, UDH_SIZE + wide)
         if segments and (best is None or segments < best.segments):
             best = Measure(coding, segments)
             if segments == 1:
@@ -141,13 +153,13 @@ def with_udh(pieces: list[bytes], reference: int, *, wide: bool = False) -> list
     return [build_udh(reference, total, k, wide=wide) + piece for k, piece in enumerate(pieces, 1)]
 
 
-def _count(text: str, coding: Coding) -> int:
-    """Segments with a header of 6 octets; 0 when this coding cannot carry the text."""
+def _count(text: str, coding: Coding, header: int) -> int:
+    """Segments with a header of so many octets; 0 when this coding cannot carry the text."""
     if coding is Coding.UCS2 and _is_flat(text):
         length = len(text)
-        return 1 if length <= _UNITS else -(-length // _UNITS_OF_A_PART)
+        return 1 if length <= _UNITS else -(-length // ((PAYLOAD_LIMIT - header) // 2))
     octets = encode(text, coding)
-    return 0 if octets is None else len(_pieces(text, octets, coding, UDH_SIZE))
+    return 0 if octets is None else len(_pieces(text, octets, coding, header))
 
 
 def _is_flat(text: str) -> bool:

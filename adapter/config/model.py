@@ -13,6 +13,8 @@ from types import MappingProxyType
 
 from adapter.domain.client import Client
 from adapter.domain.states import Carrier, DoubtRule, Lane
+from connectors.codings import named
+from connectors.splitting import Manner
 from connectors.web.settings import LongTexts, WebSettings
 
 
@@ -143,7 +145,8 @@ class Smpp:
 @dataclass(frozen=True, slots=True)
 class Quirks:
     """What a gateway does otherwise than its protocol says (connectors.quirks, in words).
-    `extension`: the sender may be longer than the access number. `delivered_after_s`: so long
+    `extension`: the sender may be longer than the access number. `long_reference`: bits of the
+    number that joins the parts of a long text. `delivered_after_s`: so long
     without a report, and what was taken counts as delivered; 0: never."""
 
     report_ids: str = "auto"
@@ -154,6 +157,11 @@ class Quirks:
     gbk_as_ucs2: bool = False
     extension: bool = True
     delivered_after_s: float = 0.0
+    long_reference: int = 8
+
+    @property
+    def wide_references(self) -> bool:
+        return self.long_reference == 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,8 +228,15 @@ class Channel:
 
     @property
     def whole_texts(self) -> bool:
-        """Whether long texts are handed over in one, for the provider to split."""
-        return self.provider is not None and self.provider.long_texts is LongTexts.WHOLE
+        """Whether long texts are handed over in one, for the carrier to split."""
+        if self.provider is not None:
+            return self.provider.long_texts is LongTexts.WHOLE
+        return self.smpp is not None and self.smpp.long_texts == "payload"
+
+    @property
+    def manner(self) -> Manner:
+        """How it takes texts."""
+        return Manner(named(self.encodings), self.quirks.wide_references)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ Intake counted for the channel that needs most; one that needs less, or a config
 was changed since, leads to another count. `sized` tells it before the wire, so that it is
 recorded with the attempt: what is stored is what goes out.
 
-Where the carrier splits (channels over web services), a long text goes out as one part, WHOLE,
-and counts the segments that it would take.
+Where the carrier splits (channels over web services, SMPP with message_payload), a long text goes
+out as one part, WHOLE, and counts the segments that it would take.
 
 A message of which a part is out already is cut the same way again wherever that can be, so that
 its other parts go on from there.
@@ -19,7 +19,7 @@ from adapter.config.model import Channel
 from adapter.domain.values import WHOLE, Waiting
 from connectors import splitting
 from connectors.codings import named
-from connectors.splitting import Split, measure
+from connectors.splitting import Manner, Split
 from connectors.values import Coding
 
 
@@ -28,13 +28,14 @@ class Cutter:
 
     def __init__(self, channel: Channel) -> None:
         self._codings = named(channel.encodings)
+        self._wide = channel.quirks.wide_references
         self._whole = channel.whole_texts
 
     def sized(self, waiting: Waiting) -> Waiting:
         """The message with the segments that it takes here; all of them, if it takes other
         ones than before. Unchanged where no coding carries the text: `split` will say so."""
         try:
-            segments = measure(waiting.content, self._fitting(waiting)).segments
+            segments = Manner(self._fitting(waiting), self._wide).measure(waiting.content).segments
         except ValueError:
             return waiting
         parts = self._parts(waiting, segments)
@@ -49,6 +50,7 @@ class Cutter:
             waiting.content,
             self._fitting(waiting),
             reference=_reference(waiting.message.id),
+            wide=self._wide,
             whole=waiting.parts == (WHOLE,),
         )
 
@@ -65,18 +67,17 @@ class Cutter:
         same = tuple(
             coding
             for coding in self._codings
-            if _count(waiting.content, coding) == waiting.message.segments
+            if self._count(waiting.content, coding) == waiting.message.segments
         )
         return same or self._codings
 
-
-def _count(text: str, coding: Coding) -> int:
-    try:
-        return measure(text, (coding,)).segments
-    except ValueError:
-        return 0
+    def _count(self, text: str, coding: Coding) -> int:
+        try:
+            return Manner((coding,), self._wide).measure(text).segments
+        except ValueError:
+            return 0
 
 
 def _reference(message_id: int) -> int:
     """What joins the segments on the phone: the same whenever a part is sent again."""
-    return (message_id ^ message_id >> 22) & 0xFF
+    return (message_id ^ message_id >> 22) & 0xFFFF

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping
 from adapter.config import model
 from adapter.domain.errors import Code, Refusal
 from adapter.domain.values import Entry, Request
-from connectors.splitting import MAX_SEGMENTS, measure
-from connectors.values import Coding
+from connectors.splitting import MAX_SEGMENTS, Manner
 
 _FIELD = re.compile(r"\$\{([^{}]*)\}")
 # Control characters but line breaks and tab, halves of surrogate pairs, and what a wrong
@@ -20,8 +19,8 @@ _FIELD = re.compile(r"\$\{([^{}]*)\}")
 _UNSENDABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffd-\uffff]")
 _SHOWN = 32
 
-Codings = tuple[tuple[Coding, ...], ...]
-"""What each channel that may send a text takes."""
+Manners = tuple[Manner, ...]
+"""How each channel that may send a text takes it."""
 
 
 class Template:
@@ -63,7 +62,7 @@ class Texts:
         self._signature = f"【{signature}】" if signature else ""
         self._max_segments = min(max_segments, MAX_SEGMENTS)
         self._finished: dict[str, str] = {}
-        self._segments: dict[tuple[str, Codings], int] = {}
+        self._segments: dict[tuple[str, Manners], int] = {}
 
     def finish(self, content: str) -> str:
         """The text as it goes out. Refusal(BAD_CONTENT) where it is blank or unsendable."""
@@ -72,13 +71,13 @@ class Texts:
             text = self._finished[content] = self._finish(content)
         return text
 
-    def segments(self, text: str, codings: Codings) -> int:
+    def segments(self, text: str, manners: Manners) -> int:
         """How many segments a finished text takes on the channel that needs most for it: any of
         them may send it. Refusal(TOO_LONG) beyond the client's limit."""
-        key = (text, codings)
+        key = (text, manners)
         segments = self._segments.get(key)
         if segments is None:
-            segments = max(measure(text, each).segments for each in codings)
+            segments = max(each.measure(text).segments for each in manners)
             self._segments[key] = segments
         if segments > self._max_segments:
             raise Refusal(

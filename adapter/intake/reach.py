@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from adapter.config.model import Channel, Config
 from adapter.domain.states import Carrier
-from connectors.codings import named
-from connectors.values import Coding
+from connectors.splitting import Manner
 
 MOST_SENDER_DIGITS = 20
 """A GSM sender address holds no more (protocols/cmpp.md B6)."""
@@ -17,10 +16,10 @@ MOST_SENDER_DIGITS = 20
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """`codings`: what each of the channels takes, without repeats. `room`: digits left for
+    """`manners`: how each of the channels takes texts, without repeats. `room`: digits left for
     extensions after the longest access number, the spare ones included."""
 
-    codings: tuple[tuple[Coding, ...], ...]
+    manners: tuple[Manner, ...]
     room: int
 
 
@@ -36,7 +35,7 @@ def reaches(config: Config) -> Mapping[Carrier, Reach]:
         routed[route.carrier] += [channels[name] for name in route.channels if name in channels]
     return {
         carrier: Reach(
-            codings=tuple(dict.fromkeys(named(channel.encodings) for channel in own)),
+            manners=tuple(dict.fromkeys(channel.manner for channel in own)),
             room=MOST_SENDER_DIGITS - max(map(_digits, own)),
         )
         for carrier, own in routed.items()

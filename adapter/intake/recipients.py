@@ -95,7 +95,7 @@ class Recipients:
             mobile=mobile,
             carrier=carrier,
             content=None if text == wording.common else text,
-            segments=texts.segments(text, reach.codings),
+            segments=texts.segments(text, reach.manners),
         )
 
 

@@ -33,7 +33,7 @@ EVERYTHING = f"""
         connect-timeout="500ms" reconnect-min="2s" reconnect-max="5min"/>
     <quirks report-ids="swapped" bare-answers="true" answers-heartbeats="false"
         sequence-from-zero="true" reports="false" gbk-as-ucs2="true" extension="false"
-        delivered-after="10min"/>
+        delivered-after="10min" long-reference="16"/>
   </channel>
   <channel name="t1" protocol="smgp" version="3.0" access-number="10659">
     <connection host="t" port="8890" account="12345678" password="q" links="2"/>
@@ -125,7 +125,7 @@ def test_everything_written_arrives(write: Write, tmp_path: Path) -> None:
                 reconnect_min_s=2.0,
                 reconnect_max_s=300.0,
                 spare_number="10955",
-                quirks=model.Quirks("swapped", True, False, True, False, True, False, 600.0),
+                quirks=model.Quirks("swapped", True, False, True, False, True, False, 600.0, 16),
                 enabled=False,
             ),
             model.Channel(

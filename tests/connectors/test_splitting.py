@@ -100,16 +100,19 @@ def test_texts_come_back_whole(text: str, codings: list[Coding], wide: bool) -> 
     assert shown == words
 
 
-@given(MIXED, st.lists(st.sampled_from(ALL), unique=True))
-@example("医" * 66 + EMOJI + "医" * 10, [])
-def test_what_is_measured_is_what_is_made(text: str, codings: list[Coding]) -> None:
+@given(MIXED, st.lists(st.sampled_from(ALL), unique=True), st.booleans())
+@example("医" * 66 + EMOJI + "医" * 10, [], False)
+@example("医" * 134, [], True)
+def test_what_is_measured_is_what_is_made(text: str, codings: list[Coding], wide: bool) -> None:
     every = (*codings, Coding.UCS2)
-    made = split(text, every)
-    assert measure(text, every) == Measure(made.coding, len(made.payloads))
+    made = split(text, every, wide=wide)
+    assert measure(text, every, wide=wide) == Measure(made.coding, len(made.payloads))
     assert made.udh == (len(made.payloads) > 1)
     limit = {Coding.GSM: 160, Coding.ASCII: 159}.get(made.coding, 140)
     assert all(len(payload) <= limit for payload in made.payloads)
-    apart = [measure(text, (coding,)).segments for coding in every if carries(text, coding)]
+    apart = [
+        measure(text, (coding,), wide=wide).segments for coding in every if carries(text, coding)
+    ]
     assert len(made.payloads) == min(apart)
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapter.config.model import Channel
+from adapter.config.model import Channel, Quirks, Smpp
 from adapter.dispatch.cutting import Cutter
 from adapter.domain.values import WHOLE, Waiting
 from adapter.intake.content import Texts
-from connectors.codings import COMPLETE, WORDS, named
+from connectors.codings import COMPLETE, WORDS
 from connectors.values import Coding
 from connectors.web.settings import Call, Submission, WebSettings
 from tests.dispatch.memory_spool import waiting
@@ -21,8 +22,13 @@ CONTENTS = st.text(st.sampled_from("aé院😀[\n"), min_size=1, max_size=300)
 ENCODINGS = st.lists(st.sampled_from(list(WORDS)), unique=True).filter(COMPLETE.intersection)
 
 
+def channel(encodings: Sequence[str], long_reference: int = 8) -> Channel:
+    quirks = Quirks(long_reference=long_reference)
+    return Channel("a", "smpp", "3.4", "", 0, "", "", "1069", encodings=encodings, quirks=quirks)
+
+
 def cutter(*encodings: str) -> Cutter:
-    return Cutter(Channel("a", "smpp", "3.4", "", 0, "", "", "1069", encodings=encodings))
+    return Cutter(channel(encodings))
 
 
 def holding(content: str, segments: int, parts: tuple[int, ...] = ()) -> Waiting:
@@ -31,13 +37,16 @@ def holding(content: str, segments: int, parts: tuple[int, ...] = ()) -> Waiting
     return replace(made, message=message, parts=parts)
 
 
-@given(CONTENTS, st.lists(ENCODINGS, min_size=1, max_size=3))
-def test_no_channel_sends_more_than_was_promised(content: str, channels: list[list[str]]) -> None:
+CHANNELS = st.builds(channel, ENCODINGS, st.sampled_from([8, 16]))
+
+
+@given(CONTENTS, st.lists(CHANNELS, min_size=1, max_size=3))
+def test_no_channel_sends_more_than_was_promised(content: str, channels: list[Channel]) -> None:
     """Whichever of the channels that intake knew sends: at most so many segments, and where
     there are fewer, that is what will be stored."""
-    promised = Texts("", 255).segments(content, tuple(named(words) for words in channels))
-    for words in channels:
-        own = cutter(*words)
+    promised = Texts("", 255).segments(content, tuple(each.manner for each in channels))
+    for each in channels:
+        own = Cutter(each)
         sized = own.sized(holding(content, promised))
         sent = len(own.split(sized).payloads)
         assert sent == sized.message.segments <= promised
@@ -76,9 +85,20 @@ def test_a_text_that_nothing_carries_is_found_at_the_split() -> None:
         own.split(made)
 
 
-def test_a_provider_that_splits_gets_a_long_text_whole_and_all_segments_count() -> None:
-    provider = WebSettings("a", Submission(Call("http://provider/")))
-    own = Cutter(Channel("a", "http", "", "", 0, "", "", "1069", provider=provider))
+@pytest.mark.parametrize(
+    "channel",
+    [
+        Channel(
+            "a", "http", "", "", 0, "", "", "1069",
+            provider=WebSettings("a", Submission(Call("http://provider/"))),
+        ),
+        Channel("a", "smpp", "3.4", "", 0, "", "", "1069", smpp=Smpp(long_texts="payload")),
+    ],
+)  # fmt: skip
+def test_a_carrier_that_splits_gets_a_long_text_whole_and_all_segments_count(
+    channel: Channel,
+) -> None:
+    own = Cutter(channel)
     long = own.sized(holding("院" * 100, 2))
     assert (long.parts, long.message.segments, long.recounted) == ((WHOLE,), 2, False)
     split = own.split(long)

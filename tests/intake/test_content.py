@@ -13,7 +13,7 @@ from adapter.domain.errors import Code, Refusal
 from adapter.domain.values import Entry, Request
 from adapter.intake.content import Template, Texts, Wording, templates
 from connectors.codings import WORDS
-from connectors.splitting import split
+from connectors.splitting import Manner, split
 from connectors.values import Coding
 
 VISIT = Template(model.Template("visit", "${name}，请于${time}就诊，${name}"))
@@ -110,8 +110,8 @@ def test_line_breaks_tabs_and_emoji_are_well() -> None:
     assert texts("").finish("一\r\n\t二 😀") == "一\r\n\t二 😀"
 
 
-CHINESE = ((Coding.UCS2,),)
-ENGLISH = ((Coding.ASCII, Coding.UCS2),)
+CHINESE = (Manner(),)
+ENGLISH = (Manner((Coding.ASCII, Coding.UCS2)),)
 
 
 @given(st.text())
@@ -129,15 +129,21 @@ def test_a_finished_text_can_always_be_cut_and_stored(content: str) -> None:
 
 
 ENCODINGS = st.lists(st.sampled_from([*WORDS.values()]), unique=True)
-CHANNELS = st.lists(ENCODINGS.map(lambda own: (*own, Coding.UCS2)), min_size=1, max_size=4)
+CHANNELS = st.lists(
+    st.builds(Manner, ENCODINGS.map(lambda own: (*own, Coding.UCS2)), st.booleans()),
+    min_size=1,
+    max_size=4,
+)
 
 
 @given(st.text(st.sampled_from("aé院😀[\n"), min_size=1, max_size=300), CHANNELS)
 def test_no_channel_needs_more_segments_than_are_promised(
-    content: str, channels: list[tuple[Coding, ...]]
+    content: str, channels: list[Manner]
 ) -> None:
     counted = texts("", 255).segments(content, tuple(channels))
-    assert counted == max(len(split(content, codings).payloads) for codings in channels)
+    assert counted == max(
+        len(split(content, each.codings, wide=each.wide).payloads) for each in channels
+    )
 
 
 @pytest.mark.parametrize(

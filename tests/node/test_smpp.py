@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ PHONES = ("13800138000", "18912345678")
 LONG = "您预约的门诊已确认，请携带身份证到门诊楼取号。" * 5
 
 
-def configuration(folder: Path, web: int, port: int, words: str) -> Path:
+def configuration(folder: Path, web: int, port: int, words: str, quirks: str = "") -> Path:
     path = folder / "adapter.xml"
     path.write_text(
         f"""\
@@ -29,6 +31,7 @@ def configuration(folder: Path, web: int, port: int, words: str) -> Path:
       <connection host="{HOST}" port="{port}" account="{ACCOUNT}" password="{SECRET}"
                   links="2" reconnect-min="50ms" reconnect-max="500ms"/>
       <smpp system-type="VMA" {words}/>
+      {quirks}
     </channel>
   </channels>
   <routes>
@@ -85,5 +88,46 @@ def test_texts_go_out_and_receipts_and_replies_come_back(tmp_path: Path, words: 
                 contents[0], contents[2],
             }  # fmt: skip
             assert {each["coding"] for each in sent if each["text"] == contents[2]} == {0}
+        assert node.at_rest()
+        assert node.stop() == 0, node.last_words()
+
+
+@pytest.mark.parametrize(
+    ("words", "quirks", "parts"),
+    [('long-texts="payload"', "", 1), ("", '<quirks long-reference="16"/>', 2)],
+)
+def test_a_long_text_whole_in_message_payload_or_in_parts_with_a_long_reference(
+    tmp_path: Path, words: str, quirks: str, parts: int
+) -> None:
+    web = free_port()
+    with (
+        Carrier(protocol="smpp", own=SmppServerOptions(receipt_by=ReceiptBy.TEXT)) as carrier,
+        Node(configuration(tmp_path, web, carrier.port, words, quirks), web) as node,
+    ):
+        node.start()
+        soap = Soap(node.url)
+        ids = soap.send_batch([(phone, LONG) for phone in PHONES], "B")
+
+        states: dict[int, str] = {}
+
+        def all_came() -> bool:
+            for each in soap.fetch_all("Receipts"):
+                states[int(each.messageId)] = each.state
+            return len(states) == len(ids)
+
+        until(all_came, "every receipt")
+        assert states == dict.fromkeys(ids, "DELIVERED")
+        with closing(sqlite3.connect(tmp_path / "adapter.db")) as store:
+            # The hospital pays for two segments, whoever splits.
+            assert {*store.execute("select segments from message")} == {(2,)}
+        taken = carrier.taken()
+        for phone in PHONES:
+            sent = [each for each in taken if each["destination"] == "86" + phone]
+            assert "".join(each["text"] for each in sent) == LONG
+            assert [each["total"] for each in sent] == [parts] * parts
+        # One id, one receipt, for all segments.
+        assert len(taken) == parts * len(PHONES)
+        if parts > 1:
+            assert any(each["reference"] > 0xFF for each in taken)
         assert node.at_rest()
         assert node.stop() == 0, node.last_words()
