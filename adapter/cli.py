@@ -315,7 +315,10 @@ def wsdl(directory: Path, url: str) -> None:
 
 @main.group()
 def source() -> None:
-    """Look after a source: a HIS table that is polled."""
+    """Look after a source: a HIS table that is polled.
+
+    Example: sms-adapter source try his adapter.xml
+    """
 
 
 @source.command("try")
