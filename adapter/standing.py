@@ -187,4 +187,5 @@ def _link(link: ClientLink, configured: int) -> LinkStatus:
         configured=configured,
         reconnects=link.reconnects,
         last_error=link.last_error,
+        submits=link.submits,
     )

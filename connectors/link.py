@@ -50,6 +50,8 @@ class Link:
         """When it last came up or went down."""
         self._handler = handler
         self._dialect = dialect or CLIENTS[settings.protocol]
+        self.submits = self._dialect(settings).submits
+        """Whether submits may go out on it; otherwise it only receives."""
         self._session: Session | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()

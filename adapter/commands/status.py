@@ -172,6 +172,8 @@ def _channels(found: Document, clock: _Clock) -> list[RenderableType]:
 
 def _window(link: Document) -> str:
     """On the wire, of how many at most now; and of how many when the carrier does not brake."""
+    if not link["submits"]:
+        return "receives"
     text = f"{link['pending']}/{link['window']}"
     braked = link["up"] and link["window"] < link["configured"]
     return f"{text} of {link['configured']}" if braked else text

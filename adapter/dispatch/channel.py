@@ -55,6 +55,7 @@ class ClientLink(Protocol):
 
     name: str
     number: int
+    submits: bool
     last_error: str
     changed_at: datetime | None
 
@@ -116,8 +117,8 @@ class Channel:
 
     @property
     def is_up(self) -> bool:
-        """At least one link is logged in."""
-        return any(link.is_up for link in self.links)
+        """At least one link that may send is logged in."""
+        return any(link.submits and link.is_up for link in self.links)
 
     def wake(self) -> None:
         """There may be something to do."""
@@ -173,7 +174,7 @@ class Channel:
     def _open_places(self) -> int:
         """How many more messages may be begun. On the wire, or answered and not recorded yet,
         are never more than the windows: so many come up in doubt after a crash."""
-        windows = self.config.window * len(self.links)
+        windows = self.config.window * sum(link.submits for link in self.links)
         return windows - self.in_flight - self._recorder.unrecorded(self.name)
 
     async def _send(self, pulled: Sequence[Waiting]) -> None:
@@ -262,7 +263,7 @@ class Channel:
 
     async def _launch(self, messages: Sequence[Waiting], now: int) -> None:
         """Give each message to the link with most room, all of a link's share at once."""
-        room = [link.free if link.is_up else -1 for link in self.links]
+        room = [link.free if link.submits and link.is_up else -1 for link in self.links]
         shares: list[list[Submit]] = [[] for _ in self.links]
         for waiting in messages:
             try:

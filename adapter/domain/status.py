@@ -31,6 +31,8 @@ class LinkStatus:
     reconnects: int = 0
     last_error: str = ""
     """Why it was down last, kept while it is up."""
+    submits: bool = True
+    """Otherwise it only receives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class ChannelStatus:
 
     @property
     def up(self) -> bool:
-        return any(link.up for link in self.links)
+        return any(link.submits and link.up for link in self.links)
 
 
 @dataclass(frozen=True, slots=True)

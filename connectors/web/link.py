@@ -84,6 +84,7 @@ class WebLink:
         self.last_error = ""
         self.changed_at: datetime | None = None
         self.reconnects = 0
+        self.submits = True
         self.unanswered = 0
         self._handler = handler
         self._pace = pace

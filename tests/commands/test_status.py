@@ -116,6 +116,7 @@ def test_eighty_columns_cut_no_figure() -> None:
     links = [
         LinkStatus(1, True, AT, 31, 32, configured=32, reconnects=12, last_error="closed by peer"),
         LinkStatus(2, True, AT, 1, 1, configured=32, reconnects=1_234),
+        LinkStatus(4, True, AT, submits=False),
         LinkStatus(3, False, AT - timedelta(days=3), reason="login refused: 3", configured=32),
     ]
     status = replace(
@@ -139,6 +140,7 @@ def test_eighty_columns_cut_no_figure() -> None:
         "02-26 16:00",
         "31/32",
         "1/1 of 32",
+        "receives",
         "1234",
         "link 1 was down: closed by peer",
         "link 3: login refused: 3",

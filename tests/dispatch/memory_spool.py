@@ -181,6 +181,7 @@ class Line:
     delay_s: float = 0.01
     answer: Callable[[Submit], Answer | None] = lambda _: OK
     up: bool = True
+    submits: bool = True
     name: str = "line"
     last_error: str = ""
     changed_at: datetime | None = None
@@ -196,7 +197,9 @@ class Line:
 
     @property
     def free(self) -> int:
-        return max(0, self.window - len(self._open) - len(self._queue)) if self.up else 0
+        if not self.up or not self.submits:
+            return 0
+        return max(0, self.window - len(self._open) - len(self._queue))
 
     @property
     def unanswered(self) -> int:

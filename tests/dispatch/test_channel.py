@@ -174,6 +174,24 @@ def test_the_next_channel_serves_while_the_first_is_down() -> None:
     run(test())
 
 
+def test_a_channel_that_can_only_receive_is_down() -> None:
+    async def test() -> None:
+        house = House(channels=2, links=2)
+        receiving, sending = house.lines["a"]
+        receiving.submits = False
+        await house.dispatcher.start()
+        house.accept(waiting())
+        await house.until_ended(1)
+        assert [len(receiving.sent), len(sending.sent)] == [0, 1]
+        sending.fall()
+        house.accept(waiting())
+        await house.until_ended(2)
+        assert sum(len(line.sent) for line in house.lines["b"]) == 1
+        await house.dispatcher.stop(STOP_S)
+
+    run(test())
+
+
 def test_who_is_turned_away_by_one_channel_goes_over_the_next() -> None:
     async def test() -> None:
         house = House(channels=3)

@@ -198,7 +198,7 @@ def test_one_connection_sends_another_receives() -> None:
         into.start()
         await sender.until(lambda: out.is_up)
         await receiver.until(lambda: into.is_up)
-        assert into.free == 0
+        assert (out.submits, into.submits, into.free) == (True, False, 0)
         out.submit(text(1))
         into.submit(text(2))
         await receiver.until(lambda: bool(receiver.reports))

@@ -181,6 +181,7 @@ def test_transmitter_and_receiver_share_what_they_learn() -> None:
         await receiver.until(lambda: links[1].is_up)
         assert links[0].free > 0
         assert links[1].free == 0
+        assert [link.submits for link in links] == [True, False]
         links[0].submit(text(1))
         links[1].submit(text(2))
         simulator.send_inbound(PHONE, "1069", "收到")
