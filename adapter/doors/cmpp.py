@@ -218,8 +218,8 @@ class CmppDoor:
         return self._accounts.authenticate(account, "", session.peer, Door.CMPP, [shown])
 
     def _note_wrong_secret(self, session: ServerSession) -> None:
-        """The connection asked to come in, and was never let."""
-        if not session.refused:
+        """The connection asked to come in, and was never let in."""
+        if session.refused != Entry.BAD_SECRET:
             del self._asking[session]
             return
         try:

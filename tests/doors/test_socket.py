@@ -10,12 +10,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from lxml import etree
 
 from adapter.config.model import Socket
 from adapter.contract import NS
 from adapter.doors import socket as socket_door
 from adapter.doors.porch import Porch
 from adapter.doors.socket import SocketDoor
+from adapter.files import published
 from adapter.notify.feeds import Feeds
 from connectors.tls import client_context
 from tests.certificates import Authority
@@ -151,6 +153,21 @@ def test_texts_are_pushed_until_they_are_acknowledged(house: House, node: Node) 
         node.receive("13800138000", "第二条")
         house.feeds.tell(node.desk.fetch_inbound("his", 10))
         assert texts(client.read(), "content") == ["第二条"]
+
+
+def test_frames_are_as_the_published_schema_says(house: House, node: Node) -> None:
+    schema = etree.XMLSchema(file=str(published("xsd/socket.xsd")))
+    node.receive("13800138000", "第一条")
+    login = (
+        f'<Login xmlns="{NS}" id="l"><account>his</account><password>{PASSWORD}</password>'
+        "<inbound>true</inbound></Login>"
+    )
+    with house.visit() as client:
+        answer = client.ask(login)
+        push = client.read()
+        for each in (etree.fromstring(login), answer, push):
+            schema.assertValid(each)
+        schema.assertValid(etree.fromstring(f'<Ack xmlns="{NS}" id="{push.get("id")}"/>'))
 
 
 def test_nothing_is_pushed_to_who_did_not_ask(house: House, node: Node) -> None:
@@ -309,7 +326,7 @@ def test_a_client_that_does_not_read_is_not_read_from_and_closed(node: Node) -> 
     fetch = f'<FetchInbound xmlns="{NS}"><request><max>400</max></request></FetchInbound>'
     with opened(node, answer_s=0.5, window=4) as house, house.enter() as client:
         client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-        client.socket.settimeout(2)
+        client.socket.settimeout(0.5)
         frame = len(fetch).to_bytes(4, "big") + fetch.encode()
         with suppress(OSError):
             for _ in range(20_000):
