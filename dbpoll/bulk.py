@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.types import Integer
+from sqlalchemy.types import Integer, LargeBinary, TypeEngine
 
 from dbpoll.binding import Binder, key_text
 from dbpoll.dialects.base import Tongue
@@ -44,6 +44,11 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
+def _kinds(found: Found, names: Sequence[str]) -> dict[str, TypeEngine[Any]]:
+    """The types of what is given for these columns."""
+    return {name: LargeBinary() if name in found.raw else found.kinds[name] for name in names}
+
+
 class Update:
     """Moves rows forward: sets what is given, keeps what is None, never goes back.
 
@@ -57,7 +62,7 @@ class Update:
         self._binders.append(_as_it_is)
         self._positions = [0, *(1 + names.index(name) for name in self._names), 1 + len(names)]
         raw = bool(found.raw.intersection(self._names))
-        kinds = {"key": found.kinds["ID"], **{name: found.kinds[name] for name in self._names}}
+        kinds = {"key": found.kinds["ID"], **_kinds(found, self._names)}
         self._given = tongue.given(kinds | {"final": Integer()}, raw=raw)
         columns, marks = found.columns, self._given.columns
         values = {
@@ -123,7 +128,7 @@ class Insert:
         self._binders = [found.binders[name] for name in self._names]
         self._positions = [names.index(name) for name in self._names]
         raw = found.raw.intersection(self._names)
-        self._given = tongue.given({name: found.kinds[name] for name in self._names}, raw=bool(raw))
+        self._given = tongue.given(_kinds(found, self._names), raw=bool(raw))
         columns, marks = found.columns, self._given.columns
         there = exists().where(*[columns[n] == marks[n] for n in same if n in columns])
         there = there.select_from(found.table)

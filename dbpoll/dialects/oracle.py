@@ -37,6 +37,9 @@ _RAISED = range(20000, 21000)
 _BUSY, _WAITED, _DEADLOCK = 54, 30006, 60
 
 
+_CHARACTERS = (types.String, types.LargeBinary)
+
+
 class Oracle(Tongue):
     octets: ClassVar[bool] = True
     dual: ClassVar[str] = "DUAL"
@@ -75,7 +78,7 @@ class Oracle(Tongue):
     def given(self, kinds: Mapping[str, TypeEngine[Any]], *, raw: bool = False) -> Given:
         # A NULL that is bound has the type of a text, and COALESCE takes no mixture (ORA-00932).
         given = PerRow({name: self.bind_type(kind) for name, kind in kinds.items()})
-        texts = [name for name, kind in kinds.items() if isinstance(kind, types.String)]
+        texts = [name for name, kind in kinds.items() if isinstance(kind, _CHARACTERS)]
         for name in kinds.keys() - {*texts, "final"}:
             given.columns[name] = cast(given.columns[name], kinds[name])
         return given

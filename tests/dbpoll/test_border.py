@@ -243,3 +243,32 @@ def test_a_key_that_stands_there_twice_is_accepted_once(
 
     eventually(answered)
     assert len(book.messages) == 1
+
+
+def test_texts_in_another_encoding_than_the_database_believes(his: His) -> None:
+    """GBK bytes in a column declared Latin-1, read and written as they are."""
+    encoding = "utf-8" if his.dialect == "postgresql" else "gbk"
+    written = "您好".encode(encoding).hex()
+    stored = {
+        "sqlite": f"CAST(x'{written}' AS TEXT)",
+        "mysql": f"_binary x'{written}'",
+        "postgresql": "'您好'",
+    }
+    if his.dialect == "mysql":
+        his.run("ALTER TABLE SMS_OUTBOUND CONVERT TO CHARACTER SET latin1")
+    his.run(
+        "INSERT INTO SMS_OUTBOUND (ID, MOBILE, CONTENT)"
+        f" VALUES (1, '13800138000', {stored[his.dialect]})"
+    )
+    source = Source(his.settings(encoding=encoding), Book().take)
+    try:
+        [row] = source.peek(5)
+        assert (row.mobile, row.content, row.fault) == ("13800138000", "您好", "")
+        source.write([StateChange("1", "5", Status.FAILED, "MK:0001", "关机")])
+    finally:
+        source.close()
+    hexed = {"postgresql": "encode(convert_to(RESULT_TEXT, 'UTF8'), 'hex')"}
+    asked = hexed.get(his.dialect, "HEX(RESULT_TEXT)")
+    [(found, code)] = his.ask(f"SELECT {asked}, RESULT_CODE FROM SMS_OUTBOUND WHERE STATUS = 4")
+    told = code.decode() if isinstance(code, bytes) else code
+    assert (found.lower(), told) == ("关机".encode(encoding).hex(), "MK:0001")
