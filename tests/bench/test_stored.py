@@ -31,7 +31,7 @@ def test_a_filled_store(url: str) -> None:
     with reading(engine) as connection:
         for table in (message, segment):
             assert connection.scalar(select(func.count()).select_from(table)) == MESSAGES
-        states = dict(
+        states: dict[str, int] = dict(
             connection.execute(
                 select(message.c.state, func.count()).group_by(message.c.state)
             ).all()
