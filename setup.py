@@ -37,6 +37,7 @@ RUNTIME = [
     "prometheus-client>=0.22",
     "requests>=2.32",
     "rich>=14",
+    "signxml>=5,<6",
     "six>=1.17",
     "sniffio>=1.3",
     "spyne>=2.14,<2.15",

@@ -526,6 +526,7 @@ MEANS = {
     "digest": "digest-secret",
     "hmac": "hmac-key",
     "certificate": "certificate",
+    "signature": "certificate",
 }
 """What a client must have configured to show a kind of proof."""
 ENTRY_DOORS = {
@@ -533,6 +534,7 @@ ENTRY_DOORS = {
     "digest": (Door.SOAP,),
     "hmac": (Door.SOAP, Door.HTTP),
     "certificate": (Door.SOAP, Door.HTTP),
+    "signature": (Door.SOAP,),
 }
 """Where each kind can be shown."""
 

@@ -4,6 +4,7 @@
     Security/UsernameToken      WS-Security: a password as text, or its digest
     Authorization               HTTP: Basic, or an HMAC over the request
     (TLS, a trusted proxy)      the client's certificate
+    Security/Signature          WS-Security: the envelope, signed (adapter.security.signatures)
 
 The first of these that names an account counts; HMAC and certificate are read beside the others,
 so that a client may have to show several.
@@ -14,7 +15,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lxml import etree
@@ -42,10 +43,16 @@ class _Shown:
 
 
 def soap_caller(
-    headers: Iterable[etree._Element] | None, environ: Mapping[str, Any], body: bytes
+    headers: Iterable[etree._Element] | None,
+    environ: Mapping[str, Any],
+    body: bytes,
+    signature: Proof | None,
 ) -> Caller:
-    """Who calls over SOAP. Raises Refusal(SIGNATURE_INVALID) for an HMAC that cannot be read."""
+    """Who calls over SOAP, by an envelope with this signature. Raises Refusal(SIGNATURE_INVALID)
+    for an HMAC that cannot be read."""
     shown = _in_headers(() if headers is None else headers)
+    if signature is not None:
+        shown = replace(shown, proofs=(*shown.proofs, signature))
     return _caller(shown, environ, body, Door.SOAP)
 
 

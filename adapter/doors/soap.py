@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from lxml import etree
 
 from adapter.contract import NAME, NS, SmsExchange
@@ -33,6 +34,7 @@ from adapter.doors.faults import fault_of, internal, is_ours, refusal_of, tell
 from adapter.doors.service import Caller, Exchange
 from adapter.doors.shapes import Shapes
 from adapter.doors.wsdl import build_wsdl
+from adapter.security.signatures import EnvelopeSignature, SignatureError, take_signature
 from adapter.spyne_compat import (
     NS_SOAP11_ENV,
     NS_SOAP12_ENV,
@@ -45,6 +47,8 @@ from adapter.spyne_compat import (
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
+
+log = structlog.get_logger(__name__)
 
 _XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
@@ -251,13 +255,14 @@ class SoapDoor:
         self, version: _Version, envelope: etree._Element, body: bytes, environ: WSGIEnvironment
     ) -> tuple[bytes, bool]:
         """Spyne's pipeline: the answer's octets, and whether they are a fault."""
+        signature = _signature(envelope)
         server = version.server
         initial = MethodContext(server, MethodContext.SERVER)
         initial.in_document = envelope
         ctx = server.generate_contexts(initial)[0]
         if ctx.in_error is None:
             environ[OPERATION_KEY] = ctx.method_request_string.rpartition("}")[2]
-            caller = soap_caller(ctx.in_header_doc, environ, body)
+            caller = soap_caller(ctx.in_header_doc, environ, body, signature)
             ctx.udc = _Call(self._exchange, self._documents, caller)
             server.get_in_object(ctx)
         if ctx.in_error is None:
@@ -276,6 +281,15 @@ class SoapDoor:
         protocol.write_fault(refusal, body)
         written: bytes = etree.tostring(envelope, xml_declaration=True, encoding="UTF-8")
         return written
+
+
+def _signature(envelope: etree._Element) -> EnvelopeSignature | None:
+    """Raises Refusal(SIGNATURE_INVALID); only the log tells why."""
+    try:
+        return take_signature(envelope)
+    except SignatureError as error:
+        log.warning("entry.signature", wrong=str(error)[:200])
+        raise Refusal(Code.SIGNATURE_INVALID, "the signature of the envelope is wrong") from None
 
 
 def _get(environ: WSGIEnvironment, wsdl: bytes) -> tuple[str, str, bytes]:

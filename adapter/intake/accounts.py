@@ -28,6 +28,9 @@ from adapter.security.tries import WrongTries
 _LONGEST = 256
 _SIGNED = frozenset({ProofKind.HMAC, ProofKind.SIGNATURE})
 
+_TELLING = frozenset({ProofKind.CERTIFICATE, ProofKind.SIGNATURE})
+"""Kinds that tell whose they are."""
+
 FirstUse = Callable[[str, datetime], bool]
 """Whether a word was never used before; remembered until a moment, also over a restart. May
 raise StoreUnavailable."""
@@ -94,7 +97,8 @@ class Accounts:
         proofs: Sequence[Proof] = (),
     ) -> Client:
         """The client that shows this, password ("" for none) and other proofs, from this address
-        through this door. Without an account a certificate tells whose it is.
+        through this door. Without an account a certificate tells whose
+        it is.
 
         Raises Refusal: AUTH_FAILED, SIGNATURE_INVALID, CERT_DENIED, IP_DENIED, or RATE_LIMITED
         after too many wrong tries and while too many passwords are being checked at once.
@@ -128,8 +132,8 @@ class Accounts:
         return client
 
     def _certified(self, proofs: Sequence[Proof]) -> str:
-        """The account whose certificate is shown; empty for none."""
-        shown = [proof for proof in proofs if proof.kind is ProofKind.CERTIFICATE]
+        """The account whose certificate is shown, or has signed; empty for none."""
+        shown = [proof for proof in proofs if proof.kind in _TELLING]
         if not shown:
             return ""
         clients = self._clients.values()
