@@ -32,6 +32,18 @@ def _config_argument(command: _F) -> _F:
     return click.argument("file", type=FILE, default=Path("adapter.xml"))(command)
 
 
+def _config_either_way(command: _F) -> _F:
+    """FILE, or --config FILE: whoever knows one command guesses the other."""
+    option = click.option("--config", "named", metavar="FILE", type=FILE, help="the same as FILE")
+    return click.argument("file", type=FILE, required=False)(option(command))
+
+
+def _either(file: Path | None, named: Path | None) -> Path:
+    if file is not None and named is not None:
+        raise click.UsageError("FILE and --config name the configuration twice")
+    return file or named or Path("adapter.xml")
+
+
 def _load(path: Path) -> Config:
     """The configuration, or its faults on standard error and exit status 1."""
     from adapter.config.faults import ConfigError
@@ -166,11 +178,11 @@ def encrypt(key_file: Path, secret: str) -> None:
 
 
 @main.command()
-@_config_argument
+@_config_either_way
 @click.option("--json", "as_json", is_flag=True, help="the whole answer as JSON")
 @click.option("--frames", metavar="[CHANNEL]", is_flag=False, flag_value="",
               help="the last frames of this channel, or of all, masked")  # fmt: skip
-def status(file: Path, as_json: bool, frames: str | None) -> None:
+def status(file: Path | None, named: Path | None, as_json: bool, frames: str | None) -> None:
     """Ask the running node where it stands: channels, links, queues, sources, jobs; or what
     passed last on the channels that are configured with trace="...".
 
@@ -183,7 +195,7 @@ def status(file: Path, as_json: bool, frames: str | None) -> None:
     from adapter.commands.frames import show as show_frames
     from adapter.commands.status import show
 
-    config = _load(file)
+    config = _load(_either(file, named))
     zone = ZoneInfo(config.node.timezone)
     if frames is not None:
         sys.exit(show_frames(config.web, frames, zone, Console(), as_json=as_json))
@@ -446,8 +458,10 @@ def report(
 @click.argument("number", type=click.Choice(["primary", "spare"]))
 @click.option("--channel", help="this channel alone")
 @click.option("--all", "every", is_flag=True, help="all channels that have a spare number")
-@click.option("--config", "file", type=FILE, default=Path("adapter.xml"), show_default=True)
-def access_number(number: str, channel: str | None, every: bool, file: Path) -> None:
+@_config_either_way
+def access_number(
+    number: str, channel: str | None, every: bool, file: Path | None, named: Path | None
+) -> None:
     """Switch between a channel's number and its spare one, while the node runs.
 
     It takes effect within two seconds and outlives restarts; replies to either number are
@@ -462,7 +476,7 @@ def access_number(number: str, channel: str | None, every: bool, file: Path) -> 
 
     if every == (channel is not None):
         raise click.UsageError("name one of --channel NAME and --all")
-    config = _load(file)
+    config = _load(_either(file, named))
     try:
         names = switch(config, AccessNumber(number), channel)
     except (NotSwitchedError, SQLAlchemyError, OSError) as error:

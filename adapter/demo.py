@@ -41,6 +41,7 @@ REVIVALS, WITHIN_S = 5, 60.0
 """How often a process may end before the demo gives up."""
 PASSWORD = "his-demo"  # noqa: S105 - the contract's, for a node that only this machine reaches
 
+DEFAULT = "conf/demo/adapter.xml"
 GUIDE = """\
 The demo is running; Ctrl-C stops it.
 
@@ -54,7 +55,7 @@ The demo is running; Ctrl-C stops it.
 In another terminal, in this folder:
 
   A HIS inserts a row, here with a number of each carrier:
-    {python} -m adapter.demo --sql "insert into SMS_OUTBOUND (MOBILE, CONTENT, BUSINESS) \
+    {demo} --sql "insert into SMS_OUTBOUND (MOBILE, CONTENT, BUSINESS) \
 values ('13800138000;13000130000;13300133000;19200192000', \
 'Your appointment is at 14:30 tomorrow.', 'appointment')"
 
@@ -62,9 +63,9 @@ values ('13800138000;13000130000;13300133000;19200192000', \
     curl -s -H "Content-Type: text/xml; charset=utf-8" --data-binary @{envelope} {web}/soap
 
   What became of them, a second or two later (STATUS 3 is delivered):
-    {python} -m adapter.demo --sql "select ID, STATUS, RESULT_CODE, MESSAGE_ID, DONE_AT \
+    {demo} --sql "select ID, STATUS, RESULT_CODE, MESSAGE_ID, DONE_AT \
 from SMS_OUTBOUND order by ID desc limit 10"
-    {python} -m adapter.demo --sql "select MOBILE, STATE, CARRIER_CODE, CHANNEL, DONE_AT \
+    {demo} --sql "select MOBILE, STATE, CARRIER_CODE, CHANNEL, DONE_AT \
 from SMS_RECEIPT order by rowid desc limit 10"
     {python} -m adapter status {config}
 
@@ -217,6 +218,8 @@ def guide(config: Config, folder: Path) -> str:
         f"what it saw: {shown(folder / carrier_name(each))}.jsonl"
         for each in config.channels
     )
+    python = shown(Path(sys.executable))
+    own = config.path != published(DEFAULT).resolve()
     return GUIDE.format(
         web=f"http://{config.web.host}:{config.web.port}",
         account=config.clients[0].account,
@@ -225,7 +228,8 @@ def guide(config: Config, folder: Path) -> str:
         store=shown(file_of(config.store.url)),
         carriers=carriers,
         folder=shown(folder),
-        python=shown(Path(sys.executable)),
+        python=python,
+        demo=f"{python} -m adapter.demo" + (f" --config {shown(config.path)}" if own else ""),
         envelope=shown(config.path.parent / "send.xml"),
         config=shown(config.path),
     )
@@ -255,14 +259,12 @@ def show(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
 
 
 @click.command()
-@click.option(
-    "--config", "path", type=click.Path(path_type=Path), help="instead of conf/demo/adapter.xml"
-)
+@click.option("--config", "path", type=click.Path(path_type=Path), help=f"instead of {DEFAULT}")
 @click.option("--sql", help="run one statement on the demo's HIS database instead")
 def main(path: Path | None, sql: str | None) -> None:
     """Start a node with a HIS database and simulated carriers on this machine."""
     try:
-        config = load(path or published("conf/demo/adapter.xml"))
+        config = load(path or published(DEFAULT))
         if sql is None:
             start(config)
         else:

@@ -52,11 +52,12 @@ def describe_all(protocol: str, version: str, text: str) -> list[dict[str, Any]]
 
 
 def _view(protocol: str, version: str) -> View:
-    view = VIEWS.get(protocol.lower(), {}).get(version)
-    if view is None:
-        known = ", ".join(f"{name} {each}" for name, views in VIEWS.items() for each in views)
-        raise ValueError(f"{protocol} {version}: expected one of {known}")
-    return view
+    views = VIEWS.get(protocol.lower())
+    if views is None:
+        raise ValueError(f"protocol {protocol!r}: expected one of {', '.join(VIEWS)}")
+    if version not in views:
+        raise ValueError(f"version {version!r}: {protocol.lower()} has {', '.join(sorted(views))}")
+    return views[version]
 
 
 def _piece(view: View, piece: Piece) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import zoneinfo
 from collections.abc import Callable, Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 from lxml import etree
 from sqlalchemy.engine import URL, make_url
@@ -67,6 +68,7 @@ SOURCE_DATABASES: dict[str, tuple[str, ...]] = {
 _EXTRAS = {"mariadb": "mysql", "kingbase": "postgresql"}
 PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 
+_VERSION = re.compile(r"[0-9]\.[0-9]")
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost", "0.0.0.0", "::"})  # noqa: S104
 _ORDERED = (
     ("channels/channel/connection", "reconnect-min", "reconnect-max", "1s", "60s"),
@@ -228,8 +230,8 @@ def _channels(tree: _Tree) -> None:
     for channel in tree.all("channels/channel"):
         protocol, version = tree.get(channel, "protocol"), tree.get(channel, "version")
         versions = VERSIONS.get(protocol, (version,))
-        if version and version not in versions:
-            message = f"version={version!r}: {protocol} has {', '.join(versions)}"
+        if _VERSION.fullmatch(version) and version not in versions:
+            message = f'version="{version}": {protocol} has {", ".join(versions)}'
             tree.fault(channel, "version", message)
         for child in channel.iterchildren():
             of = OF_PROTOCOL.get(etree.QName(child).localname, protocol)
@@ -433,11 +435,7 @@ def _route(tree: _Tree, route: etree._Element, channels: dict[str, etree._Elemen
 
 
 def _clients(tree: _Tree) -> None:
-    numbers = ("access-number", "spare-number")
-    longest = max(
-        (len(tree.get(c, name)) for c in tree.all("channels/channel") for name in numbers),
-        default=0,
-    )
+    longest = max(_own_numbers(tree), key=lambda each: each.digits, default=_NO_NUMBER)
     clients = tree.all("clients/client")
     for client in clients:
         _extension(tree, client, longest)
@@ -453,12 +451,30 @@ def _clients(tree: _Tree) -> None:
         tree.warn(client, "extension", message)
 
 
-def _extension(tree: _Tree, client: etree._Element, longest: int) -> None:
-    digits = longest + len(tree.get(client, "extension"))
+class _OwnNumber(NamedTuple):
+    channel: str
+    attribute: str
+    digits: int
+
+
+_NO_NUMBER = _OwnNumber("", "", 0)
+
+
+def _own_numbers(tree: _Tree) -> Iterator[_OwnNumber]:
+    """The numbers of the channels, without those that are too long by themselves."""
+    for channel in tree.all("channels/channel"):
+        for attribute in ("access-number", "spare-number"):
+            digits = len(tree.get(channel, attribute))
+            if digits <= SENDER_DIGITS:
+                yield _OwnNumber(tree.get(channel, "name"), attribute, digits)
+
+
+def _extension(tree: _Tree, client: etree._Element, longest: _OwnNumber) -> None:
+    digits = longest.digits + len(tree.get(client, "extension"))
     if tree.get(client, "extension").isdigit() and digits > SENDER_DIGITS:
         message = (
-            f"extension: with the access number it has {digits} digits,"
-            f" at most {SENDER_DIGITS} are allowed"
+            f"extension: with the {longest.attribute} of channel {longest.channel} it has"
+            f" {digits} digits, at most {SENDER_DIGITS} are allowed"
         )
         tree.fault(client, "extension", message)
 

@@ -26,10 +26,21 @@ def test_numbers_that_begin_alike(number: str, write: Write) -> None:
     ]
 
 
+def test_a_number_too_long_by_itself_is_told_once(write: Write) -> None:
+    assert told(write(spared("1" * 21) + CLIENT)) == [
+        f'2: spare-number="{"1" * 21}": must be at most 20 digits'
+    ]
+
+
+def test_a_version_that_no_protocol_has_is_told_once(write: Write) -> None:
+    path = write(ROUTED.format(channel().replace('version="3.0"', 'version="2.1"')))
+    assert told(path) == ['2: version="2.1": cmpp has 2.0, 3.0']
+
+
 def test_the_longer_number_leaves_the_room(write: Write) -> None:
     path = write(spared("106955550000123") + CLIENT)
     assert told(path) == [
-        "2: extension: with the access number it has 21 digits, at most 20 are allowed"
+        "2: extension: with the spare-number of channel m1 it has 21 digits, at most 20 are allowed"
     ]
     good = load(write(spared("10695555000012") + CLIENT))
     assert reaches(good)[Carrier.MOBILE].room == 6

@@ -53,6 +53,18 @@ def test_a_switch_takes_effect_at_once_and_lasts(tmp_path: Path) -> None:
         assert sources == [ACCESS_NUMBER + "02", SPARE + "02", SPARE + "02"]
 
 
+def test_the_configuration_may_be_named_as_with_status(tmp_path: Path) -> None:
+    config = str(Setup(tmp_path, "sqlite:///store.db", 1).write())
+    ways: tuple[tuple[str, ...], ...] = ((config,), ("--config", config))
+    for way in ways:
+        switched = CliRunner().invoke(main, ["access-number", "spare", "--all", *way])
+        assert "no channel has a spare-number" in switched.output
+        asked = CliRunner().invoke(main, ["status", *way])
+        assert "no node answers" in asked.output
+    twice = CliRunner().invoke(main, ["status", config, "--config", config])
+    assert (twice.exit_code, "twice" in twice.output) == (2, True)
+
+
 def test_bad_use(tmp_path: Path) -> None:
     config = Setup(tmp_path, "sqlite:///store.db", 1).write()
     assert command(config, "spare").exit_code == 2
