@@ -1,11 +1,15 @@
-"""One text for a message id, however the SMSC writes it (smpp.md 8).
+"""One text for a message id, however a carrier writes it in its answer and in its receipt.
 
-Some answer a submit with a hexadecimal id and write it in decimal in the receipt, or the other
-way round, often with leading zeros. The canonical text is the answer's id in lower case without
-leading zeros; a receipt's id is brought to the answers' base.
+Some SMSCs answer a submit with a hexadecimal id and write it in decimal in the receipt, or the
+other way round, often with leading zeros (smpp.md 8); gateways of other protocols swap its
+octets, or keep its last ten characters only. The canonical text is the answer's id in lower case
+without leading zeros, or the tail of it where receipts have no more; a receipt's id is brought to
+that.
 
-Limits: self-detection needs receipts whose answers are among the last `REMEMBERED`; until the
-first of them, an id is taken as it stands.
+Limits: a base is found out by receipts whose answers are among the last `REMEMBERED`. Until
+enough were seen, an id is taken as the most of them were written, or as it stands, and `others`
+says what it may be as well; who keeps the answers can look for those. Of two ids with the same
+tail, the one who keeps them decides.
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ _HEX = re.compile(r"[0-9a-f]{1,32}")
 
 class IdForm(StrEnum):
     """How a receipt writes the id. DECIMAL: answers are hexadecimal; HEX: decimal. SWAPPED: its
-    octets in reverse. LAST10: the last ten characters of it, found among the last answers."""
+    octets in reverse. LAST10: its last ten characters, which then stand for it everywhere."""
 
     AUTO = "auto"
     SAME = "same"
@@ -32,6 +36,9 @@ class IdForm(StrEnum):
     HEX = "hex"
     SWAPPED = "swapped"
     LAST10 = "last10"
+
+
+_BASES = (IdForm.SAME, IdForm.DECIMAL, IdForm.HEX)
 
 
 def canonical(text: str) -> str:
@@ -52,30 +59,30 @@ def converted(text: str, form: IdForm) -> str | None:
     return plain
 
 
+def _tail(text: str) -> str:
+    return canonical(text.strip()[-_TAIL:])
+
+
 def _swapped(text: str) -> str | None:
     whole = len(text) % 2 == 0 and _HEX.fullmatch(text)
     return canonical(bytes.fromhex(text)[::-1].hex()) if whole else None
 
 
 class IdBook:
-    """What the links of a channel have learnt about their SMSC's ids. For one event loop."""
+    """What the links of a channel have learnt about their carrier's ids. For one event loop."""
 
     def __init__(self) -> None:
         self.votes: Counter[IdForm] = Counter()
         """Receipts whose id fitted an answer in this form and no other."""
         self._recent: dict[str, None] = {}
-        self._by_tail: dict[str, str] = {}
 
-    def issued(self, text: str) -> str:
+    def issued(self, text: str, form: IdForm = IdForm.AUTO) -> str:
         """The canonical id of an answer; remembered for its receipt."""
-        plain = canonical(text)
+        plain = _tail(text) if form is IdForm.LAST10 else canonical(text)
         if plain:
             self._recent[plain] = None
-            self._by_tail[plain[-_TAIL:]] = plain
             if len(self._recent) > REMEMBERED:
                 del self._recent[next(iter(self._recent))]
-            if len(self._by_tail) > REMEMBERED:
-                del self._by_tail[next(iter(self._by_tail))]
         return plain
 
     def receipted(self, text: str, form: IdForm, exact: str = "") -> tuple[str, bool]:
@@ -84,6 +91,8 @@ class IdBook:
         `exact` is receipted_message_id, where the receipt has one: it goes before the text,
         unless the text alone fits an answer.
         """
+        if form is IdForm.LAST10:
+            return _tail(exact or text), True
         if exact:
             plain = canonical(exact)
             if plain in self._recent or not text or form is not IdForm.AUTO:
@@ -92,21 +101,32 @@ class IdBook:
             form = self._detect(text)
             if exact and converted(text, form) not in self._recent:
                 return canonical(exact), False
-        if form is IdForm.LAST10:
-            tail = canonical(text)[-_TAIL:]
-            return self._by_tail.get(tail, tail), True
         found = converted(text, form)
         return (canonical(text), False) if found is None else (found, form is not IdForm.SAME)
 
+    def others(self, text: str, form: IdForm, exact: str = "") -> tuple[str, ...]:
+        """What the id of a receipt may be as well, where nothing tells its base: the answer is
+        none of the last ones, as after a restart."""
+        if form is not IdForm.AUTO or self._is_sure(self._usual()):
+            return ()
+        bases = (converted(each, base) for each in (exact, text) if each for base in _BASES)
+        every = dict.fromkeys(each for each in bases if each)
+        if any(each in self._recent for each in every):
+            return ()
+        found, _ = self.receipted(text, form, exact)
+        return tuple(each for each in every if each != found)
+
+    def _usual(self) -> IdForm:
+        return max(_BASES, key=self.votes.__getitem__)
+
+    def _is_sure(self, usual: IdForm) -> bool:
+        return self.votes[usual] >= _SURE and self.votes[usual] * 10 > self.votes.total() * 9
+
     def _detect(self, text: str) -> IdForm:
-        usual = max((IdForm.SAME, IdForm.DECIMAL, IdForm.HEX), key=self.votes.__getitem__)
-        if self.votes[usual] >= _SURE and self.votes[usual] * 10 > self.votes.total() * 9:
+        usual = self._usual()
+        if self._is_sure(usual):
             return usual
-        fitting = [
-            form
-            for form in (IdForm.SAME, IdForm.DECIMAL, IdForm.HEX)
-            if converted(text, form) in self._recent
-        ]
+        fitting = [form for form in _BASES if converted(text, form) in self._recent]
         if len(fitting) == 1:
             self.votes[fitting[0]] += 1
             return fitting[0]

@@ -38,7 +38,7 @@ class Quirks:
         """An answer, its id remembered for the report."""
         if self.report_ids is IdForm.SAME or not answer.id:
             return answer
-        return answer._replace(id=self.book.issued(answer.id))
+        return answer._replace(id=self.book.issued(answer.id, self.report_ids))
 
     def delivered(self, item: Report | Inbound) -> Report | Inbound:
         """A report with the answer's id, a text as it was meant."""

@@ -65,7 +65,8 @@ class Answer(NamedTuple):
 
 
 class Report(NamedTuple):
-    """A status report. `final` is False for intermediate ones (ACCEPTD, ENROUTE)."""
+    """A status report. `final` is False for intermediate ones (ACCEPTD, ENROUTE). `others`: what
+    its id may be as well, where nothing tells in which base it is written."""
 
     id: str
     stat: str
@@ -76,6 +77,7 @@ class Report(NamedTuple):
     submitted: str
     done: str
     raw: bytes
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ def reported(channel: str, item: Report, at: int) -> Reported:
         submitted=fitting(item.submitted, TIME_LENGTH),
         done=fitting(item.done, TIME_LENGTH),
         at=at,
+        others=tuple(map(fitting_id, item.others)),
     )
 
 

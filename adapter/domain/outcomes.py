@@ -78,7 +78,8 @@ class Late(NamedTuple):
 
 
 class Reported(NamedTuple):
-    """A final status report of a carrier for one segment."""
+    """A final status report of a carrier for one segment. `others`: what its id may be as well,
+    if there is no segment of that id."""
 
     channel: str
     carrier_id: str
@@ -88,6 +89,7 @@ class Reported(NamedTuple):
     submitted: str
     done: str
     at: int
+    others: tuple[str, ...] = ()
 
 
 class Part(NamedTuple):

@@ -8,7 +8,7 @@ A notice is written in the transaction of the state that it tells of.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
@@ -233,12 +233,14 @@ def _settle(
     none."""
     if not reports:
         return [], []
-    found = _find(connection, {each.carrier_id for each in reports})
+    named = {each.carrier_id for each in reports}
+    named.update(other for each in reports for other in each.others)
+    found = _find(connection, named)
     left: list[Reported] = []
     repeated: list[Reported] = []
     late: list[Reported] = []
     taken: dict[tuple[int, int, int], tuple[_Found, Reported]] = {}
-    for each in reports:
+    for each in (_as_answered(each, found) for each in reports):
         its = found.get((each.channel, each.carrier_id))
         if its is None:
             left.append(each)
@@ -264,6 +266,17 @@ def _settle(
     keep(connection, ids, late, LATE)
     open_ = [pair for pair in taken.values() if pair[0].message_state == State.ACCEPTED]
     return _steps(connection, open_), left
+
+
+def _as_answered(each: Reported, found: Mapping[tuple[str, str], _Found]) -> Reported:
+    """The report with the id that its segment's answer had, in whatever base it wrote it."""
+    if not each.others or (each.channel, each.carrier_id) in found:
+        return each
+    for other in each.others:
+        its = found.get((each.channel, other))
+        if its is not None and its.known.mobile == each.mobile:
+            return each._replace(carrier_id=other, others=())
+    return each._replace(others=())
 
 
 def _state(delivered: bool) -> State:

@@ -218,7 +218,7 @@ class SmppClient:
         if code:
             return _refusal(code)
         text = (pdu.message_id or b"").decode("ascii", "replace")
-        return Answer(True, self._options.book.issued(text), "0", Action.NONE)
+        return Answer(True, self._options.book.issued(text, self._options.ids), "0", Action.NONE)
 
     def _deliver(self, frame: bytes) -> Event:
         pdu: DeliverSm = CODECS.decode(frame)
@@ -261,7 +261,8 @@ class SmppClient:
         reading = codes.stat(stat)
         accepted = options.accepted_is_final and stat == "ACCEPTD"
         intermediate = pdu.esm_class & TYPE_MASK == INTERMEDIATE
-        msg_id, changed = options.book.receipted(fields.id, options.ids, exact_id(pdu.tlvs))
+        named = fields.id, options.ids, exact_id(pdu.tlvs)
+        msg_id, changed = options.book.receipted(*named)
         report = Report(
             id=msg_id,
             stat=stat,
@@ -272,6 +273,7 @@ class SmppClient:
             submitted=minute_of(fields.submit_date),
             done=minute_of(fields.done_date),
             raw=content.payload,
+            others=options.book.others(*named),
         )
         return report, changed
 

@@ -125,6 +125,22 @@ def test_a_receipt_before_the_answer_is_parked_and_found(desk: Desk) -> None:
     assert desk.receipts() == []
 
 
+@pytest.mark.parametrize(("mobile", "state"), [("", "DELIVERED"), ("13900000000", "ACCEPTED")])
+def test_a_receipt_whose_base_nobody_knows_finds_its_message(
+    desk: Desk, mobile: str, state: str
+) -> None:
+    (made,) = desk.sending()
+    end = outcome(made)
+    desk.finish(end._replace(parts=[end.parts[0]._replace(carrier_id="38601fa")]))
+    report = reported(made, named="59113978")._replace(others=("5f", "38601fa"))
+    # The id of another phone's message may read the same in another base.
+    report = report._replace(mobile=mobile or report.mobile)
+    desk.receive(report)
+    assert desk.states([made]) == [state]
+    assert desk.receive(report) == []
+    assert desk.receipts() == (["repeated"] if state == "DELIVERED" else ["parked", "parked"])
+
+
 def test_a_receipt_that_overtook_its_answer_twice(desk: Desk) -> None:
     (made,) = desk.sending()
     desk.receive(reported(made), reported(made))

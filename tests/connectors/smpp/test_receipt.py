@@ -190,6 +190,34 @@ def test_a_fixed_form_needs_no_memory() -> None:
     assert book.receipted("0059113978", IdForm.DECIMAL, "38601FA") == ("38601fa", False)
 
 
+def test_after_a_restart_a_receipt_names_every_id_that_it_may_mean() -> None:
+    for issued, written in (("38601FA", "0059113978"), ("59113978", "38601FA"), ("77", "0077")):
+        answered = IdBook().issued(issued)
+        fresh = IdBook()
+        found, _ = fresh.receipted(written, IdForm.AUTO)
+        assert answered in (found, *fresh.others(written, IdForm.AUTO))
+        # What was answered just now leaves no doubt, and a form that is configured never does.
+        fresh.issued(issued)
+        assert fresh.others(written, IdForm.AUTO) == ()
+        assert IdBook().others(written, IdForm.DECIMAL) == ()
+
+
+def test_bases_that_are_known_leave_no_doubt() -> None:
+    book = IdBook()
+    for value in range(0xA1B2C3, 0xA1B2C3 + 30):
+        book.issued(f"{value:x}")
+        book.receipted(str(value), IdForm.AUTO)
+    assert book.others("12345678", IdForm.AUTO) == ()
+
+
+@pytest.mark.parametrize("tail", ["0123456789", "0000056789", "ABCDEF6789"])
+def test_the_last_ten_characters_are_known_over_a_restart(tail: str) -> None:
+    answered = IdBook().issued(f"7f31{tail}", IdForm.LAST10)
+    for written in (tail, f"999999{tail}", tail.lower()):
+        assert IdBook().receipted(written, IdForm.LAST10) == (answered, True)
+        assert IdBook().receipted("", IdForm.LAST10, written) == (answered, True)
+
+
 def test_memory_is_bounded() -> None:
     book = IdBook()
     for value in range(REMEMBERED + 5):
