@@ -21,6 +21,7 @@ import pytest
 from adapter import demo
 from adapter.children import Children
 from adapter.config.load import load
+from adapter.files import published
 
 ROOT = Path(__file__).resolve().parent.parent
 GENEROUS_S = 60.0
@@ -78,6 +79,18 @@ def running(configuration: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Po
             pytest.fail("".join(lines))
         yield process, "".join(lines)
         process.kill()
+
+
+def test_the_guide_names_the_configuration_where_it_is_not_the_usual_one(
+    configuration: Path, tmp_path: Path
+) -> None:
+    lines = [
+        line for line in demo.guide(load(configuration), tmp_path).splitlines() if "--sql" in line
+    ]
+    assert len(lines) == 3
+    assert all(f"adapter.demo --config {configuration} --sql" in line for line in lines)
+    usual = load(published(demo.DEFAULT))
+    assert "--config" not in demo.guide(usual, tmp_path)
 
 
 NUMBERS = {

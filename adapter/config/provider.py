@@ -46,7 +46,7 @@ class ProviderReader:
         ping = only(element, "ping")
         answer = None if ping is None else only(ping, "answer")
         given = self._given(element, WebSettings)
-        for path in ("ca", "wsdl"):
+        for path in ("ca", "certificate", "certificate_key", "wsdl"):
             if given.get(path):
                 given[path] = str(self._folder / given[path])
         return WebSettings(

@@ -183,7 +183,8 @@ class WebSettings:
 
     `window`: texts without an answer; `window / batch` requests are open at once. `ping` is a
     request that must succeed before texts are sent, and every `ping_every_s`. `ca`: a file with
-    the certificates to trust instead of the system's. `id_with_mobile`: one id stands for all
+    the certificates to trust instead of the system's. `certificate` and `certificate_key`: files
+    with our own, where the provider asks for one. `id_with_mobile`: one id stands for all
     recipients of a request; with the number it is unique. `prefix` is put before numbers.
     """
 
@@ -200,6 +201,8 @@ class WebSettings:
     max_answer: int = 1_000_000
     long_texts: LongTexts = LongTexts.WHOLE
     ca: str = ""
+    certificate: str = ""
+    certificate_key: str = ""
     proxy: str = field(default="", repr=False)
     wsdl: str = ""
     service: str = ""

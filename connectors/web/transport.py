@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import httpx
 
+from connectors.tls import client_context
 from connectors.trace import Tap, Way
 from connectors.web.requests import Request
 from connectors.web.settings import WebSettings
@@ -50,10 +51,14 @@ class LostError(Exception):
 
 def check_transport(settings: WebSettings) -> None:
     """Raises ValueError for certificates or a proxy that cannot be used."""
-    try:
-        ssl.create_default_context(cafile=settings.ca or None)
-    except (OSError, ssl.SSLError) as e:
-        raise ValueError(f"ca: the file cannot be used: {e.strerror or e}") from None
+    own = (settings.certificate, settings.certificate_key)
+    if settings.certificate_key and not settings.certificate:
+        raise ValueError("certificate-key: it has no effect without certificate")
+    for name, files in (("ca", (settings.ca, "", "")), ("certificate", ("", *own))):
+        try:
+            client_context(*files)
+        except (OSError, ssl.SSLError) as e:
+            raise ValueError(f"{name}: the file cannot be used: {e.strerror or e}") from None
     try:
         if settings.proxy:
             httpx.Proxy(settings.proxy)
@@ -70,7 +75,7 @@ class Transport:
         self._tap = tap
         self._timeout_s = settings.response_timeout_s
         self._most = settings.max_answer
-        self._context = ssl.create_default_context(cafile=settings.ca or None)
+        self._context = client_context(settings.ca, settings.certificate, settings.certificate_key)
         # A client for each connection: one pool for all looks through all of them each time.
         self._clients: list[httpx.AsyncClient] = []
         self._idle: list[httpx.AsyncClient] = []

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from connectors.web.transport import check_transport
 from tests.certificates import Authority, self_signed
 from tests.connectors.recorder import run, text
 from tests.connectors.web.test_link import TAKEN, settings, standing
@@ -37,3 +38,31 @@ def test_a_certificate_is_checked(tmp_path: Path, host: str, trusted: bool, take
             assert bool(provider.asked("/send")) == taken
 
     run(test())
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_provider_may_ask_for_our_certificate(tmp_path: Path, shown: bool) -> None:
+    authority = Authority(tmp_path)
+    pair, own = authority.sign("provider", "127.0.0.1"), authority.sign("hospital", "127.0.0.2")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=authority.ca)
+    context.load_cert_chain(pair.certificate, pair.key)
+    context.verify_mode = ssl.CERT_REQUIRED
+    files = {"certificate": own.certificate, "certificate_key": own.key} if shown else {}
+
+    async def test() -> None:
+        with Provider(tls=context) as provider:
+            provider.serve("/send", lambda _asked: TAKEN)
+            url = provider.url("/send").replace("http:", "https:")
+            async with standing(settings(url, ca=authority.ca, **files)) as (link, told):
+                link.submit_many([text(1)])
+                await told.until(lambda: bool(told.answers or told.lost_tokens or told.downs))
+                assert bool(told.answers) == shown
+            assert bool(provider.asked("/send")) == shown
+
+    run(test())
+
+
+@pytest.mark.parametrize("name", ["ca", "certificate", "certificate_key"])
+def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match=f"^{name.replace('_', '-')}: "):
+        check_transport(settings("https://127.0.0.1/", **{name: str(tmp_path / "none")}))
