@@ -30,10 +30,11 @@ from adapter.domain.client import Client
 from adapter.domain.errors import Code, Refusal
 from adapter.domain.proofs import ProofKind, Stamp
 from adapter.domain.states import Door
-from adapter.doors.cmpp_codes import FLOW
+from adapter.doors.cmpp_codes import FLOW, result_of
 from adapter.doors.cmpp_intake import Answer, CmppIntake
 from adapter.doors.cmpp_pushing import Pusher
 from adapter.doors.doorman import Doorman
+from adapter.doors.faults import internal
 from adapter.doors.workers import Workers
 from adapter.intake.accounts import Accounts
 from adapter.notify.feeds import Feeds, Stream
@@ -251,7 +252,12 @@ class CmppDoor:
         gathering.flights -= 1
         if future.cancelled():
             return
-        for piece, answer in zip(batch, future.result()):
+        error = future.exception()
+        if error is None:
+            answers = future.result()
+        else:
+            answers = [Answer(0, result_of(internal(error).code))] * len(batch)
+        for piece, answer in zip(batch, answers):
             self._answer(piece, answer)
         self._fly(gathering)
         if not gathering.flights:

@@ -43,15 +43,16 @@ CASES = [
     # Schema: names.
     (
         "<nodes/>",
-        "2: <adapter> has no element <nodes>; allowed: <node>, <store>, <web>, <channels>,"
-        " <routes>, <clients>, <sources>, <templates>, <policies>, <jobs>, <security>, <logging>",
+        "2: <adapter> has no element <nodes>; allowed: <node>, <store>, <web>, <socket>,"
+        " <cmpp-server>, <channels>, <routes>, <clients>, <sources>, <templates>, <policies>,"
+        " <jobs>, <security>, <logging>",
     ),
     ('<node nam="x"/>', "2: <node> has no attribute nam; allowed: name, id, timezone"),
     (
         '<node\n  id="1"\n  nam="x"/>',
         "4: <node> has no attribute nam; allowed: name, id, timezone",
     ),
-    ("<socket/>", "2: <adapter> has no element <socket>*"),
+    ("<door/>", "2: <adapter> has no element <door>*"),
     ("<node/><node/>", "2: <node> may stand in <adapter> only once"),
     ('<node xmlns=""/>', '2: <node> is not in the namespace: write xmlns="urn:his-sms:config:1"'),
     ("<node>text</node>", "2: <node> holds text, where only attributes and elements are allowed"),
@@ -107,7 +108,8 @@ CASES = [
     ),
     (
         '<clients><client account="a" doors="soap fax"/></clients>',
-        '2: doors="soap fax": must be some of soap, dbpoll, separated by spaces',
+        '2: doors="soap fax": must be some of soap, http, socket, cmpp, dbpoll,'
+        " separated by spaces",
     ),
     (
         '<clients><client account="a" enabled="1"/></clients>',
