@@ -547,7 +547,7 @@ MEANS = {
 """What a client must have configured to show a kind of proof."""
 ENTRY_DOORS = {
     "password": (Door.SOAP, Door.HTTP, Door.SOCKET),
-    "digest": (Door.SOAP,),
+    "digest": (Door.SOAP, Door.CMPP),
     "hmac": (Door.SOAP, Door.HTTP),
     "certificate": (Door.SOAP, Door.HTTP),
     "signature": (Door.SOAP,),
@@ -560,6 +560,8 @@ def _proofs(tree: _Tree, client: etree._Element) -> None:
     for key, name in _repeated(tree, keys, "id"):
         tree.fault(key, "id", f"there are two <hmac-key> with id {name!r}")
     has = {etree.QName(child).localname for child in client.iterchildren(etree.Element)}
+    if "cmpp-secret" in client.attrib:
+        has.add(MEANS["digest"])
     for entry in client.iterchildren(f"{{{NAMESPACE}}}entry"):
         for kind in tree.get(entry, "needs").split():
             if kind in MEANS and MEANS[kind] not in has:

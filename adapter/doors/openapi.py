@@ -14,6 +14,18 @@ from adapter.spyne_compat import Boolean, DateTime, Integer32
 
 Schema = dict[str, Any]
 
+_SCHEMES: Schema = {
+    "basic": {"type": "http", "scheme": "basic"},
+    "hmac": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "A signature over the request: HMAC-SHA256 or HMAC-SM3, account, key,"
+        " time, nonce, signature. See docs/integrator/http.md.",
+    },
+    "certificate": {"type": "mutualTLS"},
+}
+"""How a client may show who it is; one of these, or what its entries ask for."""
 _OPEN = frozenset({"Ping", "SendText"})
 """No credentials in the header: none are needed, or they stand in the body."""
 
@@ -39,7 +51,7 @@ def build_openapi(url: str) -> Schema:
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "securitySchemes": {"basic": {"type": "http", "scheme": "basic"}},
+            "securitySchemes": _SCHEMES,
         },
     }
 
@@ -50,7 +62,7 @@ def _path(name: str, operation: Any, shapes: Shapes, schemas: dict[str, Schema])
         "operationId": name,
         "summary": words.partition(". ")[0].rstrip("."),
         "description": words,
-        "security": [] if name in _OPEN else [{"basic": []}],
+        "security": [] if name in _OPEN else [{name: []} for name in _SCHEMES],
         "responses": _responses(shapes[operation.out_message].members[0], schemas),
     }
     if name in KEYED:

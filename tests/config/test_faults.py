@@ -91,7 +91,7 @@ CASES = [
     (
         '<clients><client account="a">'
         '<digest-secret secret="s"/><entry needs="digest" doors="http"/></client></clients>',
-        "2: needs: digest can be shown at soap, not at http",
+        "2: needs: digest can be shown at soap, cmpp, not at http",
     ),
     (
         '<clients><client account="a"><hmac-key id="k" secret="too short"/></client></clients>',
