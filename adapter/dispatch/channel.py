@@ -26,6 +26,7 @@ import structlog
 from adapter.config.model import Channel as ChannelConfig
 from adapter.config.model import LanePolicy
 from adapter.dispatch import arrivals
+from adapter.dispatch.beginning import STORE_PAUSE_S, UNSENDABLE, Beginning, by_expiry
 from adapter.dispatch.cutting import Cutter
 from adapter.dispatch.flight import UNSENT, Flight
 from adapter.dispatch.lanes import Lanes
@@ -35,19 +36,15 @@ from adapter.dispatch.routes import Routes
 from adapter.dispatch.spool import Spool
 from adapter.dispatch.timings import Timings, Watch
 from adapter.domain.client import Client
-from adapter.domain.errors import StoreUnavailable
-from adapter.domain.outcomes import Begin, Outcome, Verdict
+from adapter.domain.outcomes import Outcome, Verdict
 from adapter.domain.states import Lane
 from adapter.domain.values import Waiting
-from adapter.store.clock import to_ms
 from connectors.pace import Pace
 from connectors.values import Ack, Answer, Inbound, Report, Submit
 
 log = structlog.get_logger(__name__)
 
 MOST_PER_TURN = 500
-STORE_PAUSE_S = 0.5
-UNSENDABLE = "UNSENDABLE"
 
 
 class ClientLink(Protocol):
@@ -94,7 +91,7 @@ class Channel:
         self.name = config.name
         self.links: list[ClientLink] = []
         self.in_flight = 0
-        self._spool = spool
+        self._beginning = Beginning(config.name, spool, recorder, clock)
         self._lanes = lanes
         self._routes = routes
         self._recorder = recorder
@@ -147,6 +144,7 @@ class Channel:
     async def stop(self) -> None:
         """Take nothing more, and wait until everything on the wire was answered."""
         self._stopping = True
+        self._beginning.stop()
         self._work.set()
         # A turn that runs may have recorded attempts: they go out and are answered, too.
         await self._at_rest.wait()
@@ -179,12 +177,9 @@ class Channel:
 
     async def _send(self, pulled: Sequence[Waiting]) -> None:
         fresh = self._without_those_under_way(pulled)
-        alive, expired = _by_expiry(fresh, self._clock())
-        alive = [self._cutter.sized(each) for each in alive]
+        sized = [self._cutter.sized(each) for each in fresh]
         try:
-            if expired:
-                await self._spool.expire([each.message.id for each in expired])
-            owned = await self._begin(alive)
+            ours = await self._beginning.begin(sized)
         except Exception as error:
             log.error("channel.begin", channel=self.name, error=type(error).__name__)
             self._lanes.returned(fresh)
@@ -192,8 +187,7 @@ class Channel:
             return
         self._lanes.settled(fresh)
         now = self._clock()
-        ours = [each for each in alive if each.message.id in owned]
-        alive, late = _by_expiry(ours, now)
+        alive, late = by_expiry(ours, now)
         for each in late:
             # It expired while the store was away: back into the spool, which ends it.
             self._end_unsent(each, Verdict.RETRY, UNSENT)
@@ -208,58 +202,6 @@ class Channel:
             return list(pulled)
         self._lanes.returned(under_way)
         return [each for each in pulled if not self._recorder.is_alive(each.message.id)]
-
-    async def _begin(self, alive: Sequence[Waiting]) -> set[int]:
-        """Record the attempts; which are ours to send."""
-        messages = {each.message.id for each in alive}
-        owned: set[int] = set()
-        self._recorder.expect(messages)
-        try:
-            if alive:
-                owned = await self._ask_until_answered(alive)
-        except StoreUnavailable:
-            raise
-        except Exception as error:
-            log.error("channel.begin", channel=self.name, error=type(error).__name__)
-            owned = await self._begin_singly(alive)
-        finally:
-            self._recorder.expect_no_more(messages - owned)
-        return owned
-
-    async def _begin_singly(self, alive: Sequence[Waiting]) -> set[int]:
-        """The store refuses one of these, and a refused one must not hold up the others: it is
-        ended, if the store takes that."""
-        owned: set[int] = set()
-        for each in alive:
-            try:
-                owned |= await self._ask_until_answered([each])
-            except StoreUnavailable:
-                # The node stops: what was begun goes out, the rest waits in the spool.
-                break
-            except Exception as error:
-                await self._reject(each, error)
-        return owned
-
-    async def _reject(self, waiting: Waiting, reason: Exception) -> None:
-        made = waiting.message.id
-        log.error("channel.unbegun", channel=self.name, message=made, error=type(reason).__name__)
-        try:
-            await self._spool.reject([made], UNSENDABLE)
-        except Exception as error:
-            log.error("channel.stuck", message=made, error=type(error).__name__)
-
-    async def _ask_until_answered(self, alive: Sequence[Waiting]) -> set[int]:
-        """Raises StoreUnavailable when the node stops meanwhile."""
-        now = self._clock()
-        begins = [Begin(each, self.name, now) for each in alive]
-        while True:
-            try:
-                return await self._spool.begin(begins)
-            except StoreUnavailable:
-                log.warning("channel.store_away", channel=self.name, messages=len(begins))
-                if self._stopping:
-                    raise
-                await asyncio.sleep(STORE_PAUSE_S)
 
     async def _launch(self, messages: Sequence[Waiting], now: int) -> None:
         """Give each message to the link with most room, all of a link's share at once."""
@@ -395,13 +337,3 @@ class Channel:
             flight.waiting.message.carrier.value, flight.avoid
         )
         self._recorder.outcome(flight.outcome(self._clock(), elsewhere=elsewhere))
-
-
-def _by_expiry(messages: Sequence[Waiting], now: int) -> tuple[list[Waiting], list[Waiting]]:
-    """Those that may be sent at `now`, and those that are too old."""
-    alive: list[Waiting] = []
-    late: list[Waiting] = []
-    for each in messages:
-        expired = to_ms(each.submission.expire_at) <= now
-        (late if expired else alive).append(each)
-    return alive, late
