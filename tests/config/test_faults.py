@@ -355,16 +355,16 @@ CASES = [
         "4: <column> lacks is, value or default",
         "4: MOBILE has a column and a constant: take one out",
         "5: taken and new have the same word",
-        "6: <claim>: no parameter :FOO; allowed: :ID",
         "6: <claim> goes with <fetch> and strategy='status' alone",
+        "6: <claim>: no parameter :FOO; allowed: :ID",
     ),
     (
         '<clients><client account="a"/></clients><sources>\n'
         '<source name="s" client="a" url="oracle://h/?service_name=x">\n'
         '<table name="A" as="x"/><table name="A" as="x"/>\n'
         "<fetch>SELECT 1</fetch></source></sources>",
-        "4: there are two <table> with name 'A'",
         "4: there are two <table> with as 'x'",
+        "4: there are two <table> with name 'A'",
         "5: <fetch> needs <recover>: a crash would lose rows",
         "5: <fetch> needs <result>, or row='untouched'",
     ),
