@@ -25,6 +25,11 @@ EVERYTHING = f"""
 <store url="sqlite:///data/s.db" capacity="5000"/>
 <web host="0.0.0.0" port="81" public-url="https://sms.example" threads="4" max-body="64kB"
      proxies="10.9.0.0/16"/>
+<socket host="::1" port="82" connections="20" connections-per-client="3" max-frame="64kB" window="4"
+        threads="6" login="5s" idle="1min" answer="7s"/>
+<cmpp-server host="::1" port="83" connections="21" connections-per-client="2" window="5"
+             deliver-window="6" threads="2" login="4s" heartbeat="30s" heartbeat-tries="2"
+             response-timeout="20s" part-wait="1min"/>
 <channels>
   <channel name="m1" protocol="cmpp" version="2.0" access-number="1069" service-id="S"
            encodings="ascii ucs2" spare-number="10955" enabled="false">
@@ -56,8 +61,8 @@ EVERYTHING = f"""
   <route carrier="mobile" channels=" m1 "/>
 </routes>
 <clients>
-  <client account="a" title="T" extension="01" signature="院" business="b" lane="bulk"
-          lanes="bulk urgent" doors="dbpoll soap" networks="10.0.0.0/8 ::1"
+  <client account="a" cmpp-secret=" s  3 " title="T" extension="01" signature="院" business="b" lane="bulk"
+          lanes="bulk urgent" doors="dbpoll soap cmpp" networks="10.0.0.0/8 ::1"
           rate-per-minute="60" daily-quota="9" max-segments="3" validity="90s" enabled="false"
           monthly-quota="99" max-recipients="7" businesses="b lab" hours="07:30-12:00 22:00-06:00">
     <password hash="{HASH}"/>
@@ -103,6 +108,8 @@ def test_everything_written_arrives(write: Write, tmp_path: Path) -> None:
         node=model.Node("n2", 7, "Asia/Urumqi"),
         store=model.Store(f"sqlite:///{(tmp_path / 'data/s.db').as_posix()}", 5000),
         web=model.Web("0.0.0.0", 81, "https://sms.example", ("10.9.0.0/16",), 4, 64_000),
+        socket=model.Socket("::1", 82, 20, 3, 64_000, 4, 6, 5.0, 60.0, 7.0),
+        cmpp_server=model.CmppServer("::1", 83, 21, 2, 5, 6, 2, 4.0, 30.0, 2, 20.0, 60.0),
         channels=(
             model.Channel(
                 name="m1",
@@ -183,6 +190,7 @@ def test_everything_written_arrives(write: Write, tmp_path: Path) -> None:
         clients=(
             Client(
                 account="a",
+                cmpp_secret=" s  3 ",
                 password_hashes=(HASH,),
                 title="T",
                 extension="01",
@@ -190,7 +198,7 @@ def test_everything_written_arrives(write: Write, tmp_path: Path) -> None:
                 business="b",
                 lane=Lane.BULK,
                 lanes=(Lane.BULK, Lane.URGENT),
-                doors=(Door.DBPOLL, Door.SOAP),
+                doors=(Door.DBPOLL, Door.SOAP, Door.CMPP),
                 networks=("10.0.0.0/8", "::1"),
                 rate_per_minute=60,
                 daily_quota=9,
@@ -269,6 +277,8 @@ def test_this_test_writes_every_field_differently_from_its_default(write: Write)
         config,
         config.node,
         config.web,
+        config.socket,
+        config.cmpp_server,
         config.policies,
         config.jobs,
         config.logging,
