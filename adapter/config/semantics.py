@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import ipaddress
 import re
-import ssl
 import zoneinfo
 from collections.abc import Callable, Iterable, Iterator
 from importlib.util import find_spec
@@ -20,39 +19,22 @@ from lxml import etree
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from adapter.config.build import provider_reader
+from adapter.config.channel_rules import ACCOUNT_OCTETS, examine_channel
 from adapter.config.document import NAMESPACE, Document
-from adapter.config.provider_rules import examine_provider
 from adapter.config.references import Hidden
 from adapter.config.scalars import collapsed, seconds
 from adapter.config.source_rules import examine_source
+from adapter.config.tls_rules import tls_of_listener
 from adapter.domain.client import ContentCipher
 from adapter.domain.states import Carrier, Door, Lane
 from adapter.security.certificates import subject
 from adapter.security.contents import KEY_OCTETS
 from adapter.security.passwords import is_hash
-from adapter.security.secrets import is_exposed
-from connectors.codings import COMPLETE, NUMBERS, WORDS, words_of
-from connectors.tls import client_context, fault
 
 SENDER_DIGITS = 20
 """Access number and extension together: what a carrier takes as the sender."""
 
-VERSIONS = {
-    "cmpp": ("2.0", "3.0"),
-    "sgip": ("1.2",),
-    "smgp": ("1.3", "2.0", "3.0"),
-    "smpp": ("3.4",),
-}
-ACCOUNT_OCTETS = {"cmpp": 6, "sgip": 16, "smgp": 8, "smpp": 15}
-SECRET_OCTETS = {"sgip": 16, "smgp": 15, "smpp": 64}
-"""What a protocol has, and what fits into its login."""
-
 DOOR_PORTS = {"socket": "8090", "cmpp-server": "7891"}
-SMPP_SERVICE = 5
-WEB_PROTOCOLS = ("http", "soap")
-OF_PROTOCOL = {"smgp": "smgp", "sgip": "sgip", "smpp": "smpp", "listener": "sgip"}
-"""Elements of a channel that one protocol alone has."""
 STORE_DATABASES: dict[str, tuple[str, ...]] = {"sqlite": ("pysqlite",), "postgresql": ("psycopg",)}
 SOURCE_DATABASES: dict[str, tuple[str, ...]] = {
     **STORE_DATABASES,
@@ -68,7 +50,6 @@ SOURCE_DATABASES: dict[str, tuple[str, ...]] = {
 _EXTRAS = {"mariadb": "mysql", "kingbase": "postgresql"}
 PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 
-_VERSION = re.compile(r"[0-9]\.[0-9]")
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost", "0.0.0.0", "::"})  # noqa: S104
 _ORDERED = (
     ("channels/channel/connection", "reconnect-min", "reconnect-max", "1s", "60s"),
@@ -228,140 +209,7 @@ def _server(tree: _Tree, element: etree._Element, url: URL, driver: str) -> None
 
 def _channels(tree: _Tree) -> None:
     for channel in tree.all("channels/channel"):
-        protocol, version = tree.get(channel, "protocol"), tree.get(channel, "version")
-        versions = VERSIONS.get(protocol, (version,))
-        if _VERSION.fullmatch(version) and version not in versions:
-            message = f'version="{version}": {protocol} has {", ".join(versions)}'
-            tree.fault(channel, "version", message)
-        for child in channel.iterchildren():
-            of = OF_PROTOCOL.get(etree.QName(child).localname, protocol)
-            if protocol in VERSIONS and of != protocol:
-                tree.fault(child, "", f"<{etree.QName(child).localname}> is for {of} alone")
-            _login(tree, child, protocol)
-            if etree.QName(child).localname == "connection":
-                _tls_of_connection(tree, child)
-            elif etree.QName(child).localname == "listener":
-                _tls_of_listener(tree, child)
-        _way_of_a_channel(tree, channel, protocol)
-        _parts_of_a_channel(tree, channel, protocol)
-        _encodings(tree, channel, protocol)
-        _numbers(tree, channel)
-
-
-def _way_of_a_channel(tree: _Tree, channel: etree._Element, protocol: str) -> None:
-    """A connection to a gateway, or requests to a provider."""
-    parts = {etree.QName(child).localname: child for child in channel.iterchildren()}
-    if protocol in VERSIONS:
-        if "version" not in channel.attrib:
-            message = f"<channel> lacks version: {protocol} has {', '.join(VERSIONS[protocol])}"
-            tree.fault(channel, "", message)
-        if "connection" not in parts:
-            message = "<channel> lacks <connection>: where the carrier's gateway is"
-            tree.fault(channel, "", message)
-        if "provider" in parts:
-            tree.fault(parts["provider"], "", "<provider> is for http and soap alone")
-    elif protocol in WEB_PROTOCOLS:
-        for name in sorted(parts.keys() - {"provider"}):
-            tree.fault(parts[name], "", f"<{name}> is not for {protocol}, which has <provider>")
-        if "provider" not in parts:
-            message = "<channel> lacks <provider>: the requests and answers of its web service"
-            tree.fault(channel, "", message)
-        elif protocol == "soap" and "wsdl" not in parts["provider"].attrib:
-            message = "<provider> lacks wsdl: the provider's WSDL, saved beside this file"
-            tree.fault(parts["provider"], "", message)
-        if "provider" in parts:
-            examine_provider(tree, parts["provider"], provider_reader(tree.folder))
-
-
-def _login(tree: _Tree, element: etree._Element, protocol: str) -> None:
-    """What the login of a connection or a listener can carry."""
-    account, most = tree.get(element, "account"), ACCOUNT_OCTETS.get(protocol)
-    if most is not None and len(account) > most:
-        message = f"account={account!r}: {protocol} takes at most {most} characters"
-        tree.fault(element, "account", message)
-    most = SECRET_OCTETS.get(protocol)
-    if most is not None and len(tree.get(element, "password").encode()) > most:
-        tree.fault(element, "password", f"password: {protocol} takes at most {most} characters")
-
-
-def _tls_of_connection(tree: _Tree, connection: etree._Element) -> None:
-    if tree.get(connection, "tls") != "true":
-        for attribute in map(str, connection.attrib):
-            if attribute.startswith("tls-"):
-                message = f'{attribute} has no effect without tls="true"'
-                tree.fault(connection, attribute, message)
-        return
-    if tree.get(connection, "tls-verify") == "false":
-        message = "tls-verify: the gateway's certificate is not checked: anybody may pose as it"
-        tree.warn(connection, "tls-verify", message)
-    _tls_files(tree, connection)
-
-
-def _tls_of_listener(tree: _Tree, listener: etree._Element) -> None:
-    if tree.get(listener, "tls-ca") and not tree.get(listener, "tls-certificate"):
-        message = "tls-ca has no effect without tls-certificate"
-        tree.fault(listener, "tls-ca", message)
-    _tls_files(tree, listener)
-
-
-def _tls_files(tree: _Tree, element: etree._Element) -> None:
-    """Files that cannot be used, found before a connection needs them."""
-    ca, certificate, key = (
-        tree.file(element, name) for name in ("tls-ca", "tls-certificate", "tls-key")
-    )
-    if key and not certificate:
-        tree.fault(element, "tls-key", "tls-key has no effect without tls-certificate")
-        return
-    for attribute, files in (("tls-ca", (ca, "", "")), ("tls-certificate", ("", certificate, key))):
-        if not any(files):
-            continue
-        try:
-            client_context(*files)
-        except ssl.SSLError as error:
-            tree.fault(element, attribute, f"{attribute}: not usable: {fault(error)}")
-        except OSError as error:
-            tree.fault(element, attribute, f"{attribute}: cannot be read: {error.strerror}")
-    if key and Path(key).exists() and is_exposed(Path(key)):
-        message = f"tls-key: others than the owner may read {key}; cure: chmod 600"
-        tree.warn(element, "tls-key", message)
-
-
-def _numbers(tree: _Tree, channel: etree._Element) -> None:
-    own, spare = tree.get(channel, "access-number"), tree.get(channel, "spare-number")
-    if own and spare and (own.startswith(spare) or spare.startswith(own)):
-        message = "spare-number: it and access-number begin alike: replies cannot be told apart"
-        tree.fault(channel, "spare-number", message)
-
-
-def _encodings(tree: _Tree, channel: etree._Element, protocol: str) -> None:
-    words = tree.get(channel, "encodings", "ucs2").split()
-    known = words_of(protocol) if protocol in NUMBERS else tuple(WORDS)
-    for word in words:
-        if word in WORDS and word not in known:
-            message = f"encodings: {protocol} has no {word}; it has {', '.join(known)}"
-            tree.fault(channel, "encodings", message)
-    if words and not COMPLETE.intersection(words):
-        message = "encodings: not every text can be written so: add ucs2 or gb18030"
-        tree.fault(channel, "encodings", message)
-
-
-def _parts_of_a_channel(tree: _Tree, channel: etree._Element, protocol: str) -> None:
-    parts = {etree.QName(child).localname: child for child in channel.iterchildren()}
-    if protocol == "sgip" and "sgip" not in parts:
-        tree.fault(channel, "", "sgip needs <sgip corp=...>: the enterprise code")
-    if protocol == "sgip" and "listener" not in parts:
-        message = "no <listener>: the gateway cannot deliver receipts and replies"
-        tree.warn(channel, "", message)
-    if "connection" in parts and tree.get(parts["connection"], "links", "1") == "1":
-        for own in (parts[name] for name in ("smgp", "smpp") if name in parts):
-            if tree.get(own, "separate") == "true":
-                message = (
-                    "separate: one connection to receive and one to send need links of 2 or more"
-                )
-                tree.fault(own, "separate", message)
-    if protocol == "smpp" and len(tree.get(channel, "service-id")) > SMPP_SERVICE:
-        message = f"service-id: smpp takes at most {SMPP_SERVICE} characters (service_type)"
-        tree.fault(channel, "service-id", message)
+        examine_channel(tree, channel)
 
 
 def _ports(tree: _Tree) -> None:
@@ -392,14 +240,14 @@ def _own_ports(tree: _Tree) -> dict[str, str]:
                 message = f"port {port} is used twice: the {found[port]} door listens there"
                 tree.fault(element, "port", message)
             found.setdefault(port, door)
-            _tls_of_listener(tree, element)
+            tls_of_listener(tree, element)
     return found
 
 
 def _web(tree: _Tree) -> None:
     for web in tree.all("web"):
         _networks(tree, web, "proxies")
-        _tls_of_listener(tree, web)
+        tls_of_listener(tree, web)
 
 
 def _routes(tree: _Tree) -> None:
