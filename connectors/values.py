@@ -84,7 +84,7 @@ class Report(NamedTuple):
 class Inbound:
     """A text from a phone, or one part of a long one (`total` > 1, `reference` joins them).
 
-    The text of a part may begin or end with half of a pair: `connectors.joining.join` makes it
+    The text of a part may begin or end with half of a pair: `connectors.parts.join` makes it
     whole. `id` is the carrier's, hexadecimal, the same when it sends the text again; empty
     where the protocol has none.
     """

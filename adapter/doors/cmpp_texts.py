@@ -16,7 +16,7 @@ from adapter.domain.client import Client
 from adapter.domain.errors import Code, Refusal
 from adapter.domain.states import Door
 from adapter.domain.values import Entry, Notice, Request
-from connectors.joining import decode_part, join, sound
+from connectors.parts import decode_part, join, sound
 from connectors.server_dialect import Submitted
 from connectors.text import Udh, parse_udh, plain
 

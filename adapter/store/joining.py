@@ -25,7 +25,7 @@ from adapter.domain.ids import IdMaker
 from adapter.domain.outcomes import Part, Received
 from adapter.store import bulk
 from adapter.store.schema import inbound_part
-from connectors.joining import join
+from connectors.parts import join
 
 
 class _Key(NamedTuple):

@@ -40,7 +40,7 @@ from connectors.dialect import (
     TestAsked,
     Unknown,
 )
-from connectors.joining import inbound
+from connectors.parts import inbound
 from connectors.quirks import BARE
 from connectors.settings import LinkSettings
 from connectors.text import parse_udh, plain

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from connectors import codes
 from connectors.clock import BEIJING
 from connectors.dialect import Declined, Delivered, Event, Leaving, Left, Unknown
-from connectors.joining import inbound
+from connectors.parts import inbound
 from connectors.sgip.codes import PREFIX
 from connectors.sgip.pdus import (
     CODECS,

@@ -20,7 +20,7 @@ from connectors.dialect import (
     TestAsked,
     Unknown,
 )
-from connectors.joining import inbound
+from connectors.parts import inbound
 from connectors.quirks import BARE
 from connectors.settings import LinkSettings
 from connectors.smgp.auth import client_digest, server_matches

@@ -21,7 +21,7 @@ from connectors.dialect import (
     Unknown,
 )
 from connectors.errors import DecodeError
-from connectors.joining import value
+from connectors.parts import value
 from connectors.settings import LinkSettings
 from connectors.smpp import codes as status
 from connectors.smpp.content import UDHI, Content, read_content, to_wire

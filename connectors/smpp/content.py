@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from connectors import gsm
-from connectors.joining import decode_part, sound
+from connectors.parts import decode_part, sound
 from connectors.smpp.pdus import Tag
 from connectors.smpp.settings import Alphabet
 from connectors.text import Udh, decode, parse_udh

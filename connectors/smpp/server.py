@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from connectors import codes as readings
 from connectors.dialect import Declined, Leaving, Left, TestAnswered, TestAsked, Unknown
 from connectors.errors import DecodeError
-from connectors.joining import join
+from connectors.parts import join
 from connectors.server_dialect import (
     Acknowledged,
     Entry,

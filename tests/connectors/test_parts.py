@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from connectors.cmpp import pdus as cmpp
 from connectors.cmpp.client import CmppClient
-from connectors.joining import decode_part, join
+from connectors.parts import decode_part, join
 from connectors.sgip import pdus as sgip
 from connectors.sgip.listener import SgipListener
 from connectors.smgp import pdus as smgp
