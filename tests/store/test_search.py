@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -56,10 +57,11 @@ def test_by_client_and_time(intake: Intake) -> None:
     assert found(intake) == ids(*made)
     begun = from_ms((made[0].submission.id >> 22) + EPOCH_MS)
     hour = timedelta(hours=1)
-    for settings in ({"client": "his"}, {"client": "his", "state": State.QUEUED}):
-        assert found(intake, **settings, since=begun, until=begun + hour) == ids(*his)
-        assert found(intake, **settings, until=begun) == []
-        assert found(intake, **settings, since=begun + hour) == []
+    for state in (None, State.QUEUED):
+        of = partial(found, intake, client="his", state=state)
+        assert of(since=begun, until=begun + hour) == ids(*his)
+        assert of(until=begun) == []
+        assert of(since=begun + hour) == []
 
 
 @pytest.mark.parametrize("wanted", [Search(client="his"), Search(), Search(state=State.QUEUED)])
