@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 from connectors.fields import Source
 
@@ -78,60 +78,6 @@ class Unsuccessful(NamedTuple):
     status: int
 
 
-@dataclass(frozen=True, slots=True)
-class Destinations:
-    """A tuple of `Address` whose number stands right before them, in `count`."""
-
-    name: str
-    count: str
-    width: int = 1
-
-    def resolve(self, version: str) -> Self | None:
-        return self
-
-    def emit(self, source: Source, attr: str) -> None:
-        source.flush()
-        source.attribute(attr)
-        source.namespace.update(read_addresses=read_addresses, write_addresses=write_addresses)
-        source.read.append(f"{attr}, at = read_addresses(frame, at)")
-        source.write.append(f"_{attr} = write_addresses({attr})")
-        source.pieces.append(f"_{attr}")
-        source.sizes.append(f"len(_{attr})")
-
-    def span(self, frame: bytes, at: int) -> int:
-        return _span(read_addresses, frame, at)
-
-    def fault(self, value: Any) -> str:
-        return _fault(write_addresses, value)
-
-
-@dataclass(frozen=True, slots=True)
-class Failures:
-    """A tuple of `Unsuccessful`, or None where the frame ends before their number."""
-
-    name: str
-    count: str
-    width: int = 1
-
-    def resolve(self, version: str) -> Self | None:
-        return self
-
-    def emit(self, source: Source, attr: str) -> None:
-        source.flush()
-        source.attribute(attr)
-        source.namespace.update(read_failures=read_failures, write_failures=write_failures)
-        source.read.append(f"{attr}, at = read_failures(frame, at)")
-        source.write.append(f"_{attr} = write_failures({attr})")
-        source.pieces.append(f"_{attr}")
-        source.sizes.append(f"len(_{attr})")
-
-    def span(self, frame: bytes, at: int) -> int:
-        return _span(read_failures, frame, at)
-
-    def fault(self, value: Any) -> str:
-        return _fault(write_failures, value)
-
-
 def c_string(frame: bytes, at: int) -> tuple[bytes, int]:
     """The text at `at` and where the next field begins. Raises struct.error without a NUL."""
     end = frame.find(b"\0", at)
@@ -197,17 +143,55 @@ def write_failures(failures: tuple[Unsuccessful, ...] | None) -> bytes:
     return b"".join(out)
 
 
-def _span(read: Any, frame: bytes, at: int) -> int:
-    try:
-        end: int = read(frame, at)[1]
-    except struct.error:
-        return len(frame) - at + 1
-    return end - at
+@dataclass(frozen=True, slots=True)
+class _Entries:
+    """A tuple whose number stands right before it, in `count`."""
+
+    name: str
+    count: str
+    width: int = 1
+    read: ClassVar[staticmethod[[bytes, int], tuple[Any, int]]]
+    write: ClassVar[staticmethod[[Any], bytes]]
+
+    def resolve(self, version: str) -> Self | None:
+        return self
+
+    def emit(self, source: Source, attr: str) -> None:
+        read, write = type(self).read, type(self).write
+        source.flush()
+        source.attribute(attr)
+        source.namespace.update({read.__name__: read, write.__name__: write})
+        source.read.append(f"{attr}, at = {read.__name__}(frame, at)")
+        source.write.append(f"_{attr} = {write.__name__}({attr})")
+        source.pieces.append(f"_{attr}")
+        source.sizes.append(f"len(_{attr})")
+
+    def span(self, frame: bytes, at: int) -> int:
+        try:
+            end = type(self).read(frame, at)[1]
+        except struct.error:
+            return len(frame) - at + 1
+        return end - at
+
+    def fault(self, value: Any) -> str:
+        try:
+            type(self).write(value)
+        except (struct.error, TypeError, ValueError):
+            return "an entry does not fit"
+        return ""
 
 
-def _fault(write: Any, value: Any) -> str:
-    try:
-        write(value)
-    except (struct.error, TypeError, ValueError):
-        return "an entry does not fit"
-    return ""
+class Destinations(_Entries):
+    """A tuple of `Address`."""
+
+    __slots__ = ()
+    read = staticmethod(read_addresses)
+    write = staticmethod(write_addresses)
+
+
+class Failures(_Entries):
+    """A tuple of `Unsuccessful`, or None where the frame ends before their number."""
+
+    __slots__ = ()
+    read = staticmethod(read_failures)
+    write = staticmethod(write_failures)
