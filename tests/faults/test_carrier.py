@@ -42,6 +42,19 @@ def test_submits_that_are_never_answered(build: Build) -> None:
     assert house.carrier.repeated() == {}
 
 
+def test_answers_that_come_after_the_time_out(build: Build) -> None:
+    # They are in doubt for half a second, and their receipts come long after the rule.
+    house = build(
+        Behaviour(answer_delay=Span(1_200, 1_500), receipt_delay=Span(9_000, 9_500), seed=4),
+        policies='<policies><lane name="normal" doubt="resend" doubt-wait="6s"/></policies>',
+        connection='response-timeout="1s"',
+        window=64,
+    )
+    house.send(40)
+    house.settle()
+    assert house.carrier.repeated() == {}
+
+
 def test_a_carrier_that_hangs_and_comes_back(build: Build) -> None:
     house = build(
         PROMPT,
