@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from connectors.dialect import (
     Declined,
@@ -22,6 +22,7 @@ from connectors.dialect import (
     Unknown,
 )
 from connectors.settings import ServerSettings
+from connectors.text import decode, parse_udh
 
 
 class Entry(IntEnum):
@@ -70,6 +71,24 @@ class Submitted:
     number: int
     report: bool
     pdu: Any
+
+
+class Content(NamedTuple):
+    """What the payload of a segment says: its text, and what its header joins."""
+
+    text: str
+    reference: int
+    total: int
+    number: int
+
+
+def content_of(payload: bytes, coding: int, *, udh: bool) -> Content:
+    """`udh`: a user data header is said to begin it."""
+    found, octets = parse_udh(payload) if udh else (None, payload)
+    text = decode(octets, coding)
+    if found is None:
+        return Content(text, 0, 1, 1)
+    return Content(text, found.reference, found.total, found.number)
 
 
 @dataclass(slots=True)

@@ -43,9 +43,10 @@ from connectors.server_dialect import (
     ServerProtocol,
     Submitted,
     Text,
+    content_of,
 )
 from connectors.settings import ServerSettings
-from connectors.text import decode, parse_udh, plain
+from connectors.text import plain
 
 _FLOW_CONTROL = 8
 _ASCII = "ascii"
@@ -129,17 +130,16 @@ class CmppServer:
 
     def _submit(self, frame: bytes) -> ServerEvent:
         pdu = self._codecs.submit.decode(frame)
-        content = pdu.msg_content
-        udh, octets = parse_udh(content) if pdu.tp_udhi else (None, content)
+        content = content_of(pdu.msg_content, pdu.msg_fmt, udh=bool(pdu.tp_udhi))
         return Submitted(
             sequence=pdu.sequence_id,
             source=plain(pdu.src_id),
             destinations=[plain(to) for to in pdu.dest_terminal_id],
-            text=decode(octets, pdu.msg_fmt),
-            payload=content,
+            text=content.text,
+            payload=pdu.msg_content,
             coding=pdu.msg_fmt,
             udh=bool(pdu.tp_udhi),
-            reference=udh.reference if udh else 0,
+            reference=content.reference,
             total=pdu.pk_total,
             number=pdu.pk_number,
             report=pdu.registered_delivery == 1,

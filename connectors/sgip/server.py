@@ -19,6 +19,7 @@ from connectors.server_dialect import (
     ServerProtocol,
     Submitted,
     Text,
+    content_of,
 )
 from connectors.settings import ServerSettings
 from connectors.sgip.codes import PREFIX
@@ -45,7 +46,7 @@ from connectors.sgip.pdus import (
 )
 from connectors.sgip.sequence import Sequences
 from connectors.sgip.settings import GatewaySettings
-from connectors.text import decode, parse_udh, plain
+from connectors.text import plain
 
 _BUSY = 11
 _ASCII = "ascii"
@@ -160,19 +161,18 @@ class SgipCaller(SgipServer):
 
 def _submit(frame: bytes) -> ServerEvent:
     pdu: Submit = _CODECS.decode(frame)
-    content = pdu.message_content
-    udh, octets = parse_udh(content) if pdu.tp_udhi else (None, content)
+    content = content_of(pdu.message_content, pdu.message_coding, udh=bool(pdu.tp_udhi))
     return Submitted(
         sequence=pdu.sequence_number,
         source=plain(pdu.sp_number),
         destinations=[plain(to) for to in pdu.user_number],
-        text=decode(octets, pdu.message_coding),
-        payload=content,
+        text=content.text,
+        payload=pdu.message_content,
         coding=pdu.message_coding,
         udh=bool(pdu.tp_udhi),
-        reference=udh.reference if udh else 0,
-        total=udh.total if udh else 1,
-        number=udh.number if udh else 1,
+        reference=content.reference,
+        total=content.total,
+        number=content.number,
         report=pdu.report_flag in (1, 3),
         pdu=pdu,
     )

@@ -20,6 +20,7 @@ from connectors.server_dialect import (
     ServerProtocol,
     Submitted,
     Text,
+    content_of,
 )
 from connectors.server_dialect import Login as LoginEvent
 from connectors.settings import ServerSettings
@@ -50,7 +51,7 @@ from connectors.smgp.pdus import (
 )
 from connectors.smgp.report import StatusReport, encode_report
 from connectors.smgp.settings import SEND
-from connectors.text import decode, parse_udh, plain
+from connectors.text import plain
 from connectors.tlv import uint_of
 
 _BUSY = 1
@@ -147,21 +148,21 @@ class SmgpServer:
 
     def _submit(self, frame: bytes) -> ServerEvent:
         pdu: Submit = self._codecs.decode(frame)
-        content, tlvs = pdu.msg_content, pdu.tlvs
+        tlvs = pdu.tlvs
         flagged = bool(uint_of(tlvs, Tag.TP_UDHI))
-        udh, octets = parse_udh(content) if flagged else (None, content)
+        content = content_of(pdu.msg_content, pdu.msg_format, udh=flagged)
         return Submitted(
             sequence=pdu.sequence_id,
             source=plain(pdu.src_term_id),
             destinations=[plain(to) for to in pdu.dest_term_id],
-            text=decode(octets, pdu.msg_format),
-            payload=content,
+            text=content.text,
+            payload=pdu.msg_content,
             coding=pdu.msg_format,
             udh=flagged,
-            reference=udh.reference if udh else 0,
+            reference=content.reference,
             # Some clients write 0 of 0 for a text in one piece.
-            total=uint_of(tlvs, Tag.PK_TOTAL) or (udh.total if udh else 1),
-            number=uint_of(tlvs, Tag.PK_NUMBER) or (udh.number if udh else 1),
+            total=uint_of(tlvs, Tag.PK_TOTAL) or content.total,
+            number=uint_of(tlvs, Tag.PK_NUMBER) or content.number,
             report=pdu.need_report == 1,
             pdu=pdu,
         )
