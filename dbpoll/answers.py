@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import islice
 
 from dbpoll.values import StateChange, Status, Taken
@@ -38,23 +38,27 @@ class Answers:
         return len(self._accepted) + len(self._refused) >= MOST_ANSWERS
 
     def hold(self, keys: Iterable[str]) -> None:
-        """These rows were taken."""
-        self.held.update(keys)
+        """These rows were taken. An answer to an earlier sending is of no use any more."""
+        with self._lock:
+            for key in keys:
+                self._accepted.pop(key, None)
+                self.held.add(key)
 
     def keep(self, answers: Iterable[Taken]) -> None:
         """These answers are to be written."""
         due = time.monotonic() + self._delay_s
         with self._lock:
-            for key, message_id, segments, code, text in answers:
+            for key, message_id, segments, code, text, accepted_at in answers:
                 if not message_id:
-                    self._refused[key] = StateChange(key, "", Status.REFUSED, code, text)
+                    refusal = StateChange(key, "", Status.REFUSED, code, text)
+                    self._refused[key] = refusal._replace(accepted_at=accepted_at)
                     self.refused_count += 1
                 elif not self._written:
                     self.held.discard(key)
                 elif key in self.held:
                     # Else a change of state was faster, and has written all there is to write.
                     change = StateChange(key, message_id, Status.TAKEN, "", text, segments)
-                    self._accepted[key] = (due, change)
+                    self._accepted[key] = (due, change._replace(accepted_at=accepted_at))
 
     def due(self, now: float, most: int) -> list[StateChange]:
         """Answers to write now, refusals first."""
@@ -68,13 +72,15 @@ class Answers:
                 due.append(change)
         return due
 
-    def landed(self, keys: Sequence[str]) -> None:
-        """The table knows of these rows."""
+    def landed(self, changes: Iterable[StateChange]) -> None:
+        """The table knows of these changes."""
         with self._lock:
-            for key in keys:
-                self._accepted.pop(key, None)
-                self._refused.pop(key, None)
-            self.held.difference_update(keys)
+            for change in changes:
+                if self._outlives(change):
+                    continue
+                self._accepted.pop(change.key, None)
+                self._refused.pop(change.key, None)
+                self.held.discard(change.key)
 
     def postpone(self, keys: Iterable[str], until: float) -> None:
         """These rows can't be written before then."""
@@ -83,3 +89,13 @@ class Answers:
                 if key in self._accepted:
                     _, change = self._accepted.pop(key)
                     self._accepted[key] = (until, change)
+
+    def _outlives(self, change: StateChange) -> bool:
+        """Whether a change may be about an earlier sending than the answer to its row."""
+        if change.accepted_at is None:
+            return False
+        key = change.key
+        answer = self._refused.get(key) or self._accepted.get(key, (0.0, None))[1]
+        if answer is None:
+            return key in self.held
+        return answer.message_id != change.message_id

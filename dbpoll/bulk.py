@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -53,9 +53,12 @@ class Update:
     """Moves rows forward: sets what is given, keeps what is None, never goes back.
 
     A row is changed where it is new or taken, and by a final state also where it is submitted.
+    `resend`: only by news of the sending that the row shows; a new one waits for its next.
     """
 
-    def __init__(self, found: Found, tongue: Tongue, names: Sequence[str]) -> None:
+    def __init__(
+        self, found: Found, tongue: Tongue, names: Sequence[str], *, resend: bool = False
+    ) -> None:
         self._tongue = tongue
         self._names = [name for name in names if name in found.columns]
         self._binders: list[Binder] = [found.binders[name] for name in ("ID", *self._names)]
@@ -63,7 +66,12 @@ class Update:
         self._positions = [0, *(1 + names.index(name) for name in self._names), 1 + len(names)]
         raw = bool(found.raw.intersection(self._names))
         kinds = {"key": found.kinds["ID"], **_kinds(found, self._names)}
-        self._given = tongue.given(kinds | {"final": Integer()}, raw=raw)
+        kinds["final"] = Integer()
+        if resend:
+            self._binders.append(found.binders["TAKEN_AT"])
+            self._positions.append(2 + len(names))
+            kinds["accepted"] = found.kinds["TAKEN_AT"]
+        self._given = tongue.given(kinds, raw=raw)
         columns, marks = found.columns, self._given.columns
         values = {
             columns[name]: func.coalesce(
@@ -76,14 +84,18 @@ class Update:
             .values(values)
             .where(columns["ID"] == marks["key"], _may_follow(found, tongue, marks["final"]))
         )
+        if resend:
+            self._statement = self._statement.where(
+                ~found.has(Status.NEW, tongue.unsought(columns["STATUS"])), _shows(columns, marks)
+            )
         self._there = select(columns["ID"]).where(
             columns["ID"].in_(bindparam("keys", expanding=True))
         )
         self._free = tongue.held(self._there)
 
     def rows(self, values: Iterable[Values]) -> list[Values]:
-        """Values (key, each name, final) as the database takes them; those whose key cannot
-        be one of the table's are left out."""
+        """Values (key, each name, final, when the sending was accepted) as the database takes
+        them; those whose key cannot be one of the table's are left out."""
         pairs = list(zip(self._binders, self._positions))
         made = [tuple([bind(value[place]) for bind, place in pairs]) for value in values]
         return [row for row in made if row[0] is not None]
@@ -116,6 +128,19 @@ def _may_follow(found: Found, tongue: Tongue, final: ColumnElement[Any]) -> Colu
         found.has(Status.TAKEN, its),
         and_(found.has(Status.SUBMITTED, its), final == literal_column("1")),
     )
+
+
+def _shows(
+    columns: Mapping[str, ColumnElement[Any]], marks: Mapping[str, ColumnElement[Any]]
+) -> ColumnElement[bool]:
+    """Whether the row shows this sending: by its MESSAGE_ID; while it has none, because it was
+    not taken again since the sending was accepted."""
+    taken = columns["TAKEN_AT"]
+    present = or_(taken.is_(None), taken <= marks["accepted"])
+    shown = columns.get("MESSAGE_ID")
+    if shown is None:
+        return present
+    return or_(shown == marks["MESSAGE_ID"], and_(shown.is_(None), present))
 
 
 class Insert:

@@ -178,9 +178,9 @@ class Source:
         try:
             self._write(lambda home: home.rows(changes))
         except Locked as fault:
-            self._answers.landed([each.key for each in changes if each.key not in fault.keys])
+            self._answers.landed([each for each in changes if each.key not in fault.keys])
             raise
-        self._answers.landed([change.key for change in changes])
+        self._answers.landed(changes)
 
     def write_receipts(self, changes: Sequence[StateChange]) -> None:
         """Add final states to the receipt table, if there is one."""
@@ -362,10 +362,10 @@ class Source:
             try:
                 self._write(lambda home: home.rows(due))
             except Locked as fault:
-                self._answers.landed([each.key for each in due if each.key not in fault.keys])
+                self._answers.landed([each for each in due if each.key not in fault.keys])
                 self._answers.postpone(fault.keys, now + LOCKED_S)
                 raise
-            self._answers.landed([change.key for change in due])
+            self._answers.landed(due)
 
     # Both.
 

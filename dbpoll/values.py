@@ -63,19 +63,23 @@ class Row(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """The answer to one row. `message_id` empty: refused for good, `code` and `text` say why."""
+    """The answer to one row. `message_id` empty: refused for good, `code` and `text` say why.
+    `accepted_at`: see StateChange."""
 
     key: str
     message_id: str
     segments: int = 0
     code: str = ""
     text: str = ""
+    accepted_at: datetime | None = None
 
 
 class StateChange(NamedTuple):
     """What became of a row (`mobile` empty), or of one of its recipients.
 
     `state` is the word written into a receipt table; empty and None leave a column as it is.
+    `accepted_at`: when the sending that this is about was accepted, where a row may be sent
+    again: news of an earlier sending leaves the row alone.
     """
 
     key: str
@@ -89,6 +93,7 @@ class StateChange(NamedTuple):
     mobile: str = ""
     state: str = ""
     channel: str = ""
+    accepted_at: datetime | None = None
 
 
 class InboundRow(NamedTuple):

@@ -15,7 +15,7 @@ written and `Locked` names those.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
 import structlog
@@ -45,17 +45,24 @@ LIMIT = {
     Status.CANCELLED: Status.DELIVERED,
 }
 
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
 T = TypeVar("T", bound=tuple[Any, ...])
 
 
 def newest(changes: Iterable[StateChange]) -> list[StateChange]:
-    """One change a row: the one that went furthest, the later of two that went as far."""
+    """One change a row: of its last sending the one that went furthest, the later of two that
+    went as far."""
     found: dict[str, StateChange] = {}
     for change in changes:
         known = found.get(change.key)
-        if known is None or LIMIT[change.status] >= LIMIT[known.status]:
+        if known is None or _order(change) >= _order(known):
             found[change.key] = change
     return list(found.values())
+
+
+def _order(change: StateChange) -> tuple[datetime, Status]:
+    return change.accepted_at or _NEVER, LIMIT[change.status]
 
 
 class _Writer(Protocol):
@@ -154,7 +161,7 @@ def _row_writer(settings: Settings, line: Line, tables: Tables) -> _Writer | Non
     if settings.sql.result:
         return Own(settings.sql.result, of_statement("result"), _words(settings, line))
     if settings.row_written and tables.outbound is not None:
-        return Update(tables.outbound, line.tongue, ROW)
+        return Update(tables.outbound, line.tongue, ROW, resend=settings.resend)
     return None
 
 
@@ -204,7 +211,7 @@ def _refusal(change: StateChange) -> StateChange:
 
 
 def _row(change: StateChange) -> tuple[Any, ...]:
-    key, message_id, status, code, text, segments, submitted_at, done_at, *_ = change
+    key, message_id, status, code, text, segments, submitted_at, done_at, *_, accepted_at = change
     return (
         key,
         status,
@@ -215,6 +222,7 @@ def _row(change: StateChange) -> tuple[Any, ...]:
         submitted_at,
         done_at,
         int(LIMIT[status] > Status.SUBMITTED),
+        accepted_at,
     )
 
 

@@ -36,7 +36,7 @@ from adapter.store.engine import open_engine
 from adapter.store.schema import metadata
 from adapter.store.watermarks import Watermark
 from dbpoll.ddl import ddl
-from dbpoll.values import Row, Status
+from dbpoll.values import Row, Status, Taken
 from tests.dbpoll.conftest import ZONE, His, eventually
 
 AT = datetime(2026, 3, 1, 6, 30, tzinfo=UTC)
@@ -280,7 +280,7 @@ def test_a_row_becomes_a_request() -> None:
 
 def test_a_whole_refusal() -> None:
     reply = Reply(Code.AUTH_FAILED, "the account is disabled", None, 0, 1)
-    assert taken_of("7", reply) == ("7", "", 0, "AUTH_FAILED", "the account is disabled")
+    assert taken_of("7", reply) == Taken("7", "", 0, "AUTH_FAILED", "the account is disabled")
 
 
 def view(state: State, **values: Any) -> MessageView:
@@ -414,6 +414,51 @@ def test_a_second_sending_survives_a_crash(his: His, build: Callable[..., House]
     build(source=source)
     eventually(lambda: his.count("MESSAGE_ID IS NOT NULL") == 1)
     assert his.ask("SELECT MESSAGE_ID FROM SMS_OUTBOUND") == [(second,)]
+
+
+def test_news_of_an_earlier_sending_leave_the_row_alone(
+    his: His, build: Callable[..., House]
+) -> None:
+    insert(his, 1)
+    house = build(source={"resend": "allowed"})
+    eventually(lambda: his.count("MESSAGE_ID IS NOT NULL") == 1)
+    first = _accepted(his, house)
+    write = house.sources.homes()["source:outbound"]
+    house.sources.claim_no_more()
+    # Set back and not yet taken: a receipt that comes late must not hide it.
+    his.run("UPDATE SMS_OUTBOUND SET STATUS = 0")
+    write([_delivered(*first, "1")])
+    assert his.count("STATUS = 0") == 1
+    # Taken again, not yet answered.
+    later = "strftime('%Y-%m-%d %H:%M:%f', 'now', '+8 hours')"
+    his.run(f"UPDATE SMS_OUTBOUND SET STATUS = 1, MESSAGE_ID = NULL, TAKEN_AT = {later}")
+    write([_delivered(*first, "1")])
+    assert his.count("STATUS = 1") == 1
+    house.stop()
+    house = build(source={"resend": "allowed"})
+    eventually(lambda: his.count("MESSAGE_ID IS NOT NULL") == 1)
+    second = _accepted(his, house)
+    assert second[0] != first[0]
+    write = house.sources.homes()["source:outbound"]
+    write([_delivered(*first, "1")])
+    assert his.count("STATUS = 1") == 1
+    write([_delivered(*second, "1~2"), _delivered(*first, "1")])
+    [found] = his.ask("SELECT STATUS, MESSAGE_ID FROM SMS_OUTBOUND")
+    assert found == (3, str(second[0]))
+
+
+def _accepted(his: His, house: House) -> tuple[int, int]:
+    """The message and the submission that the row shows."""
+    [(number,)] = his.ask("SELECT MESSAGE_ID FROM SMS_OUTBOUND")
+    [view] = house.desk.query("his", message_ids=[int(number)])
+    return view.message_id, view.submission_id
+
+
+def _delivered(message: int, submission: int, reference: str) -> Notice:
+    return Notice(
+        1, "source:outbound", message, submission, reference, "", "1", State.DELIVERED,
+        "DELIVRD", "", 1, "c", AT, AT,
+    )  # fmt: skip
 
 
 def test_keys_that_cannot_be_references_are_refused(his: His, build: Callable[..., House]) -> None:

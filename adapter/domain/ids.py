@@ -58,6 +58,11 @@ class IdMaker:
         return self.take(1)[0]
 
 
+def made_by(id_: int) -> datetime:
+    """The last moment at which a node could have made this id."""
+    return _EPOCH + timedelta(milliseconds=(id_ >> _TIME_SHIFT) + 1, microseconds=-1)
+
+
 def id_at(moment: datetime) -> int:
     """The smallest id a node could have made at `moment` (aware)."""
     # Not by timestamp(): from 2038 on a float of seconds may fall a millisecond short.

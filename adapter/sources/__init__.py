@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -17,6 +18,7 @@ from adapter.config.model import Config
 from adapter.config.model import Source as Configured
 from adapter.domain.client import Client
 from adapter.domain.errors import Code, Refusal
+from adapter.domain.ids import made_by
 from adapter.domain.ports import DeskPort, IntakePort
 from adapter.domain.states import FINAL, Door, State
 from adapter.domain.status import SourceStatus
@@ -150,6 +152,7 @@ class _Bound:
         self._desk = desk
         self._report_submitted = configured.report_submitted
         self._references = references
+        self._resend = settings.resend
         self.source = Source(settings, self._take, marks=marks)
 
     def _take(self, rows: Sequence[Row]) -> list[Taken]:
@@ -173,17 +176,24 @@ class _Bound:
                 if reply.submission_id is None and reply.code in _LATER:
                     raise NotNow(reply.description)
                 answers[key] = taken_of(key, reply)
+                if reply.submission_id is not None:
+                    sending = self._sending(reply.submission_id)
+                    answers[key] = answers[key]._replace(accepted_at=sending)
                 if reply.refused:
                     for code, count in reply.refusals.items():
                         self._refused(Door.DBPOLL, code, count)
-        return [answers[row.key] for row in rows]
+        return [self._dated(answers[row.key], row) for row in rows]
+
+    def _dated(self, answer: Taken, row: Row) -> Taken:
+        """A refusal is about the sending for which the row was taken."""
+        return answer if answer.message_id else answer._replace(accepted_at=row.taken_at)
 
     def write_back(self, notices: Sequence[Home]) -> None:
         states = [notice for notice in notices if isinstance(notice, Notice)]
         if not self._report_submitted:
             states = [notice for notice in states if notice.state is not State.SUBMITTED]
         texts = [notice for notice in notices if isinstance(notice, InboundNotice)]
-        if self._references is not None:
+        if self._resend:
             states = [each._replace(client_ref=key_of(each.client_ref)) for each in states]
             texts = [replace(each, client_ref=key_of(each.client_ref)) for each in texts]
         self.source.write_inbound([inbound_of(each) for each in texts])
@@ -191,6 +201,10 @@ class _Bound:
         # The row last: who sees its final state finds the receipts in their table.
         if changes := self._changes(states):
             self.source.write(changes)
+
+    def _sending(self, submission_id: int) -> datetime | None:
+        """When it was accepted, where a row may have several."""
+        return made_by(submission_id) if self._resend else None
 
     def _reference(self, rows: Sequence[Row]) -> dict[str, str]:
         if self._references is None:
@@ -206,14 +220,15 @@ class _Bound:
         for notice in states:
             total = place_of(notice.ref) if notice.ref else None
             if total is None:
-                changes.append(change_of(notice))
+                sending = self._sending(notice.submission_id)
+                changes.append(change_of(notice)._replace(accepted_at=sending))
             else:
                 several[notice.submission_id] = (notice.client_ref, total)
         for submission_id, (key, total) in several.items():
             views = self._desk.query(self._client.account, submission_id=submission_id)
             change = change_of_all(key, submission_id, total, views)
             if change is not None and self._wanted(change):
-                changes.append(change)
+                changes.append(change._replace(accepted_at=self._sending(submission_id)))
         return changes
 
     def _wanted(self, change: StateChange) -> bool:

@@ -80,6 +80,27 @@ def test_a_row_only_moves_forward(his: His, home: Home) -> None:
         assert found[number] == (new if forward else old), (old, new)
 
 
+def test_a_row_shows_its_last_sending(his: His, home: Home) -> None:
+    his.insert(5)
+    source = home(his, resend=True)
+    his.run("UPDATE SMS_OUTBOUND SET STATUS = 1, TAKEN_AT = '2026-03-01 14:30:15.250'")
+    his.run("UPDATE SMS_OUTBOUND SET MESSAGE_ID = '200' WHERE ID < 3")
+    his.run("UPDATE SMS_OUTBOUND SET STATUS = 0, MESSAGE_ID = '200' WHERE ID = 5")
+    before = AT - timedelta(milliseconds=1)
+    source.write(
+        [
+            change("1", Status.DELIVERED, "100", accepted_at=before),
+            change("2", Status.DELIVERED, "200", accepted_at=AT),
+            change("3", Status.DELIVERED, "100", accepted_at=before),
+            change("4", Status.SUBMITTED, "200", accepted_at=AT),
+            change("4", Status.DELIVERED, "100", accepted_at=before),
+            change("5", Status.DELIVERED, "200", accepted_at=before),
+        ]
+    )
+    found = his.ask("SELECT STATUS, MESSAGE_ID FROM SMS_OUTBOUND ORDER BY ID")
+    assert found == [(1, "200"), (3, "200"), (1, None), (2, "200"), (0, "200")]
+
+
 def test_of_several_changes_of_a_row_the_furthest_counts() -> None:
     changes = [
         change("a", Status.SUBMITTED),
