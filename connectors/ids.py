@@ -18,9 +18,10 @@ import re
 from collections import Counter
 from enum import StrEnum
 
+from connectors.values import LONGEST_ID
+
 REMEMBERED = 10_000
 _SURE = 20
-_LONGEST = 64
 _TAIL = 10
 _DECIMAL = re.compile(r"[0-9]{1,32}")
 _HEX = re.compile(r"[0-9a-f]{1,32}")
@@ -44,7 +45,7 @@ _BASES = (IdForm.SAME, IdForm.DECIMAL, IdForm.HEX)
 def canonical(text: str) -> str:
     """Lower case, without leading zeros, at most 64 characters; empty for no id."""
     stripped = text.strip().lower()
-    return stripped.lstrip("0")[:_LONGEST] or stripped[:1]
+    return stripped.lstrip("0")[:LONGEST_ID] or stripped[:1]
 
 
 def converted(text: str, form: IdForm) -> str | None:

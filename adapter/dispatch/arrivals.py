@@ -10,9 +10,8 @@ from __future__ import annotations
 import hashlib
 
 from adapter.domain.outcomes import Part, Received, Reported
-from connectors.values import Answer, Inbound, Report
+from connectors.values import LONGEST_ID, Answer, Inbound, Report
 
-ID_LENGTH = 64
 CODE_LENGTH = 32
 NUMBER_LENGTH = 32
 EXTENSION_LENGTH = 20
@@ -103,7 +102,7 @@ def fitting_id(text: str) -> str:
     """An id in at most 64 characters: one that is longer keeps its beginning and a digest, the
     same in an answer and in its report."""
     kept = storable(text)
-    if len(kept) <= ID_LENGTH:
+    if len(kept) <= LONGEST_ID:
         return kept
     digest = hashlib.sha256(kept.encode()).hexdigest()[:_DIGEST_LENGTH]
-    return kept[: ID_LENGTH - _DIGEST_LENGTH - 1] + _CUT + digest
+    return kept[: LONGEST_ID - _DIGEST_LENGTH - 1] + _CUT + digest
