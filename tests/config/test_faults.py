@@ -240,7 +240,8 @@ CASES = [
         '<clients>\n<client account="a" extension="123456"/></clients>',
         "2: warning: no route*",
         "4: account='1234567': cmpp takes at most 6 characters",
-        "5: extension: with the access-number of channel m1 it has 21 digits, at most 20 are allowed",
+        "5: extension: with the access-number of channel m1 it has 21 digits,"
+        " at most 20 are allowed",
     ),
     (
         '<channels><channel name="t" protocol="smgp" version="1.2" access-number="1">\n'
