@@ -100,6 +100,7 @@ class Source:
         self._row_told = settings.row_written and not removes
         delay_s = 0.0 if removes else settings.answer_delay_s
         self._answers = Answers(delay_s, written=self._row_told or removes)
+        self._stumbled: list[Row] = []
         self._feed: Feed | None = None
         self._known: set[str] = set()
         self._looks = Looks(settings.poll_min_s, settings.poll_max_s, settings.warm_s)
@@ -302,9 +303,8 @@ class Source:
         trouble = Pace(self._settings.retry_min_s, self._settings.retry_max_s, jitter=True)
         wait_s = min(1.0, max(0.05, self._settings.answer_delay_s / 2))
         while not self._stopping.is_set():
-            with suppress(queue.Empty):
-                if not self._answers.full:
-                    self._hand_in(self._offered.get(timeout=wait_s))
+            if not self._answers.full:
+                self._hand_in(self._next(wait_s))
             try:
                 self._write_answers(time.monotonic())
             except Exception as fault:
@@ -318,38 +318,72 @@ class Source:
         with self._writing:
             self._write_line.close()
 
+    def _next(self, wait_s: float) -> list[Row]:
+        """Rows to hand in: those that `take` stumbled over with new ones, which show whose
+        fault it is."""
+        if len(self._stumbled) < self._settings.batch:
+            with suppress(queue.Empty):
+                return self._stumbled + self._offered.get(timeout=wait_s)
+        return self._stumbled
+
     def _hand_in(self, rows: list[Row]) -> None:
-        """Hand rows in until they are answered, or we stop."""
+        """Hand rows in until they are answered, stumbled over, or we stop."""
+        self._stumbled = []
         trouble = Pace(self._settings.retry_min_s, self._settings.retry_max_s, jitter=True)
         failures = 0
         while rows and not self._stopping.is_set():
-            try:
-                answers = self._take(rows)
-                if len(answers) != len(rows):
-                    raise RuntimeError(f"{len(answers)} answers for {len(rows)} rows")
-            except NotNow as fault:
-                self._in_trouble("take", fault)
-            except Exception as fault:
-                failures += 1
-                self._in_trouble("take", fault)
-                if failures == TRIES:
-                    self._single_out(rows)
-                    return
-            else:
-                self._all_well("take")
-                self._keep(answers)
+            fault = self._handed(rows)
+            if fault is None:
+                return
+            failures += not isinstance(fault, NotNow)
+            if failures == TRIES:
+                self._stumbled = self._single_out(rows)
                 return
             self._stopping.wait(trouble.next())
 
-    def _single_out(self, rows: list[Row]) -> None:
-        """`take` cannot cope with these rows: find the one that it stumbles over."""
+    def _handed(self, rows: list[Row]) -> Exception | None:
+        """Hand rows in once; what was in the way."""
+        try:
+            answers = self._take(rows)
+            if len(answers) != len(rows):
+                raise RuntimeError(f"{len(answers)} answers for {len(rows)} rows")
+        except Exception as fault:
+            self._in_trouble("take", fault)
+            return fault
+        self._all_well("take")
+        self._keep(answers)
+        return None
+
+    def _single_out(self, rows: list[Row]) -> list[Row]:
+        """`take` cannot cope with these rows: find those that it stumbles over, and refuse them
+        if it can be shown that nothing else is at fault. The others are left."""
+        failing = self._failing(rows)
+        well = [row for row in rows if row not in failing]
+        return [row for row in failing if not well or not self._settled(row, well[0])]
+
+    def _failing(self, rows: list[Row]) -> list[Row]:
+        if self._stopping.is_set():
+            return rows
+        if self._handed(rows) is None:
+            return []
         if len(rows) == 1:
-            self._log.error("row_not_taken", key=rows[0].key)
-            self._keep([Taken(rows[0].key, "", 0, "INTERNAL", "the row could not be processed")])
-            return
+            return rows
         middle = len(rows) // 2
-        self._hand_in(rows[:middle])
-        self._hand_in(rows[middle:])
+        return self._failing(rows[:middle]) + self._failing(rows[middle:])
+
+    def _settled(self, row: Row, witness: Row) -> bool:
+        """Whether a row is answered: now after all, or refused since it alone fails between two
+        times that another, which was accepted, is given its first answer again."""
+        if self._handed([witness]) is not None:
+            return False
+        fault = self._handed([row])
+        if fault is None:
+            return True
+        if isinstance(fault, NotNow) or self._handed([witness]) is not None:
+            return False
+        self._log.error("row_not_taken", key=row.key)
+        self._keep([Taken(row.key, "", 0, "INTERNAL", "the row could not be processed")])
+        return True
 
     def _keep(self, answers: Sequence[Taken]) -> None:
         feed = self._feed

@@ -135,6 +135,21 @@ def test_one_row_that_cannot_be_processed_does_not_stop_the_others(his: His, run
     ]
 
 
+def test_rows_are_not_blamed_for_a_failure_of_all(his: His, running: Run) -> None:
+    his.insert(8)
+    book = Book()
+
+    def broken(_rows: Sequence[Row]) -> None:
+        raise ZeroDivisionError
+
+    book.fault = broken
+    running(his.settings(), book.take)
+    book.wait_for(lambda: book.batches.count(1) >= 24)
+    book.fault = None
+    eventually(lambda: his.count("MESSAGE_ID IS NOT NULL OR STATUS = 5") == 8)
+    assert his.count("STATUS = 5") == 0
+
+
 def test_two_pollers_never_share_a_row(his: His, running: Run) -> None:
     books = [Book(), Book()]
     # On a busy machine a lock may take long; who gives up waiting hands in the other's rows,
