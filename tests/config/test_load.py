@@ -32,7 +32,7 @@ EVERYTHING = f"""
              response-timeout="20s" part-wait="1min"/>
 <channels>
   <channel name="m1" protocol="cmpp" version="2.0" access-number="1069" service-id="S"
-           encodings="ascii ucs2" spare-number="10955" enabled="false">
+           encodings="ascii ucs2" spare-number="10955" enabled="false" trace="50">
     <connection host="h" port="7890" account="901" password=" two  words " links="2" window="8"
         rate="0.5" heartbeat="30s" heartbeat-tries="2" response-timeout="45s"
         connect-timeout="500ms" reconnect-min="2s" reconnect-max="5min"/>
@@ -135,6 +135,7 @@ def test_everything_written_arrives(write: Write, tmp_path: Path) -> None:
                 spare_number="10955",
                 quirks=model.Quirks("swapped", True, False, True, False, True, False, 600.0, 16),
                 enabled=False,
+                trace=50,
             ),
             model.Channel(
                 name="t1",
