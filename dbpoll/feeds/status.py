@@ -229,4 +229,4 @@ class Claims:
         return won
 
     def _won(self, connection: Connection, given: dict[str, Any]) -> bool:
-        return connection.execute(self._mark_one, given).rowcount == 1
+        return connection.execute(self._mark_one, given).rowcount >= 1

@@ -18,7 +18,7 @@ from dbpoll.checkup import examine
 from dbpoll.database import open_engine
 from dbpoll.dialects import tongue_of
 from dbpoll.reading import READ, Reader
-from dbpoll.settings import WORDS, Settings
+from dbpoll.settings import WORDS, Claim, Settings
 from dbpoll.source import Source
 from dbpoll.values import StateChange, Status
 from tests.dbpoll.conftest import ZONE, Book, His, eventually
@@ -229,14 +229,15 @@ def test_each_driver_takes_our_limits_and_tells_of_a_server_that_is_away(url: st
     assert "secret" not in finding.what
 
 
+@pytest.mark.parametrize("claim", [Claim.AUTO, Claim.COMPARE_AND_SET])
 def test_a_key_that_stands_there_twice_is_accepted_once(
-    his: His, running: Callable[..., Source]
+    his: His, running: Callable[..., Source], claim: Claim
 ) -> None:
     his.run("CREATE TABLE TWICE (ID INTEGER, MOBILE VARCHAR(20), CONTENT VARCHAR(20),"
             " STATUS INTEGER DEFAULT 0, MESSAGE_ID VARCHAR(20))")  # fmt: skip
     his.run("INSERT INTO TWICE (ID, MOBILE, CONTENT) VALUES (1, '1', 'x'), (1, '1', 'x')")
     book = Book()
-    running(his.settings(table="TWICE"), book.take)
+    running(his.settings(table="TWICE", claim=claim, grace_s=3600.0), book.take)
 
     def answered() -> bool:
         return his.ask("SELECT COUNT(*) FROM TWICE WHERE MESSAGE_ID IS NOT NULL") == [(2,)]
