@@ -72,6 +72,7 @@ class LedgerFeed:
         """Keys that are neither held nor known, and whether there are others: those are given
         before the view is read again."""
         if not self._waiting:
+            self._shelf.forget()
             visible = {key_text(key): key for key in self._visible(connection)}
             self._known.difference_update([k for k in self._known.copy() if k not in visible])
             self._waiting = deque(visible.items())

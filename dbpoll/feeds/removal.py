@@ -45,6 +45,7 @@ class RemovalFeed:
         return Batch(reader.rows(records), lag_s(reader, records, now), more)
 
     def take_singly(self, connection: Connection, most: int, now: datetime) -> Batch:
+        self._shelf.forget()
         found = self._shelf.keys_after(connection, self._after, most)
         more = self._walked(found, most)
         keys = [key for key in found if key_text(key) not in self._held]

@@ -44,7 +44,11 @@ class Shelf(Protocol):
         """The next records with greater keys, in the order of keys."""
 
     def keys_after(self, connection: Connection, mark: Any, most: int) -> list[Any]:
-        """The same, but only keys are read."""
+        """The same, but only keys are read. Where a query gives whole records, these are kept
+        for `by_keys` until `forget`."""
+
+    def forget(self) -> None:
+        """A walk begins: what an earlier one read is of no use any more."""
 
     def by_keys(self, connection: Connection, keys: Sequence[Any]) -> list[Record]:
         """The records of these keys that are still there."""
@@ -90,6 +94,9 @@ class TableShelf:
 
     def keys_after(self, connection: Connection, mark: Any, most: int) -> list[Any]:
         return list(self._after(connection, [self.key], mark, most).scalars())
+
+    def forget(self) -> None:
+        """Nothing is kept."""
 
     def by_keys(self, connection: Connection, keys: Sequence[Any]) -> list[Record]:
         return [
@@ -151,8 +158,12 @@ class QueryShelf:
         return fetched(connection, self._query, given, self._settings)
 
     def keys_after(self, connection: Connection, mark: Any, most: int) -> list[Any]:
-        self._seen = {record[0]: record for record in self.after(connection, mark, most)}
-        return list(self._seen)
+        page = {record[0]: record for record in self.after(connection, mark, most)}
+        self._seen.update(page)
+        return list(page)
+
+    def forget(self) -> None:
+        self._seen = {}
 
     def by_keys(self, connection: Connection, keys: Sequence[Any]) -> list[Record]:
         return [self._seen[key] for key in keys if key in self._seen]

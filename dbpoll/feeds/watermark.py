@@ -84,6 +84,7 @@ class WatermarkFeed:
 
     def take_singly(self, connection: Connection, most: int, now: datetime) -> Batch:
         self._begin(connection)
+        self._shelf.forget()
         found = self._shelf.keys_after(connection, self._mark, most)
         keys = [key for key in found if key_text(key) not in self._seen]
         rows = self._shelf.singly(connection, keys)
@@ -96,6 +97,7 @@ class WatermarkFeed:
         self._begin(connection)
         if not self._scanning:
             self._scan, self._scanning = self._settled, True
+        self._shelf.forget()
         found = self._shelf.keys_after(connection, self._scan, PAGE)
         keys = [key for key in found if key_text(key) not in self._seen]
         rows = self._shelf.singly(connection, keys)

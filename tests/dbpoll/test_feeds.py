@@ -1,0 +1,33 @@
+"""What single strategies do where tables or statements are odd."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dbpoll.ddl import ddl
+from dbpoll.settings import Sql, Strategy
+from dbpoll.source import Source
+from tests.dbpoll.conftest import Book, His
+
+Run = Callable[..., Source]
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[His]:
+    """Empty tables, on SQLite."""
+    database = His(f"sqlite:///{tmp_path / 'his.db'}")
+    database.script(ddl("sqlite"))
+    yield database
+    database.engine.dispose()
+
+
+def test_a_ledger_over_an_own_query_gives_every_page(own: His, running: Run) -> None:
+    own.insert(12_000)
+    fetch = "SELECT * FROM SMS_OUTBOUND WHERE :MARK IS NULL OR ID > :MARK ORDER BY ID LIMIT :MOST"
+    book = Book()
+    settings = own.settings(strategy=Strategy.LEDGER, sql=Sql(fetch=fetch), row_written=False)
+    running(settings, book.take)
+    book.wait_for(lambda: len(book.messages) == 12_000)
