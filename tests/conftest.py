@@ -33,15 +33,14 @@ _numbers = itertools.count(1)
 @pytest.fixture(autouse=True)
 def _logging_as_before() -> Iterator[None]:
     """A command that ran in the tests' own process configured the logging of a node."""
-    root = logging.getLogger()
-    level = root.level
+    loggers = [logging.getLogger(), *map(logging.getLogger, FLOORS)]
+    levels = [logger.level for logger in loggers]
     yield
     if structlog.is_configured():
         structlog.reset_defaults()
-        root.setLevel(level)
         logging.captureWarnings(False)
-        for name in FLOORS:
-            logging.getLogger(name).setLevel(logging.NOTSET)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def start_postgres() -> PostgresServer:
