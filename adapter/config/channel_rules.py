@@ -50,7 +50,7 @@ def examine_channel(notes: Notes, channel: etree._Element) -> None:
     if _VERSION.fullmatch(version) and version not in versions:
         message = f'version="{version}": {protocol} has {", ".join(versions)}'
         notes.fault(channel, "version", message)
-    for child in channel.iterchildren("*"):
+    for child in channel.iterchildren(etree.Element):
         of = OF_PROTOCOL.get(etree.QName(child).localname, protocol)
         if protocol in VERSIONS and of != protocol:
             notes.fault(child, "", f"<{etree.QName(child).localname}> is for {of} alone")
@@ -67,7 +67,7 @@ def examine_channel(notes: Notes, channel: etree._Element) -> None:
 
 def _way_of_a_channel(notes: Notes, channel: etree._Element, protocol: str) -> None:
     """A connection to a gateway, or requests to a provider."""
-    parts = {etree.QName(child).localname: child for child in channel.iterchildren("*")}
+    parts = {etree.QName(child).localname: child for child in channel.iterchildren(etree.Element)}
     if protocol in VERSIONS:
         if "version" not in channel.attrib:
             message = f"<channel> lacks version: {protocol} has {', '.join(VERSIONS[protocol])}"
@@ -121,7 +121,7 @@ def _encodings(notes: Notes, channel: etree._Element, protocol: str) -> None:
 
 
 def _parts_of_a_channel(notes: Notes, channel: etree._Element, protocol: str) -> None:
-    parts = {etree.QName(child).localname: child for child in channel.iterchildren("*")}
+    parts = {etree.QName(child).localname: child for child in channel.iterchildren(etree.Element)}
     if protocol == "sgip" and "sgip" not in parts:
         notes.fault(channel, "", "sgip needs <sgip corp=...>: the enterprise code")
     if protocol == "sgip" and "listener" not in parts:
