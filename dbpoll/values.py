@@ -64,7 +64,7 @@ class Row(NamedTuple):
 
 class Taken(NamedTuple):
     """The answer to one row. `message_id` empty: refused for good, `code` and `text` say why.
-    `accepted_at`: see StateChange."""
+    `accepted_at`: see StateChange; None for now."""
 
     key: str
     message_id: str

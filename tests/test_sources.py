@@ -416,6 +416,15 @@ def test_a_second_sending_survives_a_crash(his: His, build: Callable[..., House]
     assert his.ask("SELECT MESSAGE_ID FROM SMS_OUTBOUND") == [(second,)]
 
 
+def test_a_row_set_back_to_new_gets_its_first_result(his: His, build: Callable[..., House]) -> None:
+    insert(his, 1, BUSINESS_KEY="visit-1")
+    house = build()
+    eventually(lambda: his.count("MESSAGE_ID IS NOT NULL") == 1)
+    house.desk.cancel("his", business_key="visit-1")
+    his.run("UPDATE SMS_OUTBOUND SET STATUS = 0, MESSAGE_ID = NULL")
+    eventually(lambda: his.count("STATUS = 6 AND MESSAGE_ID IS NOT NULL") == 1)
+
+
 def test_news_of_an_earlier_sending_leave_the_row_alone(
     his: His, build: Callable[..., House]
 ) -> None:

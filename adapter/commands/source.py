@@ -14,14 +14,12 @@ from adapter.commands.status import fetch
 from adapter.config.model import Config, Source
 from adapter.domain.errors import Code
 from adapter.domain.ids import IdMaker, id_at
-from adapter.domain.ports import MessageView
 from adapter.domain.privacy import mask
-from adapter.domain.values import Message, Notice, Reply, Submission
+from adapter.domain.values import Message, Reply, Submission
 from adapter.intake.intake import Intake
 from adapter.intake.limits import Limits
 from adapter.sources import Sources
-from adapter.sources.answers import STATUS
-from adapter.sources.references import key_of
+from adapter.sources.answers import notice_of
 from adapter.sources.rows import request_of
 from adapter.sources.settings import settings_of
 from adapter.store.acceptance import Capacity
@@ -121,7 +119,7 @@ def replay(config: Config, name: str, start: datetime, end: datetime) -> int:
                 notice
                 for made in found
                 for view in desk.query(configured.client, submission_id=made)
-                if (notice := _notice(view, configured)) is not None
+                if (notice := notice_of(view, f"source:{name}")) is not None
             ]
             home(notices)
             written += len(notices)
@@ -137,28 +135,6 @@ def status(config: Config, name: str | None) -> list[Told]:
 
 def _only(config: Config, source: Source) -> Config:
     return replace(config, sources=(replace(source, enabled=True),))
-
-
-def _notice(view: MessageView, source: Source) -> Notice | None:
-    if view.state not in STATUS:
-        return None
-    again = source.resend == "allowed"
-    return Notice(
-        0,
-        f"source:{source.name}",
-        view.message_id,
-        view.submission_id,
-        key_of(view.client_ref) if again else view.client_ref,
-        view.ref,
-        view.mobile,
-        view.state,
-        view.carrier_code,
-        view.description,
-        view.segments,
-        view.channel,
-        view.submitted_at,
-        view.done_at,
-    )
 
 
 def _shown(row: Row, code: str, text: str, messages: Sequence[tuple[str, Message]]) -> Told:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -18,7 +18,7 @@ from adapter.config.model import Config
 from adapter.config.model import Source as Configured
 from adapter.domain.client import Client
 from adapter.domain.errors import Code, Refusal
-from adapter.domain.ids import made_by
+from adapter.domain.ids import id_at, made_by
 from adapter.domain.ports import DeskPort, IntakePort
 from adapter.domain.states import FINAL, Door, State
 from adapter.domain.status import SourceStatus
@@ -27,6 +27,7 @@ from adapter.sources.answers import (
     change_of,
     change_of_all,
     inbound_of,
+    notice_of,
     place_of,
     receipt_of,
     taken_of,
@@ -156,6 +157,7 @@ class _Bound:
         self.source = Source(settings, self._take, marks=marks)
 
     def _take(self, rows: Sequence[Row]) -> list[Taken]:
+        began = id_at(datetime.now(UTC))
         answers: dict[str, Taken] = {}
         asked: dict[str, Request] = {}
         references = self._reference(rows)
@@ -182,11 +184,29 @@ class _Bound:
                 if reply.refused:
                     for code, count in reply.refusals.items():
                         self._refused(Door.DBPOLL, code, count)
-        return [self._dated(answers[row.key], row) for row in rows]
+            self._tell_again(
+                [
+                    reply.submission_id
+                    for reply in replies
+                    if reply.submission_id is not None and reply.submission_id < began
+                ]
+            )
+        return [answers[row.key] for row in rows]
 
-    def _dated(self, answer: Taken, row: Row) -> Taken:
-        """A refusal is about the sending for which the row was taken."""
-        return answer if answer.message_id else answer._replace(accepted_at=row.taken_at)
+    def _tell_again(self, submissions: Sequence[int]) -> None:
+        """Write what became of rows that were accepted before: nobody else will. Raises NotNow."""
+        notices = [
+            notice
+            for submission_id in submissions
+            for view in self._desk.query(self._client.account, submission_id=submission_id)
+            if (notice := notice_of(view, f"source:{self._name}")) is not None
+        ]
+        if not notices:
+            return
+        try:
+            self.write_back(notices)
+        except Exception as fault:
+            raise NotNow(f"results of earlier rows: {type(fault).__name__}") from fault
 
     def write_back(self, notices: Sequence[Home]) -> None:
         states = [notice for notice in notices if isinstance(notice, Notice)]

@@ -127,3 +127,26 @@ def inbound_of(notice: InboundNotice) -> InboundRow:
         notice.client_ref,
         notice.received_at,
     )
+
+
+def notice_of(view: MessageView, destination: str) -> Notice | None:
+    """What was, or would have been, told of a message as it stands; None for states that are
+    not told."""
+    if view.state not in STATUS:
+        return None
+    return Notice(
+        0,
+        destination,
+        view.message_id,
+        view.submission_id,
+        view.client_ref,
+        view.ref,
+        view.mobile,
+        view.state,
+        view.carrier_code,
+        view.description,
+        view.segments,
+        view.channel,
+        view.submitted_at,
+        view.done_at,
+    )

@@ -35,6 +35,7 @@ from dbpoll.bulk import chunks
 from dbpoll.feeds.base import Batch
 from dbpoll.feeds.recovery import Recovery
 from dbpoll.feeds.shelf import Record, TableShelf, lag_s
+from dbpoll.parameters import ROW
 from dbpoll.settings import Claim, Settings
 from dbpoll.values import Row, Status
 
@@ -197,9 +198,11 @@ class Claims:
             for name in ("STATUS", "TAKEN_AT")
             if name in columns
         }
-        if self._resend and "MESSAGE_ID" in columns:
-            # Of the sending before: with it the row would look answered after a crash.
-            values[columns["MESSAGE_ID"]] = null()
+        if self._resend:
+            # Of the sending before: with its MESSAGE_ID the row would look answered after a
+            # crash, and the rest would be told of the next one.
+            results = [columns[name] for name in ROW if name in columns and name != "STATUS"]
+            values.update(dict.fromkeys(results, null()))
         return update(self._found.table).values(values)
 
     def _in_one(self, fields: Sequence[ColumnElement[Any]]) -> Any:
