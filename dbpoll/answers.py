@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from itertools import islice
 
 from dbpoll.values import StateChange, Status, Taken
@@ -31,7 +32,7 @@ class Answers:
         self._written = written
         self._lock = threading.Lock()
         self._accepted: dict[str, tuple[float, StateChange]] = {}
-        self._refused: dict[str, StateChange] = {}
+        self._refused: dict[str, tuple[float, StateChange]] = {}
 
     @property
     def full(self) -> bool:
@@ -47,11 +48,13 @@ class Answers:
     def keep(self, answers: Iterable[Taken]) -> None:
         """These answers are to be written."""
         due = time.monotonic() + self._delay_s
+        now = datetime.now(UTC)
         with self._lock:
-            for key, message_id, segments, code, text, accepted_at in answers:
+            for key, message_id, segments, code, text, told_at in answers:
+                accepted_at = told_at or now
                 if not message_id:
                     refusal = StateChange(key, "", Status.REFUSED, code, text)
-                    self._refused[key] = refusal._replace(accepted_at=accepted_at)
+                    self._refused[key] = (0.0, refusal._replace(accepted_at=accepted_at))
                     self.refused_count += 1
                 elif not self._written:
                     self.held.discard(key)
@@ -65,7 +68,8 @@ class Answers:
         with self._lock:
             if len(self._accepted) > ANSWERS:
                 now = float("inf")
-            due = list(islice(self._refused.values(), most))
+            ready = (change for at, change in self._refused.values() if at <= now)
+            due = list(islice(ready, most))
             for at, change in islice(self._accepted.values(), most - len(due)):
                 if at > now:
                     break
@@ -86,16 +90,17 @@ class Answers:
         """These rows can't be written before then."""
         with self._lock:
             for key in keys:
-                if key in self._accepted:
-                    _, change = self._accepted.pop(key)
-                    self._accepted[key] = (until, change)
+                for answers in (self._accepted, self._refused):
+                    if key in answers:
+                        _, change = answers.pop(key)
+                        answers[key] = (until, change)
 
     def _outlives(self, change: StateChange) -> bool:
         """Whether a change may be about an earlier sending than the answer to its row."""
         if change.accepted_at is None:
             return False
         key = change.key
-        answer = self._refused.get(key) or self._accepted.get(key, (0.0, None))[1]
+        answer = self._refused.get(key) or self._accepted.get(key)
         if answer is None:
             return key in self.held
-        return answer.message_id != change.message_id
+        return answer[1].message_id != change.message_id

@@ -216,12 +216,15 @@ class Source:
     def _claim_forever(self) -> None:
         while not self._full.is_set():
             self._woken.clear()
+            # News of rows hurries no try after a failure.
+            alarm = self._woken
             try:
                 delay = self._claim_once()
             except Exception as fault:
                 # The table may have been altered, and a commit may have succeeded although its
                 # answer was lost: a new feed looks at everything again.
                 self._feed = None
+                alarm = self._full
                 was_open = self._breaker.open
                 delay = self._breaker.failed()
                 self._in_trouble("claim", fault)
@@ -232,7 +235,7 @@ class Source:
                 self._all_well("claim")
                 self._breaker.well()
             if delay and not self._full.is_set():
-                self._woken.wait(delay)
+                alarm.wait(delay)
         if self._claim_line is not self._write_line:
             self._claim_line.close()
 
@@ -250,7 +253,12 @@ class Source:
             feed.turned(time.monotonic())
             again = left.more or feed.due(time.monotonic())
         began = time.monotonic()
-        batch = self._claim(feed)
+        try:
+            batch = self._claim(feed)
+        except Exception:
+            # Perhaps for want of time: then fewer rows may do.
+            self._size.took(0, time.monotonic() - began)
+            raise
         took_s = time.monotonic() - began
         self._size.took(len(batch.rows), took_s)
         self._polled_at = self._wall()
@@ -397,8 +405,8 @@ class Source:
                 self._write(lambda home: home.rows(due))
             except Locked as fault:
                 self._answers.landed([each for each in due if each.key not in fault.keys])
-                self._answers.postpone(fault.keys, now + LOCKED_S)
-                raise
+                self._answers.postpone(fault.keys, time.monotonic() + LOCKED_S)
+                return
             self._answers.landed(due)
 
     # Both.

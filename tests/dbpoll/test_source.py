@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -148,6 +149,40 @@ def test_rows_are_not_blamed_for_a_failure_of_all(his: His, running: Run) -> Non
     book.fault = None
     eventually(lambda: his.count("MESSAGE_ID IS NOT NULL OR STATUS = 5") == 8)
     assert his.count("STATUS = 5") == 0
+
+
+def test_a_row_taken_again_tells_nothing_of_the_sending_before(his: His, running: Run) -> None:
+    his.insert(1)
+    his.run("UPDATE SMS_OUTBOUND SET RESULT_CODE = 'EXPIRED', RESULT_TEXT = 'phone off'")
+    running(his.settings(resend=True), Book().take)
+    eventually(lambda: his.count("MESSAGE_ID IS NOT NULL") == 1)
+    assert his.count("RESULT_CODE IS NULL AND RESULT_TEXT IS NULL") == 1
+
+
+def test_news_hurry_no_try_after_a_failure(his: His, running: Run) -> None:
+    his.run("ALTER TABLE SMS_OUTBOUND RENAME TO SMS_AWAY")
+    source = running(his.settings(retry_min_s=3600.0, retry_max_s=3600.0), Book().take)
+    eventually(lambda: not source.health().up)
+    his.run("ALTER TABLE SMS_AWAY RENAME TO SMS_OUTBOUND")
+    for _ in range(20):
+        source.wake()
+        threading.Event().wait(0.02)
+    assert not source.health().up
+
+
+def test_fewer_rows_are_taken_where_time_runs_out(postgres_his: His, running: Run) -> None:
+    his = postgres_his
+    his.script(SLOW)
+    his.insert(100)
+    book = Book()
+    running(his.settings(statement_timeout_s=1.0), book.take)
+    book.wait_for(lambda: len(book.messages) == 100)
+
+
+SLOW = """CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+'BEGIN IF NEW.STATUS = 1 THEN PERFORM pg_sleep(0.02); END IF; RETURN NEW; END';
+CREATE TRIGGER slow BEFORE UPDATE ON SMS_OUTBOUND FOR EACH ROW EXECUTE FUNCTION slow();
+"""
 
 
 def test_two_pollers_never_share_a_row(his: His, running: Run) -> None:

@@ -14,9 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from dbpoll.answers import Answers
 from dbpoll.dialects.given import array
 from dbpoll.source import Source
-from dbpoll.values import InboundRow, Locked, StateChange, Status, TableFault
+from dbpoll.values import InboundRow, Locked, StateChange, Status, TableFault, Taken
 from dbpoll.writeback import newest
 from tests.dbpoll.conftest import His
 
@@ -99,6 +100,14 @@ def test_a_row_shows_its_last_sending(his: His, home: Home) -> None:
     )
     found = his.ask("SELECT STATUS, MESSAGE_ID FROM SMS_OUTBOUND ORDER BY ID")
     assert found == [(1, "200"), (3, "200"), (1, None), (2, "200"), (0, "200")]
+
+
+def test_a_locked_refusal_is_left_for_a_while() -> None:
+    answers = Answers(0.0, written=True)
+    answers.hold(["1", "2"])
+    answers.keep([Taken("1", "", 0, "BAD_NUMBER"), Taken("2", "100")])
+    answers.postpone(["1"], float("inf"))
+    assert [each.key for each in answers.due(1e12, 10)] == ["2"]
 
 
 def test_of_several_changes_of_a_row_the_furthest_counts() -> None:
