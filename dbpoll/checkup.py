@@ -22,7 +22,8 @@ from dbpoll.tables import Found, Tables, find, find_outbound, find_results
 from dbpoll.values import TableFault
 
 # What our values are long at most; a shorter column cuts them.
-_LENGTHS = {"MESSAGE_ID": 19, "MOBILE": 11, "RESULT_CODE": 20, "STATE": 11, "ACCESS_NUMBER": 21}
+_MESSAGE_ID = 19
+_LENGTHS = {"MOBILE": 11, "RESULT_CODE": 20, "STATE": 11, "ACCESS_NUMBER": 21}
 _HINTS = {
     "DPY-3010": "this Oracle is too old for thin mode: install its client and set thick",
     "DPY-3015": "the account has only an old password form: the DBA sets its password anew,"
@@ -77,11 +78,14 @@ def _outbound(connection: Connection, tongue: Tongue, settings: Settings) -> Ite
         tables = Tables(outbound, None, None, None, ())
     else:
         tables = find(connection, settings)
-    for name in tables.missing:
-        yield Finding(False, f"{settings.table} has no column {name}: done without")
+    if tables.missing:
+        names = ", ".join(tables.missing)
+        yield Finding(False, f"{settings.table} has no column {names}: done without")
     yield from _rights(connection, settings, tables)
     if tables.outbound is not None:
         yield from _types(settings.table, tables.outbound)
+        yield from _key(settings, tables.outbound)
+        yield from _same_keys(settings, tables)
         yield from _index(connection, settings, tables.outbound)
         yield from _plan(connection, tongue, settings, tables.outbound)
 
@@ -139,9 +143,37 @@ def _types(table: str, found: Found) -> Iterator[Finding]:
         if "utf8_" in named or "utf8mb3" in named:
             told = f"{table}: the column for {name} is utf8mb3: other characters become '?'"
             yield Finding(False, told)
-    key = found.kinds["ID"]
+    number = found.kinds.get("MESSAGE_ID")
+    length = getattr(number, "length", None)
+    if isinstance(number, types.String) and length is not None and length < _MESSAGE_ID:
+        told = f"{table}: the column for MESSAGE_ID keeps {length} characters of {_MESSAGE_ID}"
+        yield Finding(True, f"{told}: a part is the number of no message")
+
+
+def _key(settings: Settings, found: Found) -> Iterator[Finding]:
+    table, key = settings.table, found.kinds["ID"]
     if isinstance(key, types.Float | types.DateTime):
         yield Finding(True, f"{table}: the column for ID is {key}, which is no key")
+    if settings.strategy is Strategy.WATERMARK and not _is_number(key):
+        told = f"{table}: the column for ID is {key}: a text has no order in time ('9' > '10'),"
+        yield Finding(True, f"{told} use another strategy than watermark")
+
+
+def _same_keys(settings: Settings, tables: Tables) -> Iterator[Finding]:
+    """Whether the keys fit where they are told."""
+    assert tables.outbound is not None
+    for name, found in (
+        (settings.receipt_table, tables.receipt),
+        (settings.inbound_table, tables.inbound),
+    ):
+        kind = None if found is None else found.kinds.get("OUTBOUND_ID")
+        if kind is not None and _is_number(kind) and not _is_number(tables.outbound.kinds["ID"]):
+            told = f"{name}: OUTBOUND_ID is {kind}, which holds no ID of {settings.table}"
+            yield Finding(True, f"{told}, a {tables.outbound.kinds['ID']}")
+
+
+def _is_number(kind: types.TypeEngine[Any]) -> bool:
+    return isinstance(kind, types.Integer | types.Numeric)
 
 
 def _index(connection: Connection, settings: Settings, found: Found) -> Iterator[Finding]:

@@ -306,6 +306,7 @@ def view(state: State, **values: Any) -> MessageView:
 @pytest.mark.parametrize(
     ("states", "total", "status", "text"),
     [
+        ([], 3, None, ""),
         ([State.SUBMITTED, State.QUEUED], 2, None, ""),
         ([State.DELIVERED, State.IN_DOUBT], 2, None, ""),
         ([State.SUBMITTED, State.DELIVERED], 2, Status.SUBMITTED, ""),

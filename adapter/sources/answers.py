@@ -78,7 +78,9 @@ def change_of_all(
     key: str, submission_id: int, total: int, views: Sequence[MessageView]
 ) -> StateChange | None:
     """The state of a row with `total` recipients; None while some are still on their way.
-    Those that are not among `views` were refused."""
+    or where nothing is known any more. Those that are not among `views` were refused."""
+    if not views:
+        return None
     states = Counter(view.state for view in views)
     if not _ON_THE_WAY.issuperset(states):
         return None

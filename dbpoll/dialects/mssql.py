@@ -16,6 +16,8 @@ from sqlalchemy.types import TypeEngine
 from dbpoll.dialects.base import CONNECT_TIMEOUT_S, Tongue
 from dbpoll.settings import Settings
 
+# A text that is no number or no date; the message of 245 tells the text.
+_NO_VALUE = frozenset({241, 245, 8114})
 _NULL, _CHECK, _TRUNCATED, _RAISED = 515, 547, 8152, 50000
 _TRUNCATED_2019 = 2628
 _LOCK_WAIT, _DEADLOCK = 1222, 1205
@@ -25,7 +27,7 @@ _HINT = "WITH (UPDLOCK, READPAST, ROWLOCK)"
 class SqlServer(Tongue):
     octets: ClassVar[bool] = True
     fault_numbers: ClassVar[frozenset[int]] = frozenset(
-        {_NULL, _CHECK, _TRUNCATED, _TRUNCATED_2019, _RAISED}
+        {_NULL, _CHECK, _TRUNCATED, _TRUNCATED_2019, _RAISED, *_NO_VALUE}
     )
     lock_numbers: ClassVar[frozenset[int]] = frozenset({_LOCK_WAIT, _DEADLOCK})
 

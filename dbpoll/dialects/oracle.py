@@ -31,6 +31,8 @@ from dbpoll.dialects.base import CONNECT_TIMEOUT_S, Tongue
 from dbpoll.dialects.given import Given, PerRow
 from dbpoll.settings import Settings
 
+# A text that is no number or no date.
+_NO_VALUE = frozenset({1722, 1843, 1858, 1861, 6502})
 _NULL, _TOO_LARGE, _CHECK = 1400, 12899, 2290
 _NOT_NULL, _NUMBER = 1407, 1438
 _RAISED = range(20000, 21000)
@@ -44,7 +46,7 @@ class Oracle(Tongue):
     octets: ClassVar[bool] = True
     dual: ClassVar[str] = "DUAL"
     fault_numbers: ClassVar[frozenset[int]] = frozenset(
-        {_NULL, _NOT_NULL, _NUMBER, _TOO_LARGE, _CHECK, *_RAISED}
+        {_NULL, _NOT_NULL, _NUMBER, _TOO_LARGE, _CHECK, *_NO_VALUE, *_RAISED}
     )
     lock_numbers: ClassVar[frozenset[int]] = frozenset({_BUSY, _WAITED, _DEADLOCK})
 

@@ -43,7 +43,8 @@ class OwnFeed:
         found = self._shelf.after(connection, None, most)
         records = [record for record in found if self._won(connection, record)]
         reader = self._shelf.reader
-        return Batch(reader.rows(records), lag_s(reader, records, now), len(found) >= most)
+        more = bool(records) and len(found) >= most
+        return Batch(reader.rows(records), lag_s(reader, records, now), more)
 
     def take_singly(self, connection: Connection, most: int, now: datetime) -> Batch:
         return self.take(connection, most, now)

@@ -65,6 +65,7 @@ class RemovalFeed:
 
     def _walked(self, found: Sequence[Any], most: int) -> bool:
         """Note how far we came; at the end the next look begins at the first row again."""
-        more = len(found) == most
+        # An own query without :MARK gives the same rows again.
+        more = len(found) == most and found[-1] != self._after
         self._after = found[-1] if more else None
         return more

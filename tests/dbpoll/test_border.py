@@ -18,7 +18,7 @@ from dbpoll.checkup import examine
 from dbpoll.database import open_engine
 from dbpoll.dialects import tongue_of
 from dbpoll.reading import READ, Reader
-from dbpoll.settings import WORDS, Claim, Settings
+from dbpoll.settings import WORDS, Claim, Settings, Strategy
 from dbpoll.source import Source
 from dbpoll.values import StateChange, Status
 from tests.dbpoll.conftest import ZONE, Book, His, eventually
@@ -105,7 +105,9 @@ class OracleError:
         ("oracle", OracleError(20001), True, False),
         ("oracle", OracleError(54), False, True),
         ("oracle", OracleError(3113), False, False),
+        ("oracle", OracleError(1722), True, False),
         ("mssql", 8152, True, False),
+        ("mssql", 245, True, False),
         ("mssql", 1222, False, True),
         ("mysql", 1644, True, False),
         ("mysql", 1213, False, True),
@@ -174,6 +176,18 @@ def test_a_checkup_of_a_good_source_finds_nothing(his: His) -> None:
     if his.dialect != "mysql":
         his.run("DROP INDEX SMS_OUTBOUND_STATUS")
         assert any("no index on" in finding.what for finding in examine(settings))
+
+
+def test_a_checkup_knows_keys_that_cannot_work(his: His) -> None:
+    his.run("CREATE TABLE WORDS (ID VARCHAR(20) PRIMARY KEY, MOBILE VARCHAR(20),"
+            " CONTENT VARCHAR(20), MESSAGE_ID VARCHAR(10))")  # fmt: skip
+    strategy = {"strategy": Strategy.WATERMARK, "row_written": False}
+    found = examine(his.settings(table="WORDS", receipt_table="SMS_RECEIPT", **strategy))
+    faults = [each.what for each in found if each.fault]
+    assert any("no order in time" in each for each in faults)
+    assert any("OUTBOUND_ID is" in each for each in faults)
+    assert any("MESSAGE_ID keeps 10 characters" in each for each in faults)
+    assert len([each for each in found if "has no column" in each.what]) == 1
 
 
 def test_a_trigger_wakes_an_idle_source(postgres_his: His, running: Callable[..., Source]) -> None:

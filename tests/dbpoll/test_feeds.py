@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from dbpoll.ddl import ddl
+from dbpoll.feeds.removal import RemovalFeed
+from dbpoll.feeds.shelf import QueryShelf
 from dbpoll.settings import Sql, Strategy
 from dbpoll.source import Source
 from tests.dbpoll.conftest import Book, His
@@ -31,3 +34,13 @@ def test_a_ledger_over_an_own_query_gives_every_page(own: His, running: Run) -> 
     settings = own.settings(strategy=Strategy.LEDGER, sql=Sql(fetch=fetch), row_written=False)
     running(settings, book.take)
     book.wait_for(lambda: len(book.messages) == 12_000)
+
+
+def test_rows_that_all_are_held_are_not_looked_at_without_a_pause(own: His) -> None:
+    own.insert(10)
+    fetch = "SELECT * FROM SMS_OUTBOUND ORDER BY ID LIMIT :MOST"
+    settings = own.settings(strategy=Strategy.REMOVE, sql=Sql(fetch=fetch), row_written=False)
+    feed = RemovalFeed(settings, QueryShelf(settings), {str(n) for n in range(1, 11)})
+    with own.engine.connect() as connection:
+        looks = [feed.take(connection, 10, datetime.now(UTC)).more for _ in range(6)]
+    assert looks.count(True) <= 3
