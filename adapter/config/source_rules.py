@@ -91,7 +91,7 @@ def _column(notes: Notes, source: etree._Element, column: etree._Element) -> Non
 def _words(notes: Notes, source: etree._Element) -> None:
     for status in _children(source, "status"):
         word = {name: notes.get(status, name, default) for name, default in _WORDS.items()}
-        for name in ("taken", *_FINAL):
+        for name in ("taken", "submitted", *_FINAL):
             if word[name] == word["new"]:
                 notes.fault(status, name, f"{name} and new have the same word")
         for name in _FINAL:

@@ -350,11 +350,12 @@ CASES = [
         '<clients><client account="a"/></clients><sources>\n'
         '<source name="s" client="a" url="mysql://h/d" encoding="klingon" strategy="watermark">\n'
         '<column name="LANE"/><column name="MOBILE" is="P" value="1"/>\n'
-        '<status new="1"/>\n<claim>UPDATE t SET x = :FOO</claim></source></sources>',
+        '<status new="1" submitted="1"/>\n<claim>UPDATE t SET x = :FOO</claim></source></sources>',
         "3: encoding='klingon' is unknown; write one like gbk",
         "3: warning: results are written nowhere: *",
         "4: <column> lacks is, value or default",
         "4: MOBILE has a column and a constant: take one out",
+        "5: submitted and new have the same word",
         "5: taken and new have the same word",
         "6: <claim> goes with <fetch> and strategy='status' alone",
         "6: <claim>: no parameter :FOO; allowed: :ID",
