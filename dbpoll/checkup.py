@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dbpoll.database import Line, open_engine
 from dbpoll.dialects.base import Tongue
-from dbpoll.feeds.shelf import TableShelf
+from dbpoll.feeds.shelf import QueryShelf, TableShelf
 from dbpoll.feeds.status import Claims
 from dbpoll.parameters import ROW
 from dbpoll.settings import Settings, Strategy
@@ -82,6 +82,7 @@ def _outbound(connection: Connection, tongue: Tongue, settings: Settings) -> Ite
         names = ", ".join(tables.missing)
         yield Finding(False, f"{settings.table} has no column {names}: done without")
     yield from _rights(connection, settings, tables)
+    yield from _look(connection, tongue, settings, tables.outbound)
     if tables.outbound is not None:
         yield from _types(settings.table, tables.outbound)
         yield from _key(settings, tables.outbound)
@@ -123,6 +124,25 @@ def _attempts(settings: Settings, tables: Tables) -> Iterator[tuple[str, Any]]:
         if found is not None:
             yield f"SELECT on {name}", select(*found.columns.values()).where(false())
             yield f"INSERT on {name}", _nothing_into(found.table)
+
+
+def _look(
+    connection: Connection, tongue: Tongue, settings: Settings, found: Found | None
+) -> Iterator[Finding]:
+    """Look for one new row, and undo what an own statement does."""
+    attempt = connection.begin_nested()
+    try:
+        if found is None:
+            QueryShelf(settings).after(connection, None, 1)
+        elif settings.strategy is Strategy.STATUS:
+            Claims(settings, TableShelf(settings, found, tongue)).look(connection, 1)
+        else:
+            TableShelf(settings, found, tongue).after(connection, None, 1)
+    except (SQLAlchemyError, TableFault) as fault:
+        if not tongue.blames_row(fault):
+            yield Finding(True, f"a look for new rows: {_told(fault)}")
+    finally:
+        attempt.rollback()
 
 
 def _nothing_into(table: Any) -> Any:

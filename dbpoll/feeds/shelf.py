@@ -15,6 +15,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
+    TextClause,
     bindparam,
     func,
     null,
@@ -80,7 +81,7 @@ class TableShelf:
         self.fields += found.parameters.values()
         if settings.resend:
             self.fields.append(found.columns[TAKEN_AT])
-        self._where = [text(f"({settings.where})")] if settings.where else []
+        self._where = [_plain(settings.where)] if settings.where else []
         self._bind: Binder = found.binders["ID"]
         self._by_keys = select(*self.fields).where(self.key.in_(bindparam("keys", expanding=True)))
         self._last = self.narrowed(select(func.max(self.key)))
@@ -176,6 +177,11 @@ class QueryShelf:
 
     def key_of(self, written: str) -> Any:
         return int(written) if written.isdecimal() else written
+
+
+def _plain(condition: str) -> TextClause:
+    """A condition without parameters: a colon is a colon."""
+    return text("(" + condition.replace(":", r"\:") + ")")
 
 
 def fetched(

@@ -18,7 +18,7 @@ from dbpoll.checkup import examine
 from dbpoll.database import open_engine
 from dbpoll.dialects import tongue_of
 from dbpoll.reading import READ, Reader
-from dbpoll.settings import WORDS, Claim, Settings, Strategy
+from dbpoll.settings import WORDS, Claim, Settings, Sql, Strategy
 from dbpoll.source import Source
 from dbpoll.values import StateChange, Status
 from tests.dbpoll.conftest import ZONE, Book, His, eventually
@@ -188,6 +188,24 @@ def test_a_checkup_knows_keys_that_cannot_work(his: His) -> None:
     assert any("OUTBOUND_ID is" in each for each in faults)
     assert any("MESSAGE_ID keeps 10 characters" in each for each in faults)
     assert len([each for each in found if "has no column" in each.what]) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"where": "nosuch = 1"}, {"sql": Sql(fetch="SELEC")}, {"where": "MOBILE = "}]
+)
+def test_a_checkup_tries_conditions_and_own_statements(his: His, wrong: dict[str, Any]) -> None:
+    faults = [each.what for each in examine(his.settings(**wrong)) if each.fault]
+    assert any("a look for new rows" in each for each in faults)
+
+
+def test_a_colon_in_a_condition_is_a_colon(his: His, running: Callable[..., Source]) -> None:
+    his.insert(2)
+    his.run("UPDATE SMS_OUTBOUND SET BUSINESS = '::a:b' WHERE ID = 2")
+    book = Book()
+    settings = his.settings(where="BUSINESS = '::a:b' AND MOBILE <> ':off'")
+    assert not [each for each in examine(settings) if each.fault]
+    running(settings, book.take)
+    book.wait_for(lambda: book.messages.keys() == {"2"})
 
 
 def test_a_trigger_wakes_an_idle_source(postgres_his: His, running: Callable[..., Source]) -> None:
