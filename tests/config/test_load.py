@@ -82,7 +82,7 @@ EVERYTHING = f"""
           row="untouched" resend="allowed" late="5s" begin="start" move-to="OLD" connections="2"
           channel="news" thick="system" statement-timeout="9s" lock-timeout="1s"
           enabled="false">
-    <column name="MOBILE" is="手机号"/><column name="PARAMS" is=""/>
+    <column name="MOBILE" is="手机号 1-2"/><column name="PARAMS" is=""/>
     <column name="LANE" value="bulk"/><column name="BUSINESS" default="lab"/>
     <parameter name="name" is="PAT"/>
     <status new="N"/>
@@ -227,7 +227,7 @@ def test_everything_written_arrives(write: Write, tmp_path: Path) -> None:
                 table="HIS.OUT",
                 receipt_table="R",
                 inbound_table="I",
-                columns={"MOBILE": "手机号", "PARAMS": ""},
+                columns={"MOBILE": "手机号 1-2", "PARAMS": ""},
                 constants={"LANE": "bulk"},
                 defaults={"BUSINESS": "lab"},
                 parameters={"name": "PAT"},

@@ -13,7 +13,7 @@ from dbpoll.feeds.removal import RemovalFeed
 from dbpoll.feeds.shelf import QueryShelf
 from dbpoll.settings import Sql, Strategy
 from dbpoll.source import Source
-from tests.dbpoll.conftest import Book, His
+from tests.dbpoll.conftest import Book, His, eventually
 
 Run = Callable[..., Source]
 
@@ -44,3 +44,15 @@ def test_rows_that_all_are_held_are_not_looked_at_without_a_pause(own: His) -> N
     with own.engine.connect() as connection:
         looks = [feed.take(connection, 10, datetime.now(UTC)).more for _ in range(6)]
     assert looks.count(True) <= 3
+
+
+def test_names_may_have_blanks_and_hyphens(own: His, running: Run) -> None:
+    own.run('ALTER TABLE SMS_OUTBOUND RENAME TO "HIS MSG-1"')
+    own.run('ALTER TABLE "HIS MSG-1" RENAME COLUMN MOBILE TO "phone no-1"')
+    own.run(
+        """INSERT INTO "HIS MSG-1" (ID, "phone no-1", CONTENT) VALUES (1, '13800138000', 'x')"""
+    )
+    book = Book()
+    running(own.settings(table="HIS MSG-1", columns={"MOBILE": "phone no-1"}), book.take)
+    eventually(lambda: own.ask('SELECT STATUS FROM "HIS MSG-1" WHERE MESSAGE_ID IS NOT NULL'))
+    assert book.rows["1"].mobile == "13800138000"
