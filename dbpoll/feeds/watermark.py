@@ -99,14 +99,16 @@ class WatermarkFeed:
             self._scan, self._scanning = self._settled, True
         self._shelf.forget()
         found = self._shelf.keys_after(connection, self._scan, PAGE)
-        keys = [key for key in found if key_text(key) not in self._seen]
+        # What lies beyond the mark is new, and taken as such.
+        behind = [key for key in found if self._mark is not None and key <= self._mark]
+        keys = [key for key in behind if key_text(key) not in self._seen]
         rows = self._shelf.singly(connection, keys)
         if keys:
             late = [key_text(key) for key in keys]
             self._step(None, late)
             with self._lock:
                 self._open_late.update(late)
-        self._scanning = len(found) == PAGE
+        self._scanning = len(behind) == PAGE
         if found:
             self._scan = found[-1]
         return Batch(rows, more=self._scanning)

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from dbpoll.ddl import ddl
+from dbpoll.feeds.base import NoMarks
 from dbpoll.feeds.removal import RemovalFeed
 from dbpoll.feeds.shelf import QueryShelf
+from dbpoll.feeds.watermark import WatermarkFeed
 from dbpoll.settings import Sql, Strategy
 from dbpoll.source import Source
 from tests.dbpoll.conftest import Book, His, eventually
@@ -56,3 +58,16 @@ def test_names_may_have_blanks_and_hyphens(own: His, running: Run) -> None:
     running(own.settings(table="HIS MSG-1", columns={"MOBILE": "phone no-1"}), book.take)
     eventually(lambda: own.ask('SELECT STATUS FROM "HIS MSG-1" WHERE MESSAGE_ID IS NOT NULL'))
     assert book.rows["1"].mobile == "13800138000"
+
+
+def test_a_backlog_is_not_taken_for_late_rows(own: His) -> None:
+    own.insert(20)
+    fetch = "SELECT * FROM SMS_OUTBOUND WHERE :MARK IS NULL OR ID > :MARK ORDER BY ID LIMIT :MOST"
+    settings = own.settings(sql=Sql(fetch=fetch), from_start=True, row_written=False)
+    feed = WatermarkFeed(settings, QueryShelf(settings), NoMarks())
+    with own.engine.connect() as connection:
+        now = datetime.now(UTC)
+        assert feed.left_over(connection, now).rows == []
+        assert len(feed.take(connection, 10, now).rows) == 10
+        assert feed.left_over(connection, now).rows == []
+        assert len(feed.take(connection, 10, now).rows) == 10
