@@ -56,6 +56,9 @@ TRIES = 3
 # An answer for a row that the hospital has locked is tried again after this long.
 LOCKED_S = 5.0
 
+SPACING_S = 0.03
+"""Between two looks of which the first did not fill its batch."""
+
 T = TypeVar("T")
 
 
@@ -234,8 +237,9 @@ class Source:
             else:
                 self._all_well("claim")
                 self._breaker.well()
-            if delay and not self._full.is_set():
-                alarm.wait(delay)
+            # Rows that come one by one are taken some at a time, however loud their news.
+            if delay and not self._full.wait(min(delay, SPACING_S)):
+                alarm.wait(max(0.0, delay - SPACING_S))
         if self._claim_line is not self._write_line:
             self._claim_line.close()
 

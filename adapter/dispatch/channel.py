@@ -337,3 +337,5 @@ class Channel:
             flight.waiting.message.carrier.value, flight.avoid
         )
         self._recorder.outcome(flight.outcome(self._clock(), elsewhere=elsewhere))
+        if self._open_places() <= 0:
+            self._recorder.hurry()

@@ -1,8 +1,8 @@
 """Gathers what the links tell and hands it to the spool in batches.
 
-Everything told within `GATHER_S` goes into one batch for each kind. A report or inbound
-text is acknowledged to the carrier after the commit, never before: until then the carrier
-keeps it, and its window bounds how many are here.
+Everything told within `GATHER_S`, or `HURRY_S` where a channel waits for it, goes into one batch
+for each kind. A report or inbound text is acknowledged to the carrier after the commit, never
+before: until then the carrier keeps it, and its window bounds how many are here.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
-GATHER_S = 0.0005
-"""No longer: the windows of the channels wait for the recording. While the store commits one
+GATHER_S = 0.005
+HURRY_S = 0.0005
+"""Where a channel's windows are full they wait for the recording. While the store commits one
 batch the next one gathers anyway."""
 
 
@@ -40,6 +41,7 @@ class Recorder:
         self._reports: list[tuple[Reported, Ack]] = []
         self._texts: list[tuple[Received, Ack]] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._hurrying = False
         self._running: set[asyncio.Task[None]] = set()
         self._alive: set[int] = set()
         self._unrecorded: Counter[str] = Counter()
@@ -78,6 +80,13 @@ class Recorder:
         self._texts.append((received, ack))
         self._gather()
 
+    def hurry(self) -> None:
+        """A channel can begin nothing until what was told is recorded."""
+        if self._timer is not None and not self._hurrying:
+            self._hurrying = True
+            self._timer.cancel()
+            self._timer = asyncio.get_running_loop().call_later(HURRY_S, self._flush)
+
     async def drain(self, wait_s: float) -> bool:
         """Wait until everything told so far is recorded; False when it took longer.
 
@@ -98,6 +107,7 @@ class Recorder:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._hurrying = False
         outcomes, self._outcomes = self._outcomes, []
         late, self._late = self._late, []
         reports, self._reports = self._reports, []
