@@ -110,12 +110,13 @@ def test_a_full_disk(build: Build, disk: tuple[Disk, Path]) -> None:
 
 def test_another_process_holds_sqlites_write_lock(build: Build) -> None:
     house = build(PROMPT, policies=DOUBTS_SOON)
-    with house.callers(100) as callers:
-        house.carrier.wait_for("submit", 30)
-        with create_engine(house.setup.store).connect() as other:
-            other.exec_driver_sql("BEGIN IMMEDIATE")
+    with create_engine(house.setup.store).connect() as other:
+        # Before the callers: while a node writes, another one may wait for its turn for long.
+        other.exec_driver_sql("BEGIN IMMEDIATE")
+        with house.callers(100) as callers:
             until(lambda: AWAY in callers.refusals, "callers are told")
-        callers.end()
+            other.rollback()
+            callers.end()
     house.settle()
     assert set(callers.refusals) == {AWAY}
     assert callers.slowest_s < 15
