@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
-GATHER_S = 0.005
+GATHER_S = 0.002
 HURRY_S = 0.0005
 """Where a channel's windows are full they wait for the recording. While the store commits one
 batch the next one gathers anyway."""
