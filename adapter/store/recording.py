@@ -41,32 +41,70 @@ def record(
     no segment are parked. The notices written.
 
     One function for both, because each statement costs a journey to the database, and each
-    journey a wait for the interpreter.
+    journey a wait for the interpreter; and because what an answer and its receipt say in one
+    batch is written at once.
     """
-    ours, rejected = _finish(connection, outcomes)
-    notices = end(connection, ids, rejected) if rejected else []
-    taken = accept_late(connection, late) if late else []
-    answered = [*(part for each in ours for part in each.parts), *(each.part for each in late)]
+    ours = _ended_now(connection, [each for each in outcomes if each.verdict is not Verdict.DOUBT])
+    doubtful = _not_yet_in_doubt(connection, outcomes)
+    answered = [
+        *(part for each in (*ours, *doubtful) for part in each.parts),
+        *(each.part for each in late),
+    ]
     parked = _parked(connection, answered)
     overtaken = [_reported(row) for row in parked]
-    known = set(overtaken)
-    steps, left = _settle(connection, ids, [*overtaken, *reports])
+    met, rest = _meet(ours, [*overtaken, *reports])
+    _keep_outcomes(connection, ours, doubtful, met)
+    rejected = [_rejected(each) for each in ours if each.verdict is Verdict.REJECTED]
+    notices = end(connection, ids, rejected) if rejected else []
+    taken = accept_late(connection, late) if late else []
+    steps, left = _settle(connection, ids, rest)
     still = {(each.channel, each.carrier_id) for each in left}
     applied = [row.id for row in parked if (row.channel, row.carrier_id) not in still]
     bulk.delete(connection, receipt, applied)
+    known = set(overtaken)
     keep(connection, ids, [each for each in left if each not in known], PARKED)
-    submitted = [*map(_submitted, filter(_is_submitted, ours)), *taken]
-    return notices + end(connection, ids, [*submitted, *steps])
+    return notices + end(connection, ids, [*_submitted(ours, met), *taken, *steps])
 
 
-def _finish(
-    connection: Connection, outcomes: Sequence[Outcome]
-) -> tuple[list[Outcome], list[Step]]:
-    """Close attempts: the outcomes that were still open, and the ends of rejected messages."""
-    ours = _ended_now(connection, [each for each in outcomes if each.verdict is not Verdict.DOUBT])
-    doubtful = _not_yet_in_doubt(connection, outcomes)
-    recorded = [*ours, *doubtful]
-    bulk.insert(connection, segment, [row for each in recorded for row in _segments(each)])
+def _meet(
+    ours: Sequence[Outcome], reports: Sequence[Reported]
+) -> tuple[dict[int, Reported], list[Reported]]:
+    """The reports whose messages were answered in this very batch, by message, and the others.
+
+    Only of messages in one part that went out the first time: nothing else can have ended them.
+    """
+    waiting = {(each.channel, each.parts[0].carrier_id): each for each in ours if _is_plain(each)}
+    met: dict[int, Reported] = {}
+    rest: list[Reported] = []
+    for report in reports:
+        its = waiting.pop((report.channel, report.carrier_id), None)
+        if its is None:
+            rest.append(report)
+        else:
+            met[its.waiting.message.id] = report
+    return met, rest
+
+
+def _is_plain(each: Outcome) -> bool:
+    its = each.waiting
+    return (
+        each.verdict is Verdict.SUBMITTED
+        and its.message.segments == 1
+        and not its.tries
+        and len(each.parts) == 1
+    )
+
+
+def _keep_outcomes(
+    connection: Connection,
+    ours: Sequence[Outcome],
+    doubtful: Sequence[Outcome],
+    met: Mapping[int, Reported],
+) -> None:
+    """Their segments, what is to be sent again, and what is in doubt."""
+    bulk.insert(
+        connection, segment, [row for each in (*ours, *doubtful) for row in _segments(each, met)]
+    )
     bulk.insert(connection, spool, [_again(each) for each in ours if each.verdict is Verdict.RETRY])
     bulk.update(
         connection,
@@ -78,17 +116,21 @@ def _finish(
             for each in doubtful
         ],
     )
-    rejected = [_rejected(each) for each in ours if each.verdict is Verdict.REJECTED]
-    return recorded, rejected
 
 
-def _is_submitted(each: Outcome) -> bool:
-    return each.verdict is Verdict.SUBMITTED
-
-
-def _submitted(each: Outcome) -> Step:
-    known = known_of(each.waiting)
-    return Step(known, State.SUBMITTED, channel=each.channel, submitted_at=each.at)
+def _submitted(ours: Sequence[Outcome], met: Mapping[int, Reported]) -> list[Step]:
+    """The steps of messages that the carrier took, and of those whose receipt came along."""
+    steps: list[Step] = []
+    for each in ours:
+        if each.verdict is not Verdict.SUBMITTED:
+            continue
+        known = known_of(each.waiting)
+        steps.append(Step(known, State.SUBMITTED, channel=each.channel, submitted_at=each.at))
+        report = met.get(known.message_id)
+        if report is not None:
+            state = _state(report.delivered)
+            steps.append(Step(known, state, report.code, each.channel, each.at, report.at))
+    return steps
 
 
 def _rejected(each: Outcome) -> Step:
@@ -130,23 +172,28 @@ def _not_yet_in_doubt(connection: Connection, outcomes: Sequence[Outcome]) -> li
     return [lost[made, number] for made, number in rows if (made, number) in lost]
 
 
-def _segments(each: Outcome) -> list[bulk.Row]:
-    waiting = each.waiting
+def _segments(each: Outcome, met: Mapping[int, Reported]) -> list[bulk.Row]:
+    made, attempted = each.waiting.message.id, each.waiting.tries + 1
+    report = met.get(made)
     return [
         (
-            waiting.message.id,
-            waiting.tries + 1,
+            made,
+            attempted,
             part.number,
             each.channel,
             part.carrier_id or None,
             part.code or None,
-            State.SUBMITTED.value if part.ok else State.REJECTED.value,
+            (_answer(part) if report is None else _state(report.delivered)).value,
             each.at,
-            None,
-            None,
+            report and report.code,
+            report and report.at,
         )
         for part in each.parts
     ]
+
+
+def _answer(part: PartResult) -> State:
+    return State.SUBMITTED if part.ok else State.REJECTED
 
 
 def _again(each: Outcome) -> bulk.Row:
