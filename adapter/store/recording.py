@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, func, select
 
 from adapter.domain.ids import IdMaker
 from adapter.domain.outcomes import Late, Outcome, PartResult, Reported, Verdict
@@ -21,12 +21,53 @@ from adapter.store import bulk
 from adapter.store.attempts import accept_late
 from adapter.store.clock import to_ms
 from adapter.store.endings import NO_ANSWER, Known, Step, end, known_of, select_known
+from adapter.store.journeys import Question, ask
 from adapter.store.schema import attempt, message, receipt, segment, spool
 from adapter.store.spooling import format_avoid, format_parts
 
 PARKED = "parked"
 REPEATED = "repeated"
 LATE = "late"
+
+
+_CLOSE_FIRST = Question(
+    lambda among: (
+        delete(attempt)
+        .where(among(attempt.c.message_id), attempt.c.number == 1)
+        .returning(attempt.c.message_id)
+    )
+)
+_PARKED = Question(
+    # The id, and then what makes a report.
+    lambda among: select(
+        receipt.c.id,
+        receipt.c.channel,
+        receipt.c.carrier_id,
+        receipt.c.code,
+        receipt.c.delivered,
+        func.coalesce(receipt.c.mobile, ""),
+        func.coalesce(receipt.c.submitted, ""),
+        func.coalesce(receipt.c.done, ""),
+        receipt.c.received_at,
+    ).where(among(receipt.c.carrier_id), receipt.c.state == PARKED)
+)
+_SEGMENTS = Question(
+    lambda among: (
+        select_known(
+            segment.c.attempt,
+            segment.c.number,
+            segment.c.channel,
+            segment.c.state,
+            segment.c.submitted_at,
+            message.c.state,
+            segment.c.carrier_id,
+        )
+        .join(segment, segment.c.message_id == message.c.id)
+        .where(among(segment.c.carrier_id))
+        # An id that a carrier used a year ago again: the newest message wins.
+        .order_by(message.c.id)
+    )
+)
 
 
 def record(
@@ -44,22 +85,32 @@ def record(
     journey a wait for the interpreter; and because what an answer and its receipt say in one
     batch is written at once.
     """
-    ours = _ended_now(connection, [each for each in outcomes if each.verdict is not Verdict.DOUBT])
+    ended = [each for each in outcomes if each.verdict is not Verdict.DOUBT]
+    first, again = _by_number(ended)
+    answered = {part.carrier_id for each in outcomes for part in each.parts if part.carrier_id}
+    answered.update(each.part.carrier_id for each in late)
+    open_, parked, found = ask(
+        connection,
+        (_CLOSE_FIRST, [each.waiting.message.id for each in first]),
+        (_PARKED, list(answered)),
+        (_SEGMENTS, list(_named(reports))),
+    )
+    closed = {row[0] for row in open_} | _closed_again(connection, again)
+    ours = [each for each in ended if each.waiting.message.id in closed]
     doubtful = _not_yet_in_doubt(connection, outcomes)
-    answered = [
-        *(part for each in (*ours, *doubtful) for part in each.parts),
-        *(each.part for each in late),
-    ]
-    parked = _parked(connection, answered)
-    overtaken = [_reported(row) for row in parked]
+    overtaken = [Reported(*row[1:]) for row in parked]
     met, rest = _meet(ours, [*overtaken, *reports])
     _keep_outcomes(connection, ours, doubtful, met)
     rejected = [_rejected(each) for each in ours if each.verdict is Verdict.REJECTED]
     notices = end(connection, ids, rejected) if rejected else []
     taken = accept_late(connection, late) if late else []
-    steps, left = _settle(connection, ids, rest)
+    known_before = _by_id(found)
+    if overtaken or not answered.isdisjoint(_named(rest)):
+        # Of what was answered just now, more than the plain messages.
+        known_before = _by_id(*ask(connection, (_SEGMENTS, list(_named(rest)))))
+    steps, left = _settle(connection, ids, rest, known_before)
     still = {(each.channel, each.carrier_id) for each in left}
-    applied = [row.id for row in parked if (row.channel, row.carrier_id) not in still]
+    applied = [row[0] for row in parked if (row[1], row[2]) not in still]
     bulk.delete(connection, receipt, applied)
     known = set(overtaken)
     keep(connection, ids, [each for each in left if each not in known], PARKED)
@@ -141,18 +192,26 @@ def _rejected(each: Outcome) -> Step:
     return Step(known, State.REJECTED, each.code, each.channel, done_at=each.at)
 
 
-def _ended_now(connection: Connection, outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Those whose attempt was still open: it is deleted. The number is compared because a
-    piece that runs again may find that the next attempt has begun."""
+def _by_number(outcomes: Sequence[Outcome]) -> tuple[list[Outcome], list[Outcome]]:
+    """Those of first attempts, and those of later ones."""
+    first: list[Outcome] = []
+    again: list[Outcome] = []
+    for each in outcomes:
+        (again if each.waiting.tries else first).append(each)
+    return first, again
+
+
+def _closed_again(connection: Connection, outcomes: Sequence[Outcome]) -> set[int]:
+    """Those whose later attempt was still open: it is deleted. The number is compared because
+    a piece that runs again may find that the next attempt has begun."""
     numbers: defaultdict[int, list[int]] = defaultdict(list)
     for each in outcomes:
         numbers[each.waiting.tries + 1].append(each.waiting.message.id)
-    ended = {
+    return {
         row[0]
         for number, messages in numbers.items()
         for row in bulk.delete(connection, attempt, messages, (), attempt.c.number == number)
     }
-    return [each for each in outcomes if each.waiting.message.id in ended]
 
 
 def _not_yet_in_doubt(connection: Connection, outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -213,31 +272,6 @@ def _again(each: Outcome) -> bulk.Row:
     )
 
 
-def _parked(connection: Connection, answered: Sequence[PartResult]) -> Sequence[Any]:
-    """Receipts that wait for the ids which these answers brought."""
-    named = [part.carrier_id for part in answered if part.carrier_id]
-    if not named:
-        return []
-    return connection.execute(
-        select(receipt).where(
-            bulk.among(connection, receipt.c.carrier_id, named), receipt.c.state == PARKED
-        )
-    ).all()
-
-
-def _reported(row: Any) -> Reported:
-    return Reported(
-        row.channel,
-        row.carrier_id,
-        row.code,
-        row.delivered,
-        row.mobile or "",
-        row.submitted or "",
-        row.done or "",
-        row.received_at,
-    )
-
-
 def keep(connection: Connection, ids: IdMaker, reports: Sequence[Reported], state: str) -> None:
     """Keep reports that changed nothing, with the reason."""
     bulk.insert(
@@ -274,15 +308,13 @@ class _Found(NamedTuple):
 
 
 def _settle(
-    connection: Connection, ids: IdMaker, reports: Sequence[Reported]
+    connection: Connection,
+    ids: IdMaker,
+    reports: Sequence[Reported],
+    found: Mapping[tuple[str, str], _Found],
 ) -> tuple[list[Step], list[Reported]]:
-    """Apply reports to their segments: what became of the messages, and the reports that found
-    none."""
-    if not reports:
-        return [], []
-    named = {each.carrier_id for each in reports}
-    named.update(other for each in reports for other in each.others)
-    found = _find(connection, named)
+    """Apply reports to those of their segments that were `found`: what became of the messages,
+    and the reports that found none."""
     left: list[Reported] = []
     repeated: list[Reported] = []
     late: list[Reported] = []
@@ -330,22 +362,14 @@ def _state(delivered: bool) -> State:
     return State.DELIVERED if delivered else State.UNDELIVERED
 
 
-def _find(connection: Connection, named: set[str]) -> dict[tuple[str, str], _Found]:
-    rows = connection.execute(
-        select_known(
-            segment.c.attempt,
-            segment.c.number,
-            segment.c.channel,
-            segment.c.state,
-            segment.c.submitted_at,
-            message.c.state,
-            segment.c.carrier_id,
-        )
-        .join(segment, segment.c.message_id == message.c.id)
-        .where(bulk.among(connection, segment.c.carrier_id, named))
-        # An id that a carrier used a year ago again: the newest message wins.
-        .order_by(message.c.id)
-    )
+def _named(reports: Sequence[Reported]) -> set[str]:
+    """All ids that segments of these reports may have."""
+    named = {each.carrier_id for each in reports}
+    named.update(other for each in reports for other in each.others)
+    return named
+
+
+def _by_id(rows: Sequence[Sequence[Any]]) -> dict[tuple[str, str], _Found]:
     width = len(Known._fields)
     return {
         (row[width + 2], row[width + 6]): _Found._make(
