@@ -20,7 +20,8 @@ HASHES = {"HMAC-SHA256": "sha256", "HMAC-SM3": "sm3"}
 class Credentials(Protocol):
     """Basic or Hmac."""
 
-    account: str
+    @property
+    def account(self) -> str: ...
 
     def authorization(self, method: str, path: str, body: bytes) -> str:
         """The header Authorization of one request; another one for each try."""
