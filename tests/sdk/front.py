@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import threading
 from collections import deque
 from collections.abc import Mapping
@@ -24,7 +25,12 @@ from urllib.parse import urlsplit
 
 HOST = "127.0.0.1"
 _SENDING = (b"Send", b"SendBatch", b"SendText", b"Exchange")
-_FULL = json.dumps({"code": "SPOOL_FULL", "description": "as many wait as may"}).encode()
+_REF = re.compile(rb'clientRef(?:":"|>)([^"<]+)')
+_JSON = ("application/json", b'{"code": "SPOOL_FULL", "description": "as many wait as may"}')
+_XML = (
+    "text/xml",
+    b'<ExchangeFault xmlns="urn:his-sms:exchange:1"><code>SPOOL_FULL</code></ExchangeFault>',
+)
 
 
 class Mood(Enum):
@@ -52,6 +58,12 @@ class Seen:
     @property
     def sends(self) -> bool:
         return any(b"<" + name in self.body for name in _SENDING) or "/Send" in self.path
+
+    @property
+    def client_ref(self) -> str:
+        """As it stands in a JSON or an XML body; empty without."""
+        found = _REF.search(self.body)
+        return found[1].decode() if found else ""
 
     def json(self) -> Any:
         return json.loads(self.body)
@@ -116,7 +128,9 @@ class Front:
         elif mood is Mood.PASS:
             _answer(handler, *answer)
         elif mood is Mood.BUSY:
-            _answer(handler, 503, {"Retry-After": "0", "Content-Type": "application/json"}, _FULL)
+            kind = handler.headers.get("Content-Type", "")
+            form, body = _XML if "xml" in kind else _JSON
+            _answer(handler, 503, {"Retry-After": "0", "Content-Type": form}, body)
         elif mood is Mood.GATEWAY:
             _answer(handler, 502, {"Content-Type": "text/html"}, b"<h1>Bad gateway</h1>")
         else:
