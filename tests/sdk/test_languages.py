@@ -83,7 +83,8 @@ def csharp(folder: Path) -> Language:
     target = folder / "trial.exe"
     subprocess.run(
         [program("mcs", "mono-mcs"), "-warnaserror", "-langversion:5", f"-out:{target}",
-         "-r:System.Core", "-r:System.Xml", EXAMPLES / "csharp/HisSms.cs", TRIALS / "Trial.cs"],
+         "-r:System.Core", "-r:System.Xml", EXAMPLES / "csharp/HisSms.cs",
+         EXAMPLES / "tsql/HisSmsSql.cs", TRIALS / "Trial.cs"],
         check=True,
     )  # fmt: skip
     return Language("csharp", [program("mono", "mono-runtime"), target])
@@ -150,7 +151,7 @@ def test_a_content_travels_encrypted(
 
 
 def test_refusals_have_their_kinds(language: Language, front: Front) -> None:
-    assert language.run("refused", front.url) == [
+    assert language.run("refused", front.url, f"nobody-{language.account}") == [
         "BAD_NUMBER 2",
         "TEMPLATE_UNKNOWN 0",
         "SIGNATURE_INVALID 0" if language.signs else "AUTH_FAILED 0",
@@ -252,6 +253,7 @@ def test_what_only_java_has(world: World, made: Callable[[str], Language]) -> No
         "AUTH_FAILED",
         "BAD_REQUEST businessKey",
         "kept",
+        "OK",
         "true",
         '{"a":[1,-2500.0,true,null,"王/",{},[]]}',
         "followed",

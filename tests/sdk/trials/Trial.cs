@@ -52,7 +52,7 @@ static class Trial
         Told(() => sms.Call(request));
         var empty = new XmlDocument();
         empty.AppendChild(empty.CreateElement("GetAccount", HisSms.Namespace));
-        Told(() => Client(rest[0], "nobody").Call(empty.DocumentElement));
+        Told(() => Client(rest[0], rest[1]).Call(empty.DocumentElement));
     }
 
     static void Told(Action act)

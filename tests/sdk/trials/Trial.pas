@@ -110,7 +110,7 @@ begin
       + '<Recipient><mobile>12</mobile></Recipient></recipients>');
     Told(Sms, 'Send', '<template>none</template><values><Value><name>name</name><value>王</value>'
       + '</Value></values><recipients><Recipient><mobile>13800138000</mobile></Recipient></recipients>');
-    Told(THisSms.Create(Given(2), 'nobody', 'wrong', 6, 10), 'GetAccount', '');
+    Told(THisSms.Create(Given(2), Given(3), 'wrong', 6, 10), 'GetAccount', '');
   end
   else if ParamStr(1) = 'receipts' then
   begin

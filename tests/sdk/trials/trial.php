@@ -41,7 +41,7 @@ switch ($what) {
         told(fn () => $sms->call('Send', [
             'template' => 'none', 'values' => $values, 'recipients' => [['mobile' => '13800138000']],
         ]));
-        told(fn () => client($rest[0], 'nobody')->call('GetAccount'));
+        told(fn () => client($rest[0], $rest[1])->call('GetAccount'));
         break;
     case 'receipts':
         $left = (int) $rest[1];

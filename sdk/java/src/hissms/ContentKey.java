@@ -7,6 +7,7 @@ import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Base64;
+import java.util.Collections;
 import java.util.List;
 import javax.crypto.Cipher;
 import javax.crypto.spec.GCMParameterSpec;
@@ -46,6 +47,16 @@ public final class ContentKey {
         byte[] nonce = new byte[NONCE_OCTETS];
         CHANCE.nextBytes(nonce);
         return seal(content, account, clientRef, mobiles, nonce);
+    }
+
+    /**
+     * The same for one recipient and with texts alone, for PL/SQL: Oracle runs this class inside the
+     * database.
+     */
+    public static String seal(String keyId, String key, String content, String account,
+            String clientRef, String mobile) {
+        return fromBase64(keyId, key).seal(
+                content, account, clientRef, Collections.singletonList(mobile));
     }
 
     /** With a nonce of one's own: for test vectors, since a nonce must never be used twice. */

@@ -70,7 +70,7 @@ final class Trial {
         told(() -> sms.send(new SendRequest(null).to("020-1").to("12").content("x")));
         told(() -> sms.send(new SendRequest(null).to("13800138000")
                 .template("none", Collections.singletonMap("name", "\u738b"))));
-        SmsClient stranger = SmsClient.at(rest.get(0), new Hmac("nobody", KEY_ID, SECRET)).build();
+        SmsClient stranger = SmsClient.at(rest.get(0), new Hmac(rest.get(1), KEY_ID, SECRET)).build();
         told(stranger::getAccount);
     }
 
@@ -149,7 +149,7 @@ final class Trial {
         out.println(sms.cancelByBusinessKey("k" + mobile));
         out.println(sms.query(Collections.singletonList(first.messageId)).get(0).isFinal());
         try {
-            SmsClient.at(rest.get(0), new Basic("nobody", "wrong")).build().getAccount();
+            SmsClient.at(rest.get(0), new Basic("nobody-java-basic", "wrong")).build().getAccount();
         } catch (NotLetInException error) {
             out.println(error.code());
         }
@@ -165,6 +165,10 @@ final class Trial {
         } catch (NoAnswerException error) {
             out.println(error.clientRef());
         }
+        String sealed = ContentKey.seal(KEY_ID, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "x",
+                "java", "s" + mobile, mobile);
+        out.println(sms.send(
+                new SendRequest("s" + mobile).to(mobile).put("encryptedContent", sealed)).code);
         json();
         Thread.currentThread().interrupt();
         sms.follow(receipt -> out.println("never"), null, 1000);
