@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -14,13 +15,10 @@ import pytest
 
 from tests.nodes import ACCESS_NUMBER, Carrier, Node, Setup, free_port, until
 from tests.sdk.front import Front
+from tests.sdk.languages import KEY_ID, MAKERS, SECRET, Language
 
 ROOT = Path(__file__).resolve().parents[2]
-SDK = ROOT / "sdk"
-EXAMPLES = SDK / "examples"
 ACCOUNTS = ("his", "python-sync", "python-async", "java", "php", "csharp", "pascal", "raw", "sql")
-KEY_ID = "2026a"
-SECRET = "0123456789abcdef0123456789abcdef"
 CONTENT_KEY = bytes(range(32))
 VECTORS: list[dict[str, Any]] = json.loads(
     (ROOT / "tests/data/encryption.json").read_text(encoding="utf-8")
@@ -78,6 +76,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         config.write_text(written[:start] + clients + written[end:], encoding="utf-8")
         with Node(config, port) as node:
             yield World(node.start(), carrier)
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Language]:
+    """A language, compiled once."""
+    return cache(lambda name: MAKERS[name](tmp_path_factory.mktemp(name)))
 
 
 @pytest.fixture

@@ -7,110 +7,23 @@ trials (tests/sdk/trials) only call them and print what came of it.
 from __future__ import annotations
 
 import base64
-import shutil
-import subprocess
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 from zlib import crc32
 
 import pytest
-from his_sms import Client, Hmac
+from his_sms import Hmac
 
 from tests.nodes import until
-from tests.sdk.conftest import CONTENT_KEY, EXAMPLES, KEY_ID, SDK, SECRET, VECTORS, World
+from tests.sdk.conftest import CONTENT_KEY, VECTORS, World
 from tests.sdk.front import Front, Mood
+from tests.sdk.languages import MAKERS, SECRET, Language
 
-TRIALS = Path(__file__).parent / "trials"
 BODY = b'{"receipts":[{"receiptId":"7301444403200000001","messageId":"1","submissionId":"2",\
 "mobile":"13800138000","state":"DELIVERED","segmentCount":1}]}'
 NOW = 1772352000
 """2026-03-01T08:00:00Z"""
-
-
-@dataclass(frozen=True)
-class Language:
-    """A way to run the trials; `account` is its own."""
-
-    account: str
-    command: Sequence[str | Path]
-    signs: bool = True
-    """It signs its requests; else it shows a password."""
-
-    def run(self, *arguments: str) -> list[str]:
-        """The lines that a trial printed."""
-        done = subprocess.run(
-            [*self.command, *arguments], capture_output=True, timeout=60, check=False
-        )
-        assert done.returncode == 0, done.stderr.decode(errors="replace")
-        return done.stdout.decode().splitlines()
-
-    def client(self, url: str) -> Client:
-        """Its account, seen by the Python SDK."""
-        return Client(url, Hmac(self.account, KEY_ID, SECRET))
-
-
-def program(name: str, package: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        pytest.skip(f"{name} is not installed: apt-get install {package}")
-    return found
-
-
-def java(folder: Path) -> Language:
-    javac = program("javac", "default-jdk-headless")
-    subprocess.run([SDK / "java/build", folder], check=True, capture_output=True)
-    jar = folder / "his-sms-client.jar"
-    subprocess.run(
-        [javac, "--release", "8", "-Xlint:-options", "-encoding", "UTF-8", "-cp", jar,
-         "-d", folder / "classes", TRIALS / "hissms/Trial.java"],
-        check=True,
-    )  # fmt: skip
-    options = ["-Xshare:auto", "-XX:TieredStopAtLevel=1", "-Dfile.encoding=UTF-8"]
-    path = f"{jar}:{folder / 'classes'}"
-    return Language("java", [program("java", ""), *options, "-cp", path, "hissms.Trial"])
-
-
-def php(_: Path) -> Language:
-    library = EXAMPLES / "php/HisSms.php"
-    return Language("php", [program("php", "php-cli php-curl"), TRIALS / "trial.php", library])
-
-
-def csharp(folder: Path) -> Language:
-    target = folder / "trial.exe"
-    subprocess.run(
-        [program("mcs", "mono-mcs"), "-warnaserror", "-langversion:5", f"-out:{target}",
-         "-r:System.Core", "-r:System.Xml", EXAMPLES / "csharp/HisSms.cs",
-         EXAMPLES / "tsql/HisSmsSql.cs", TRIALS / "Trial.cs"],
-        check=True,
-    )  # fmt: skip
-    return Language("csharp", [program("mono", "mono-runtime"), target])
-
-
-def pascal(folder: Path) -> Language:
-    subprocess.run(
-        [program("fpc", "fp-compiler fp-units-fcl fp-units-net"), "-v0ew", "-Sew", "-l-",
-         f"-Fu{EXAMPLES / 'delphi'}", f"-FU{folder}", f"-FE{folder}", TRIALS / "Trial.pas"],
-        check=True,
-    )  # fmt: skip
-    return Language("pascal", [folder / "Trial"], signs=False)
-
-
-MAKERS: Mapping[str, Callable[[Path], Language]] = {
-    "java": java,
-    "php": php,
-    "csharp": csharp,
-    "pascal": pascal,
-}
-
-
-@pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Language]:
-    """A language, compiled once."""
-    return cache(lambda name: MAKERS[name](tmp_path_factory.mktemp(name)))
 
 
 @pytest.fixture(params=sorted(MAKERS))

@@ -30,8 +30,9 @@ from his_sms import (
 )
 
 from tests.nodes import PASSWORD, free_port, until
-from tests.sdk.conftest import CONTENT_KEY, KEY_ID, SECRET, World
+from tests.sdk.conftest import CONTENT_KEY, World
 from tests.sdk.front import Front, Mood
+from tests.sdk.languages import KEY_ID, SECRET
 
 QUICK = Retry(tries=6, first_s=0.01, most_s=2.0)
 

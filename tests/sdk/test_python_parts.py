@@ -30,7 +30,8 @@ from his_sms.calls import Target
 from adapter import contract
 from adapter.domain.errors import Code
 from adapter.domain.states import FINAL
-from tests.sdk.conftest import ROOT, SDK, SECRET, VECTORS
+from tests.sdk.conftest import ROOT, VECTORS
+from tests.sdk.languages import SDK, SECRET
 
 SECRETS = {"cb1": SECRET}
 NOW = 1772352000.0

@@ -21,8 +21,9 @@ import sqlglot
 from lxml import etree
 
 from tests.nodes import PASSWORD, until
-from tests.sdk.conftest import EXAMPLES, World
+from tests.sdk.conftest import World
 from tests.sdk.front import Front, Mood
+from tests.sdk.languages import EXAMPLES
 
 NS = {"e": "urn:his-sms:exchange:1"}
 ODD = "Müller & <Söhne> ' 您好"
