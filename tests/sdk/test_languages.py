@@ -166,6 +166,8 @@ def test_what_only_java_has(world: World, made: Callable[[str], Language]) -> No
         "AUTH_FAILED",
         "BAD_REQUEST businessKey",
         "kept",
+        "in the clear",
+        "in the clear",
         "OK",
         "true",
         '{"a":[1,-2500.0,true,null,"王/",{},[]]}',

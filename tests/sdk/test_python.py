@@ -231,6 +231,8 @@ def test_a_content_travels_encrypted(
     assert b"4711" not in front.sent()[0].body
     with pytest.raises(ValueError, match="batch"):
         sms.send_batch([Entry(mobile, "密码")])
+    with pytest.raises(ValueError, match="template"):
+        sms.send(mobile, template="visit", values={"name": "王"})
     wrong = make(world.url, content_key=ContentKey(KEY_ID, bytes(32)))
     with pytest.raises(errors.DecryptFailed):
         wrong.send(mobile, "x")

@@ -99,6 +99,8 @@ def send(
 ) -> Call[SendReply]:
     given = [recipients] if isinstance(recipients, str | Recipient) else recipients
     listed = [Recipient(each) if isinstance(each, str) else each for each in given]
+    if target.content_key is not None and template is not None:
+        raise ValueError("the values of a template cannot be encrypted: send a content")
     request = _sending(template, values, client_ref, options)
     request["recipients"] = [to_json(each) for each in listed]
     key = target.content_key
@@ -187,7 +189,7 @@ def result(call: Call[T], status: int, retry_after: str, body: bytes) -> T:
     """What an answer means. Raises SmsError."""
     try:
         members = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         members = None
     retry_after_s = _seconds(retry_after)
     error: SmsError

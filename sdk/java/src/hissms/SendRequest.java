@@ -36,6 +36,10 @@ public final class SendRequest extends Sending<SendRequest> {
     Map<String, Object> members(String account, ContentKey key) {
         Map<String, Object> made = members();
         Object content = made.get("content");
+        if (key != null && made.containsKey("template")) {
+            throw new IllegalArgumentException(
+                    "the values of a template cannot be encrypted: send a content");
+        }
         if (key != null && content != null) {
             List<String> mobiles = new ArrayList<>();
             recipients.forEach(each -> mobiles.add(each.get("mobile")));

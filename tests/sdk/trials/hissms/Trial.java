@@ -165,6 +165,17 @@ final class Trial {
         } catch (NoAnswerException error) {
             out.println(error.clientRef());
         }
+        SmsClient secret = client(rest).contentKey(new ContentKey(KEY_ID, new byte[32])).build();
+        for (Runnable each : new Runnable[] {
+                () -> secret.send(new SendRequest(null).to(mobile)
+                        .template("t", Collections.singletonMap("a", "b"))),
+                () -> secret.sendBatch(new BatchRequest(null).add(mobile, "x", null))}) {
+            try {
+                each.run();
+            } catch (IllegalArgumentException error) {
+                out.println("in the clear");
+            }
+        }
         String sealed = ContentKey.seal(KEY_ID, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "x",
                 "java", "s" + mobile, mobile);
         out.println(sms.send(
