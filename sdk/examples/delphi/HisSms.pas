@@ -1,4 +1,4 @@
-{ The hospital's SMS adapter by raw SOAP, as docs/integrator/soap.md shows it: Delphi XE8 or newer,
+{ The hospital's SMS adapter by raw SOAP, as docs/integrator/soap.md shows it: Delphi 10.2 or newer,
   Free Pascal 3.2. Nothing is generated; envelopes are texts.
 
     Sms := THisSms.Create('https://sms.example.org', 'his', Password);

@@ -136,9 +136,9 @@ begin
   try
     Check(TEncryptInit(Entry('EVP_EncryptInit_ex'))(Context,
       TNewContext(Entry('EVP_aes_256_gcm'))(), nil, @Key[0], @Iv[0]));
-    Check(TEncryptUpdate(Entry('EVP_EncryptUpdate'))(Context, nil, @Count, PByte(Bound),
+    Check(TEncryptUpdate(Entry('EVP_EncryptUpdate'))(Context, nil, @Count, Pointer(Bound),
       Length(Bound)));
-    Check(TEncryptUpdate(Entry('EVP_EncryptUpdate'))(Context, @Made[0], @Count, PByte(Content),
+    Check(TEncryptUpdate(Entry('EVP_EncryptUpdate'))(Context, @Made[0], @Count, Pointer(Content),
       Length(Content)));
     Check(TEncryptFinal(Entry('EVP_EncryptFinal_ex'))(Context, @Made[Length(Content)], @Count));
     Check(TControl(Entry('EVP_CIPHER_CTX_ctrl'))(Context, GetTag, 16, @Made[Length(Content)]));
@@ -158,8 +158,8 @@ var
   Each: Byte;
 begin
   Count := 32;
-  if THmac(Entry('HMAC'))(TSha256(Entry('EVP_sha256'))(), PByte(Secret), Length(Secret),
-    PByte(Signed), Length(Signed), @Digest[0], @Count) = nil then
+  if THmac(Entry('HMAC'))(TSha256(Entry('EVP_sha256'))(), Pointer(Secret), Length(Secret),
+    Pointer(Signed), Length(Signed), @Digest[0], @Count) = nil then
     raise Exception.Create('OpenSSL refuses');
   Result := '';
   for Each in Digest do

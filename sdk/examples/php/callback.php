@@ -10,13 +10,9 @@ declare(strict_types=1);
 require __DIR__ . '/HisSms.php';
 
 $folder = getenv('HIS_SMS_FOLDER');
-$keep = static function (string $name, string $text) use ($folder): bool {
+$seen = static function (string $nonce) use ($folder): bool {
     // "x" fails where the file is there already, also when two requests come at once.
-    $file = @fopen($folder . '/' . $name, 'x');
-    return $file !== false && fwrite($file, $text) === strlen($text) && fclose($file);
-};
-$seen = static function (string $nonce) use ($keep): bool {
-    return !$keep('nonce-' . hash('sha256', $nonce), '');
+    return @fopen("$folder/nonce-" . hash('sha256', $nonce), 'x') === false;
 };
 $body = file_get_contents('php://input');
 $true = HisSms::isTrueCallback(
@@ -36,9 +32,11 @@ if (!$true) {
 $brought = json_decode($body, true);
 foreach ([['receipts', 'receiptId'], ['inbound', 'inboundId']] as [$list, $id]) {
     foreach ($brought[$list] ?? [] as $event) {
-        // An event may come again; the first one stays.
-        $name = "$list-" . preg_replace('/\D/', '', $event[$id]);
-        if (!$keep($name, json_encode($event)) && !file_exists("$folder/$name")) {
+        // An event that comes again takes its own place.
+        $file = "$folder/$list-" . preg_replace('/\D/', '', $event[$id]);
+        $text = json_encode($event, JSON_UNESCAPED_UNICODE);
+        $part = "$file." . bin2hex(random_bytes(8));
+        if (file_put_contents($part, $text) !== strlen($text) || !rename($part, $file)) {
             http_response_code(503);
             exit;
         }
