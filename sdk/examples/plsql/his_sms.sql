@@ -1,8 +1,8 @@
 -- The hospital's SMS adapter from PL/SQL by raw SOAP over UTL_HTTP (docs/integrator/soap.md). Oracle 18c or newer;
 -- before it DBMS_LOCK.SLEEP stands for DBMS_SESSION.SLEEP, and HMAC_SH256 needs 12c.
 --
---   SELECT his_sms.send('OP-20260301-0001', '13800138000', '您的就诊时间为明天14:30。') FROM dual;   (in PL/SQL: :=)
---   his_sms.fetch_receipts;                                                            (in a job, say every minute)
+--   v_id := his_sms.send('OP-20260301-0001', '13800138000', '您的就诊时间为明天14:30。');
+--   v_count := his_sms.fetch_receipts;               (in a job, say every minute)
 --
 -- Once, by a DBA (https needs a wallet with the authority's certificate besides, see UTL_HTTP.SET_WALLET):
 --   GRANT EXECUTE ON sys.utl_http TO his; GRANT EXECUTE ON sys.dbms_crypto TO his;
@@ -125,7 +125,7 @@ CREATE OR REPLACE PACKAGE BODY his_sms AS
     END post;
 
     -- The answer's envelope, after as many tries as are of use.
-    FUNCTION call(p_operation VARCHAR2, p_request VARCHAR2) RETURN XMLTYPE IS
+    FUNCTION ask(p_operation VARCHAR2, p_request VARCHAR2) RETURN XMLTYPE IS
         v_setting  his_sms_setting%ROWTYPE;
         v_envelope VARCHAR2(32767);
         v_status   PLS_INTEGER;
@@ -172,7 +172,7 @@ CREATE OR REPLACE PACKAGE BODY his_sms AS
             END IF;
         END LOOP;
         RAISE_APPLICATION_ERROR(-20102, p_operation || ': status ' || v_status || ' ' || v_code || ' ' || v_told);
-    END call;
+    END ask;
 
     FUNCTION send(p_client_ref VARCHAR2, p_mobile VARCHAR2, p_content VARCHAR2) RETURN VARCHAR2 IS
         v_setting his_sms_setting%ROWTYPE;
@@ -193,7 +193,7 @@ CREATE OR REPLACE PACKAGE BODY his_sms AS
         -- document: send
         v_request := '<clientRef>' || escaped(p_client_ref) || '</clientRef>' || v_text
             || '<recipients><Recipient><mobile>' || escaped(p_mobile) || '</mobile></Recipient></recipients>';
-        v_xml := call('Send', v_request);
+        v_xml := ask('Send', v_request);
         SELECT found.code, found.message_id
           INTO v_code, v_id
           FROM XMLTABLE(
@@ -217,7 +217,7 @@ CREATE OR REPLACE PACKAGE BODY his_sms AS
         LOOP
             -- document: fetch
             v_request := '<max>500</max>';
-            v_xml := call('FetchReceipts', v_request);
+            v_xml := ask('FetchReceipts', v_request);
             MERGE INTO his_sms_receipt kept
             USING (SELECT found.*
                      FROM XMLTABLE(
@@ -247,7 +247,7 @@ CREATE OR REPLACE PACKAGE BODY his_sms AS
                                more_ VARCHAR2(5) PATH 'e:more') found;
             -- document: ack
             v_request := '<cursor>' || escaped(v_cursor) || '</cursor>';
-            v_xml := call('AckReceipts', v_request);
+            v_xml := ask('AckReceipts', v_request);
             EXIT WHEN v_more = 'false';
         END LOOP;
         RETURN v_count;
