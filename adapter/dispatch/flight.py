@@ -35,6 +35,12 @@ class Flight:
     turned_away: bool = False
     """The carrier asked for another channel."""
 
+    size: int = field(init=False)
+    """Segments of this sending."""
+
+    def __post_init__(self) -> None:
+        self.size = len(self.open)
+
     @property
     def has_ended(self) -> bool:
         return not self.open

@@ -7,6 +7,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
@@ -181,8 +182,9 @@ class _Fresh:
             self.by_ref[key] = pair
         if its.business_key:
             self.business_keys.add((its.client, its.business_key))
-        self._submissions.append(submission_row(its, key))
-        add_messages(its, own, self._messages, self._spool, self.counts)
+        at = moments_of(its)
+        self._submissions.append(submission_row(its, key, at))
+        add_messages(its, own, at, self._messages, self._spool, self.counts)
 
     def write(self, connection: Connection) -> None:
         for table, rows in (
@@ -251,7 +253,21 @@ def _key(its: Submission) -> str | None:
     return ref_key(its.client, its.source, its.client_ref)
 
 
-def submission_row(its: Submission, key: str | None) -> bulk.Row:
+class Moments(NamedTuple):
+    """Those of a submission, in milliseconds."""
+
+    accepted: int
+    due: int
+    expire: int
+
+
+def moments_of(its: Submission) -> Moments:
+    accepted = to_ms(its.accepted_at)
+    due = accepted if its.due_at is its.accepted_at else to_ms(its.due_at)
+    return Moments(accepted, due, to_ms(its.expire_at))
+
+
+def submission_row(its: Submission, key: str | None, at: Moments) -> bulk.Row:
     """A submission as its table keeps it, under the key that finds it again."""
     return (
         its.id,
@@ -267,9 +283,7 @@ def submission_row(its: Submission, key: str | None) -> bulk.Row:
         its.pass_through or None,
         its.business_key or None,
         its.receipt,
-        to_ms(its.accepted_at),
-        to_ms(its.due_at),
-        to_ms(its.expire_at),
+        *at,
         _dump_refusals(its.refusals),
     )
 
@@ -277,12 +291,12 @@ def submission_row(its: Submission, key: str | None) -> bulk.Row:
 def add_messages(
     its: Submission,
     own: Sequence[Message],
+    at: Moments,
     messages: list[bulk.Row],
     waiting: list[bulk.Row],
     counts: Counts,
 ) -> None:
     """Rows of messages that wait, and what the statistics learn of them."""
-    accepted_at, due_at, expire_at = to_ms(its.accepted_at), to_ms(its.due_at), to_ms(its.expire_at)
     lane, door = its.lane.value, its.door.value
     for each in own:
         carrier = each.carrier.value
@@ -304,10 +318,10 @@ def add_messages(
             )
         )
         waiting.append(
-            (each.id, carrier, lane, its.client, due_at, expire_at, 0, False, None, 0, None)
+            (each.id, carrier, lane, its.client, at.due, at.expire, 0, False, None, 0, None)
         )
         counts.add(
-            accepted_at,
+            at.accepted,
             its.client,
             its.business,
             door,

@@ -12,7 +12,7 @@ from adapter.domain.ids import IdMaker
 from adapter.domain.outcomes import QueueKey
 from adapter.domain.values import Message, Submission, Uploaded, Waiting
 from adapter.store import bulk
-from adapter.store.acceptance import Capacity, add_messages, ref_key, submission_row
+from adapter.store.acceptance import Capacity, add_messages, moments_of, ref_key, submission_row
 from adapter.store.clock import now_ms
 from adapter.store.committer import Committer, Kind
 from adapter.store.endings import Counts
@@ -113,14 +113,14 @@ def _take(connection: Connection, work: _Portion, counts: Counts) -> Refusal | N
         return Refusal(Code.DUPLICATE, "the upload goes on elsewhere", "clientRef")
     if there is None:
         key = ref_key(its.client, "", its.client_ref)
-        bulk.insert(connection, submission, [submission_row(its, key)])
+        bulk.insert(connection, submission, [submission_row(its, key, moments_of(its))])
         bulk.insert(connection, upload, [(its.id, work.entries, len(work.own))])
     else:
         known = (its.id, work.first + work.entries, there.accepted + len(work.own))
         bulk.update(connection, upload, ("submission_id",), ("entries", "accepted"), [known])
     messages: list[bulk.Row] = []
     waiting: list[bulk.Row] = []
-    add_messages(its, work.own, messages, waiting, counts)
+    add_messages(its, work.own, moments_of(its), messages, waiting, counts)
     bulk.insert(connection, message, messages)
     bulk.insert(connection, spool, waiting)
     return None
