@@ -1,8 +1,10 @@
 """The WSDL and XSD of the contract, as old toolkits can read them (docs/integrator/soap.md).
 
 Spyne makes the documents; here they are put right: message parts without `parameterOrder`,
-portType, binding and port with names of their own, and no namespace declared that is not used
-(gSOAP takes a stray `soap12env` for a SOAP 1.2 binding).
+portType, binding and port with names of their own, no namespace declared that is not used
+(gSOAP takes a stray `soap12env` for a SOAP 1.2 binding), an operation's element with its type
+inside it (SOAP::Lite looks for the arguments nowhere else), and no element that no message
+names (a generated Java class would have a factory for each, and two of one name are an error).
 """
 
 from __future__ import annotations
@@ -40,11 +42,26 @@ def _put_right(document: Any) -> None:
         words.text = " ".join((SmsExchange.__doc__ or "").split())
         element.insert(0, words)
     for schema in root.iter(f"{_XSD}schema"):
+        _keep_elements_of_messages(root, schema)
         # Spyne's order changes from one process to the next.
         schema[:] = sorted(schema, key=lambda each: (each.tag, each.get("name") or ""))
     _tidy_words(root)
     etree.cleanup_namespaces(root, keep_ns_prefixes=_KEPT)
     etree.indent(root)
+
+
+def _keep_elements_of_messages(root: etree._Element, schema: etree._Element) -> None:
+    """Global elements: those that messages name, with the type of an operation inside."""
+    named = {part.get("element") for part in root.iter(f"{_WSDL}part")}
+    types = {each.get("name"): each for each in schema.iterfind(f"{_XSD}complexType")}
+    for element in schema.findall(f"{_XSD}element"):
+        name = element.get("name") or ""
+        if f"tns:{name}" not in named:
+            schema.remove(element)
+        elif name.removesuffix("Response") in SmsExchange.public_methods:
+            inner = types[name]
+            del inner.attrib["name"], element.attrib["type"]
+            element.append(inner)
 
 
 def _tidy_words(root: etree._Element) -> None:

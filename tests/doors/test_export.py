@@ -75,6 +75,20 @@ def test_no_namespace_is_declared_in_vain(built: dict[str, etree._Element], name
     assert set(built[name].nsmap.values()) == {WSDL.strip("{}"), XSD.strip("{}"), soap, NS}
 
 
+@pytest.mark.parametrize("name", SOAP_BINDINGS)
+def test_global_elements_are_those_of_messages(built: dict[str, etree._Element], name: str) -> None:
+    root = built[name]
+    schema = root.find(f"{WSDL}types/{XSD}schema")
+    assert schema is not None
+    named = {(part.get("element") or "").removeprefix("tns:") for part in root.iter(f"{WSDL}part")}
+    elements = {each.get("name"): each for each in schema.iterfind(f"{XSD}element")}
+    assert set(elements) == named
+    typed = {each for each, element in elements.items() if element.get("type")}
+    assert typed == {"Credentials", "ExchangeFault"}
+    types = {each.get("name") for each in schema.iterfind(f"{XSD}complexType")}
+    assert types & named == typed, "else C++ and Java have two classes of one name"
+
+
 def test_schema_rules(built: dict[str, etree._Element]) -> None:
     root = built["xsd/exchange.xsd"]
     assert root.get("elementFormDefault") == "qualified"
