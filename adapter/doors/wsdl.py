@@ -15,6 +15,7 @@ from typing import Any
 
 from lxml import etree
 
+from adapter import contract
 from adapter.contract import NAME, SmsExchange
 
 _WSDL = "{http://schemas.xmlsoap.org/wsdl/}"
@@ -48,6 +49,7 @@ def _put_right(document: Any) -> None:
     for schema in root.iter(f"{_XSD}schema"):
         _keep_elements_of_messages(root, schema)
         _leave_defaults_out(schema)
+        _explain_types(schema)
         # Spyne's order changes from one process to the next.
         schema[:] = sorted(schema, key=lambda each: (each.tag, each.get("name") or ""))
     _tidy_words(root)
@@ -90,6 +92,16 @@ def _leave_defaults_out(schema: etree._Element) -> None:
                 nsmap: Any = {None: _DATA_CONTRACT}
                 word = etree.SubElement(appinfo, f"{{{_DATA_CONTRACT}}}DefaultValue", nsmap=nsmap)
                 word.set("EmitDefaultValue", "false")
+
+
+def _explain_types(schema: etree._Element) -> None:
+    """The docstring of each model; Spyne writes that of its members only."""
+    for each in schema.iterfind(f"{_XSD}complexType"):
+        model = getattr(contract, each.get("name") or "", None)
+        if model is not None:
+            annotation = etree.Element(f"{_XSD}annotation")
+            etree.SubElement(annotation, f"{_XSD}documentation").text = model.__doc__
+            each.insert(0, annotation)
 
 
 def _tidy_words(root: etree._Element) -> None:
