@@ -17,12 +17,12 @@ from tests.clients.steps import SENT_REPLY
 from tests.clients.toolkits import TOOLKITS
 from tests.nodes import ACCESS_NUMBER, PASSWORD, Carrier, Node, Setup, until
 
-EXTENSIONS = {toolkit.id: f"{number}" for number, toolkit in enumerate(TOOLKITS, 10)}
+EXTENSIONS = {"page": "03"} | {each.id: str(number) for number, each in enumerate(TOOLKITS, 10)}
 
 
 @dataclass(frozen=True)
 class Live:
-    """A running node; its accounts are the ids of the toolkits."""
+    """A running node; its accounts are the ids of the toolkits, and `page`."""
 
     url: str
     carrier: Carrier

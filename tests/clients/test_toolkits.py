@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +10,7 @@ import pytest
 
 from tests.clients.conftest import Live
 from tests.clients.steps import TEXTS, expected, read
-from tests.clients.toolkits import TOOLKITS, Bench, Toolkit
+from tests.clients.toolkits import TOOLKITS, Client, Toolkit, sections
 from tests.nodes import PASSWORD, until
 
 
@@ -24,20 +22,11 @@ def unknown(lines: Sequence[str], known: Sequence[str]) -> list[str]:
 @pytest.mark.parametrize("toolkit", TOOLKITS, ids=lambda toolkit: toolkit.id)
 def test_a_client_calls_every_operation(toolkit: Toolkit, live: Live, tmp_path: Path) -> None:
     account = toolkit.id
-    bench = Bench(tmp_path, live.url, f"{live.url}/{toolkit.path}?wsdl")
-    command = toolkit.make(bench)
-    assert not unknown(bench.complaints, toolkit.complaints)
+    client = Client(toolkit, tmp_path, toolkit.commands(live.url, account, PASSWORD))
+    assert not unknown(client.make(), toolkit.complaints)
     live.send_reply(account)
 
-    done = subprocess.run(
-        [*map(str, command), account, PASSWORD],
-        cwd=tmp_path,
-        env=os.environ | {"LC_ALL": "C.UTF-8"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=90,
-    )
+    done = client.run()
 
     assert not unknown(done.stderr.splitlines(), toolkit.murmurs)
     assert done.returncode == 0
@@ -46,3 +35,8 @@ def test_a_client_calls_every_operation(toolkit: Toolkit, live: Live, tmp_path: 
     assert live.texts(account) == TEXTS
     assert live.stored(account, "lane", "client_ref IS NOT NULL") == ["realtime"]
     assert live.stored(account, "receipt", "business_key = 'A-7'") == [toolkit.cannot_decline]
+
+
+def test_every_toolkit_of_the_page_is_tried() -> None:
+    described = {heading for heading, blocks in sections().items() if blocks}
+    assert described == {toolkit.heading for toolkit in TOOLKITS} | {"Without a toolkit"}
