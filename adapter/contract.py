@@ -126,8 +126,8 @@ class Credentials(Model):
     UsernameToken (PasswordText) or HTTP Basic may be used."""
 
     _type_info = [
-        ("account", _text("Account of the client.", 64)),
-        ("password", _text("Password of the client.", 256)),
+        ("account", _text("Account of the client.", 64, required=True)),
+        ("password", _text("Password of the client.", 256, required=True)),
     ]
 
 

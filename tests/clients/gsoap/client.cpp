@@ -41,8 +41,8 @@ public:
     void as(const std::string &secret)
     {
         ns1__Credentials *shown = soap_new_ns1__Credentials(his.soap);
-        shown->account = text(account);
-        shown->password = text(secret);
+        shown->account = account;
+        shown->password = secret;
         his.soap_header(shown);
     }
 
