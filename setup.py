@@ -78,6 +78,7 @@ DEV = [
     "ruff>=0.15",
     "smpplib>=2.2",
     "sqlglot>=26",
+    "suds-community>=1.2",
     "types-jmespath",
     "types-jsonschema",
     "types-psutil",

@@ -92,8 +92,11 @@ def _state(doc: str) -> Any:
 
 
 def _lane(doc: str) -> Any:
+    # The lane that most use comes first: .NET's DataContractSerializer leaves the first value of
+    # an optional enumeration out, and an urgent text would go as one without a lane.
+    lanes = sorted(Lane, key=lambda lane: lane is not Lane.NORMAL)
     lane = Unicode(
-        values=[str(lane) for lane in Lane],
+        values=[str(lane) for lane in lanes],
         type_name="Lane",
         doc=doc,
         min_occurs=0,
@@ -123,8 +126,8 @@ class Credentials(Model):
     UsernameToken (PasswordText) or HTTP Basic may be used."""
 
     _type_info = [
-        ("account", _text("Account of the client.", 64)),
-        ("password", _text("Password of the client.", 256)),
+        ("account", _text("Account of the client.", 64, required=True)),
+        ("password", _text("Password of the client.", 256, required=True)),
     ]
 
 

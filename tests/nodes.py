@@ -199,7 +199,8 @@ def _password_hash() -> str:
 class Setup:
     """A configuration for one node: a source `his` where `his` is given, and a client `web`.
 
-    `connection`: further attributes of the channel's connection, as XML.
+    `connection`: further attributes of the channel's connection, as XML. `accounts`: further
+    clients with the same password, account -> extension.
     """
 
     folder: Path
@@ -213,6 +214,7 @@ class Setup:
     policies: str = ""
     lane: str = "normal"
     connection: str = ""
+    accounts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def windows(self) -> int:
@@ -248,14 +250,19 @@ class Setup:
   </routes>
   <clients>
     <client account="his" extension="01" lane="{self.lane}"/>
-    <client account="web" extension="02" lane="{self.lane}">
-      <password hash="{_password_hash()}"/>
-    </client>
+    {self._client("web", "02")}
+    {"".join(self._client(*each) for each in self.accounts.items())}
   </clients>
   <sources>{self._source()}</sources>
   {self.policies}
 </adapter>
 """
+
+    def _client(self, account: str, extension: str) -> str:
+        return f"""
+    <client account="{account}" extension="{extension}" lane="{self.lane}">
+      <password hash="{_password_hash()}"/>
+    </client>"""
 
     def _source(self) -> str:
         if not self.his:

@@ -31,6 +31,7 @@ from adapter.doors.decoding import decode, parse
 from adapter.doors.documents import Documents, exchange_documents
 from adapter.doors.elements import Elements, write_text
 from adapter.doors.faults import fault_of, internal, is_ours, refusal_of, tell
+from adapter.doors.mandatory import NotUnderstood, check_mandatory
 from adapter.doors.service import Caller, Exchange
 from adapter.doors.shapes import Shapes
 from adapter.doors.wsdl import build_wsdl
@@ -110,7 +111,7 @@ class _Ours:
 class _Soap11(_Ours, Soap11):
     def write_fault(self, refusal: Refusal, body: etree._Element) -> None:
         """Section 4.4 of SOAP 1.1; children of Fault are unqualified."""
-        side = "Server" if is_ours(refusal) else "Client"
+        side = _side(refusal, "Client", "Server")
         fault = etree.SubElement(body, f"{{{self.ns_soap_env}}}Fault")
         etree.SubElement(fault, "faultcode").text = f"{self.soap_env}:{side}"
         write_text(etree.SubElement(fault, "faultstring"), refusal.description)
@@ -121,7 +122,7 @@ class _Soap12(_Ours, Soap12):
     def write_fault(self, refusal: Refusal, body: etree._Element) -> None:
         """Section 5.4 of SOAP 1.2, part 1."""
         env = f"{{{self.ns_soap_env}}}"
-        side = "Receiver" if is_ours(refusal) else "Sender"
+        side = _side(refusal, "Sender", "Receiver")
         fault = etree.SubElement(body, f"{env}Fault")
         code = etree.SubElement(etree.SubElement(fault, f"{env}Code"), f"{env}Value")
         code.text = f"{self.soap_env}:{side}"
@@ -129,6 +130,13 @@ class _Soap12(_Ours, Soap12):
         words.set(_XML_LANG, "en")
         write_text(words, refusal.description)
         tell(etree.SubElement(fault, f"{env}Detail"), refusal)
+
+
+def _side(refusal: Refusal, theirs: str, ours: str) -> str:
+    """Local name of the fault code."""
+    if isinstance(refusal, NotUnderstood):
+        return "MustUnderstand"
+    return ours if is_ours(refusal) else theirs
 
 
 class _Server(ServerBase):
@@ -232,6 +240,7 @@ class SoapDoor:
             body = read_body(environ, self._max_body)
             envelope = parse(decode(body, charset_of(environ)))
             version = self._version_of(envelope)
+            check_mandatory(envelope)
             answer, refused = self._run(version, envelope, body, environ)
             if not refused:
                 status = "200 OK"
