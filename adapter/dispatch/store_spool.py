@@ -78,7 +78,9 @@ class StoreSpool:
         self._told = told
         self._begin: Kind[Sequence[Begin], set[int]] = Kind("begin", 1, self._run_begin)
         self._withdraw: Kind[_End, Withdrawn] = Kind("withdraw", 2, self._run_withdraw)
-        self._record: Kind[_Told, list[Notice]] = Kind("record", 3, self._run_record, patient=True)
+        self._record: Kind[_Told, Sequence[Notice]] = Kind(
+            "record", 3, self._run_record, patient=True
+        )
 
     async def keys(self) -> Sequence[QueueKey]:
         return await asyncio.to_thread(spooling.queue_keys, self._engine)
@@ -138,7 +140,9 @@ class StoreSpool:
     def _run_withdraw(self, connection: Connection, works: Sequence[_End]) -> list[Withdrawn]:
         return [withdraw(connection, self._ids, *work) for work in works]
 
-    def _run_record(self, connection: Connection, works: Sequence[_Told]) -> list[list[Notice]]:
+    def _run_record(
+        self, connection: Connection, works: Sequence[_Told]
+    ) -> Sequence[Sequence[Notice]]:
         outcomes = _joined([work.outcomes for work in works])
         reports = _joined([work.reports for work in works])
         late = _joined([work.late for work in works])
