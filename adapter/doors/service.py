@@ -152,7 +152,12 @@ class Exchange:
             Entry(entry.mobile, entry.content, _values(entry.values), entry.ref or "")
             for entry in request.entries
         ]
-        return self._accept(client, door, request, entries)
+        try:
+            return self._accept(client, door, request, entries)
+        except Refusal as refusal:
+            if refusal.field == "recipients":
+                refusal.field = "entries"
+            raise
 
     def _accept(self, client: Client, door: Door, request: Any, entries: list[Entry]) -> Any:
         asked = Request(
@@ -191,7 +196,9 @@ class Exchange:
     def _take(self, client: Client, request: Request) -> Reply:
         (reply,) = self._intake.accept(client, [request])
         if reply.submission_id is None and not reply.results:
-            raise Refusal(reply.code, reply.description, retry_after_s=reply.retry_after_s)
+            raise Refusal(
+                reply.code, reply.description, reply.field, retry_after_s=reply.retry_after_s
+            )
         self._count(request.door, reply.refusals)
         return reply
 
