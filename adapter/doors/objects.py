@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -18,15 +19,23 @@ from adapter.domain.errors import Code, Refusal
 from adapter.doors.shapes import UNWRITABLE, Member, Shape
 
 MAX_DEPTH = 20
-_DEEPER = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+# As many as of XML (adapter.doors.decoding): an empty list of three octets takes sixty in memory.
+MAX_VALUES = 1_000_000
+# A string that is not closed reaches to the end: looking for its end anew from each escaped quote
+# in it would take quadratic time.
+_STRING = r'"(?:[^"\\]++|\\.)*+"?'
+_DEEPER = re.compile(rf"{_STRING}|[\[\]{{}}]", re.DOTALL)
+_BETWEEN = re.compile(rf"{_STRING}|,", re.DOTALL)
 _SHOWABLE = re.compile(r"(?!.*\d{5})[A-Za-z_][A-Za-z0-9_.-]{0,39}", re.ASCII)
 
 
 def parse(text: str) -> Any:
     """The value of a JSON text (RFC 8259). Raises Refusal(BAD_REQUEST): also for a member given
-    twice, for NaN, and beyond `MAX_DEPTH`."""
+    twice, for NaN, and beyond `MAX_DEPTH` or `MAX_VALUES`."""
     if _is_deep(text):
         raise Refusal(Code.BAD_REQUEST, f"the request is nested deeper than {MAX_DEPTH} levels")
+    if _count(text) > MAX_VALUES:
+        raise Refusal(Code.BAD_REQUEST, "the request has too many values")
     try:
         return json.loads(
             text, object_pairs_hook=_members_once, parse_constant=_no_number, parse_float=_Fraction
@@ -62,11 +71,17 @@ def _is_deep(text: str) -> bool:
     return False
 
 
+def _count(text: str) -> int:
+    """About as many values as the text holds; commas within its strings do not count."""
+    if len(text) < MAX_VALUES or text.count(",") <= MAX_VALUES:
+        return 0
+    return sum(len(found[0]) == 1 for found in _BETWEEN.finditer(text))
+
+
 def _members_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
         raise Refusal(Code.BAD_REQUEST, f"{_shown(twice)}: is given twice")
     return made
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import encodings
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,6 +66,25 @@ def test_too_many_nodes(node: str) -> None:
     document = f"<a>{many}</a>" if node == "<b/>" else f"<a {many}/>"
     with pytest.raises(Refusal, match="too many"):
         parse(document)
+
+
+@pytest.mark.parametrize("label", ["punycode", "idna", "utf-7", "unicode_escape", "rot13", "x"])
+def test_a_label_that_no_toolkit_means_is_none(label: str) -> None:
+    """Python would take minutes over this as punycode, and would decode the others' escapes."""
+    text = "<a>+ADw- \\u003c &#60;-" + "b" * 2_000_000 + "</a>"
+    assert decode(text.encode(), label) == text
+
+
+def test_labels_are_not_remembered() -> None:
+    known = len(encodings._cache)  # type: ignore[attr-defined]
+    for number in range(100):
+        decode(b"<a/>", f"label-{number}")
+    assert len(encodings._cache) == known  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("label", ["GBK", "gb2312", "CP936", "x-gbk", "GB18030", "EUC-CN"])
+def test_all_labels_of_chinese_texts_are_read_with_the_largest_set(label: str) -> None:
+    assert decode("<a>镕𠮷</a>".encode("gb18030"), label) == "<a>镕𠮷</a>"
 
 
 def test_the_place_of_a_mistake() -> None:
