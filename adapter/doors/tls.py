@@ -1,9 +1,7 @@
 """The web server of a node with TLS: cheroot, serving the application that waitress serves without.
 
 TLS 1.2 at least. A client may show a certificate that `tls-ca` has signed; one that shows another
-is not let in. Certificates, keys and authorities are looked at again for each connection, so
-renewed files are taken up without a restart; files that cannot be used leave the last good ones
-in force.
+is not let in. Renewed files are taken up without a restart (`adapter.doors.renewal`).
 
 Limits: a connection keeps a thread while its request comes in; one that says nothing is dropped
 after `_SILENCE_S`, and as many silent ones as there are threads keep others waiting for so long.
@@ -15,7 +13,6 @@ from __future__ import annotations
 import ssl
 import threading
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -25,8 +22,8 @@ from cheroot.wsgi import Server
 
 from adapter.config.model import Web
 from adapter.doors.proxies import CERTIFICATE_KEY
+from adapter.doors.renewal import RenewedContext
 from adapter.security.certificates import ShownCertificate
-from connectors.tls import fault, server_context
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
@@ -38,55 +35,6 @@ _WAITING = 128
 _CHUNKING = 2
 
 log = structlog.get_logger(__name__)
-
-
-class RenewedContext:
-    """The TLS context of certificate, key and authorities, made anew when a file has changed.
-
-    Raises OSError or ssl.SSLError where they cannot be used at the start.
-    """
-
-    def __init__(self, certificate: str, key: str, client_ca: str) -> None:
-        self._files = certificate, key, client_ca
-        self._seen = self._stamps()
-        self._context = self._made()
-        self._lock = threading.Lock()
-
-    def current(self) -> ssl.SSLContext:
-        """For the next connection."""
-        with self._lock:
-            stamps = self._stamps()
-            if stamps != self._seen:
-                self._seen = stamps
-                self._renew()
-            return self._context
-
-    def _renew(self) -> None:
-        try:
-            self._context = self._made()
-        except OSError as error:  # ssl.SSLError is one, too
-            log.error("tls.not_renewed", certificate=self._files[0], error=fault(error))
-        else:
-            log.info("tls.renewed", certificate=self._files[0])
-
-    def _made(self) -> ssl.SSLContext:
-        certificate, key, client_ca = self._files
-        context = server_context(certificate, key, client_ca)
-        if client_ca:
-            # Who must show one is said by the client's <entry>.
-            context.verify_mode = ssl.CERT_OPTIONAL
-        return context
-
-    def _stamps(self) -> list[tuple[int, int] | None]:
-        return [_stamp(file) for file in self._files if file]
-
-
-def _stamp(file: str) -> tuple[int, int] | None:
-    try:
-        found = Path(file).stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size
 
 
 class _Peer:
@@ -154,7 +102,8 @@ class TlsServer:
             timeout=_SILENCE_S,
             shutdown_timeout=_STOP_S,
         )
-        context = RenewedContext(web.tls_certificate, web.tls_key, web.tls_ca)
+        # Who must show a certificate is said by the client's <entry>.
+        context = RenewedContext(web.tls_certificate, web.tls_key, web.tls_ca, required=False)
         self._server.ssl_adapter = _Tls(context)
         self._server.max_request_body_size = web.max_body * _CHUNKING
         self._server.prepare()

@@ -20,7 +20,7 @@ from adapter.commands.status import UnreachableError, fetch
 from adapter.config.model import Web
 from adapter.domain.client import Certificate, Client, WayIn
 from adapter.domain.proofs import ProofKind
-from adapter.doors.tls import RenewedContext
+from adapter.doors.renewal import RenewedContext
 from tests.certificates import Authority, Pair
 from tests.doors.conftest import Node, open_node
 from tests.doors.test_proofs import BODY, SEND
