@@ -24,6 +24,7 @@ from waitress.server import create_server
 from adapter.config.model import Web
 from adapter.doors.access_log import CODE_KEY, OPERATION_KEY
 from adapter.doors.overlong import Channel
+from adapter.doors.patience import Patience
 from adapter.doors.proxies import Proxied
 from adapter.doors.tls import TlsServer
 
@@ -38,8 +39,10 @@ _HEADERS = {
 }
 # Asked every few seconds by somebody who only looks: a line each would bury the others.
 _WATCHED = frozenset({"/healthz", "/readyz", "/metrics", "/status"})
-# Beyond these waitress stops accepting; a hospital has some hundred clients.
+# Beyond these the idlest leave; a hospital has some hundred clients.
 _CONNECTIONS = 1_000
+# Where nobody is idle, waitress stops accepting.
+_UTMOST = 1_100
 # A client that says nothing for so long is dropped.
 _SILENCE_S = 60
 # How soon a stop is noticed where nothing happens.
@@ -122,7 +125,7 @@ class WebServer:
             port=web.port,
             threads=web.threads,
             max_request_body_size=web.max_body,
-            connection_limit=_CONNECTIONS,
+            connection_limit=_UTMOST,
             channel_timeout=_SILENCE_S,
             asyncore_use_poll=hasattr(select, "poll"),
             # What proxies say is judged in `adapter.doors.proxies`.
@@ -137,6 +140,7 @@ class WebServer:
             listener.channel_class = Channel
         self.host: str = self._listeners[0].effective_host
         self.port = int(self._listeners[0].effective_port)
+        self._patience = Patience(_CONNECTIONS)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="web", daemon=True)
 
@@ -155,6 +159,7 @@ class WebServer:
     def _run(self) -> None:
         while not self._stopping.is_set():
             self._turn(_TURN_S)
+            self._patience.look(self._map)
         self._close()
 
     def _turn(self, timeout_s: float) -> None:

@@ -1,6 +1,7 @@
-"""JSON texts made to cost more than they are worth: none takes longer than to be read once. (Each of
-these took minutes or hours where a text was looked at again and again; the tests' time limit says
-so.)"""
+"""JSON texts made to cost more than they are worth: none takes longer than to be read once.
+
+Each of these took minutes or hours where a text was looked at again and again; the tests' time
+limit says so."""
 
 from __future__ import annotations
 
