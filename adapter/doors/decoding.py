@@ -43,6 +43,8 @@ _LABELS = {
 _CODECS = {label: codec for codec, labels in _LABELS.items() for label in labels}
 # Labels that toolkits put on without knowing: any octets can be read with them.
 _VAGUE = frozenset({"ascii", "latin-1", "cp1252", "iso8859-15"})
+# Begins a character of three octets in UTF-8, as all of Chinese are.
+_THREE_OCTETS = re.compile(rb"[\xe1-\xef]")
 
 # A node takes a hundred octets or more of memory and three of the request: 20 MB of `<a/>`
 # would take half a gigabyte. The longest honest request stays well beneath.
@@ -60,6 +62,10 @@ def _candidates(body: bytes, charset: str | None) -> Iterator[str]:
             yield name
     declared = _DECLARED.match(body[:200])
     named = [_codec(charset), _codec(declared[1].decode("ascii") if declared else None)]
+    if "gb18030" in named and _THREE_OCTETS.search(body):
+        # Chinese in UTF-8 reads as GB18030, too, only wrongly. The other way round it does not:
+        # of GB18030 no more than single characters pass as UTF-8, and those with two octets.
+        yield "utf-8"
     yield from (name for name in named if name and name not in _VAGUE)
     yield "utf-8"
     yield "gb18030"
@@ -70,7 +76,8 @@ def decode(body: bytes, charset: str | None = None, opens: tuple[str, ...] = ("<
     """The text of a document, with the first encoding that makes one of it: `opens` are the
     characters it may begin with.
 
-    In turn: byte order mark, `charset` of the HTTP header, XML declaration, UTF-8, GB18030.
+    In turn: byte order mark, `charset` of the HTTP header, XML declaration, UTF-8, GB18030; before
+    a label that says GB18030, UTF-8 where it can be nothing else.
     Raises Refusal(BAD_REQUEST).
     """
     for name in _candidates(body, charset):

@@ -87,6 +87,13 @@ def test_all_labels_of_chinese_texts_are_read_with_the_largest_set(label: str) -
     assert decode("<a>镕𠮷</a>".encode("gb18030"), label) == "<a>镕𠮷</a>"
 
 
+@pytest.mark.parametrize("text", ["一", "十二月", "二百五", "啊", "您的验证码为4711", "联通", "丂"])
+def test_a_label_of_gb_is_believed_unless_it_cannot_be(text: str) -> None:
+    """D2 BB is the first of them in GBK, and a Cyrillic letter in UTF-8."""
+    for encoding in ("gb18030", "utf-8"):
+        assert decode(f"<a>{text}</a>".encode(encoding), "gbk") == f"<a>{text}</a>"
+
+
 def test_the_place_of_a_mistake() -> None:
     with pytest.raises(Refusal, match="line 3, column"):
         parse("<?xml version='1.0'?>\n<a>\n<b></a>")

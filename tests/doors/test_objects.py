@@ -42,7 +42,11 @@ def test_commas_in_texts_are_no_values() -> None:
 
 @pytest.mark.parametrize("nest", ["[", '{"a":', '[{"a":'])
 def test_depth(nest: str) -> None:
-    assert "nested deeper" in refused(nest * 1_000_000)
+    assert "nested deeper" in refused(nest * 400_000)
+
+
+def test_brackets_without_number() -> None:
+    assert "too many values" in refused("[" * (MAX_VALUES + 1))
 
 
 def test_brackets_in_texts_are_no_depth() -> None:
