@@ -107,6 +107,8 @@ class House:
     node: Node
     carrier: Carrier
     doors: dict[str, Door]
+    web_port: int
+    socket_port: int
     cmpp_port: int
     his: His
     few: His
@@ -165,7 +167,7 @@ def open_house(folder: Path, most: int = 100_000) -> Iterator[House]:
         node = stack.enter_context(Node(config, web)).start()
         doors = doors_of(web, socket)
         his, few = tables
-        yield House(node, carrier, doors, cmpp, his, few, folder)
+        yield House(node, carrier, doors, web, socket, cmpp, his, few, folder)
         for door in doors.values():
             door.leave()
         assert node.stop() == 0, node.last_words()

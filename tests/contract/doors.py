@@ -89,7 +89,7 @@ class Web:
     def leave(self) -> None:
         """Nothing is kept open."""
 
-    def _post(
+    def send(
         self, path: str, octets: bytes, headers: Mapping[str, str]
     ) -> tuple[int, bytes, Mapping[str, str]]:
         connection = http.client.HTTPConnection(HOST, self._port, timeout=60)
@@ -129,8 +129,12 @@ class Soap(Web):
         credentials = etree.SubElement(envelope[0], tag("Credentials"))
         etree.SubElement(credentials, tag("account")).text = who.account
         etree.SubElement(credentials, tag("password")).text = who.password
-        body = etree.tostring(envelope).replace(b"BODY", octets)
-        status, answer, _ = self._post(self._path, body, {"Content-Type": self._mime})
+        # A prolog belongs before the envelope.
+        prolog, mark, operation_ = octets.partition(b"<" + operation.encode())
+        if not mark:
+            prolog, operation_ = b"", octets
+        body = prolog + etree.tostring(envelope).replace(b"BODY", mark + operation_)
+        status, answer, _ = self.send(self._path, body, {"Content-Type": self._mime})
         (told,) = etree.fromstring(answer)[0]
         assert told.tag.startswith((f"{{{NS}}}", f"{{{self._env}}}"))
         if told.tag == f"{{{self._env}}}Fault":
@@ -165,7 +169,7 @@ class Xml(Web):
 
     def post(self, who: Who, operation: str, octets: bytes) -> Heard:
         headers = {"Content-Type": "text/xml", **_basic(who)}
-        status, answer, given = self._post(f"/api/xml/{operation}", octets, headers)
+        status, answer, given = self.send(f"/api/xml/{operation}", octets, headers)
         heard = heard_of(etree.fromstring(answer), status)
         assert heard.retry_after == given.get("retry-after", "")
         return heard
@@ -184,7 +188,7 @@ class Json(Web):
 
     def post(self, who: Who, operation: str, octets: bytes) -> Heard:
         headers = {"Content-Type": "application/json", **_basic(who)}
-        status, answer, given = self._post(f"/api/json/{operation}", octets, headers)
+        status, answer, given = self.send(f"/api/json/{operation}", octets, headers)
         told = from_json(answer)
         refused = isinstance(told, dict) and told.keys() <= {
             "code", "description", "field", "retryAfter"
