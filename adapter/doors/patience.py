@@ -13,7 +13,7 @@ Lives on the thread of waitress's loop.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -45,14 +45,11 @@ class Patience:
         now = self._clock()
         if now >= self._next:
             self._next = now + _LOOK_S
-            for channel in _at_rest(sockets):
-                if _is_slow(channel, now):
-                    _show_out(channel, "slow")
+            _show_out([each for each in _at_rest(sockets) if _is_slow(each, now)], "slow")
 
     def _make_room(self, sockets: Mapping[int, Any]) -> None:
         idle = sorted(_at_rest(sockets), key=lambda channel: channel.whole_at)
-        for channel in idle[: max(1, self._most // _SHARE)]:
-            _show_out(channel, "crowded")
+        _show_out(idle[: max(1, self._most // _SHARE)], "crowded")
 
 
 def _at_rest(sockets: Mapping[int, Any]) -> list[Channel]:
@@ -71,6 +68,10 @@ def _is_slow(channel: Channel, now: float) -> bool:
     return now > request.began + REQUEST_S + request.octets / LEAST_RATE
 
 
-def _show_out(channel: Channel, why: str) -> None:
-    log.info("web.shown_out", why=why, address=str(channel.addr[0]))
-    channel.handle_close()
+def _show_out(channels: Sequence[Channel], why: str) -> None:
+    for channel in channels:
+        channel.handle_close()
+    if channels:
+        # One line for many: whoever comes by the thousand must not fill the log as well.
+        addresses = sorted({str(channel.addr[0]) for channel in channels})
+        log.warning("web.shown_out", why=why, count=len(channels), addresses=addresses[:10])

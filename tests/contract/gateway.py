@@ -19,7 +19,7 @@ class CmppClient:
     """One connection. `status` is what the login heard; a context."""
 
     def __init__(self, port: int, account: str, secret: str) -> None:
-        self._socket = socket.create_connection((HOST, port), timeout=PATIENCE_S)
+        self.socket = socket.create_connection((HOST, port), timeout=PATIENCE_S)
         self._delivered: list[Deliver] = []
         self._sequence = 1
         digest = source_digest(account.encode(), secret.encode(), _AT)
@@ -35,7 +35,7 @@ class CmppClient:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._socket.close()
+        self.socket.close()
 
     def submit(self, *mobiles: str, content: str = "您好", **more: Any) -> Any:
         """The answer to a submit of one frame."""
@@ -70,7 +70,7 @@ class CmppClient:
         return self._sequence
 
     def _write(self, pdu: Any) -> None:
-        self._socket.sendall(_CODECS.encode(pdu))
+        self.socket.sendall(_CODECS.encode(pdu))
 
     def _read(self) -> Any:
         head = self._exactly(4)
@@ -79,7 +79,7 @@ class CmppClient:
     def _exactly(self, count: int) -> bytes:
         octets = b""
         while len(octets) < count:
-            more = self._socket.recv(count - len(octets))
+            more = self.socket.recv(count - len(octets))
             if not more:
                 raise EOFError
             octets += more
