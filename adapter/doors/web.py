@@ -4,14 +4,15 @@ waitress reads each request whole in its one loop and gives it to a thread, so a
 client costs a buffer, not a thread; a request that announces more than the limit is
 refused before its body is read.
 
-Limits: no TLS here; `serve` gives the same application to `adapter.doors.tls` where it is
-configured. A handler that hangs keeps its thread.
+Limits: a handler that hangs keeps its thread. TLS comes from `adapter.doors.tls`, which takes the
+connections then.
 """
 
 from __future__ import annotations
 
 import logging
 import select
+import socket
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -26,7 +27,7 @@ from adapter.doors.access_log import CODE_KEY, OPERATION_KEY
 from adapter.doors.overlong import Channel
 from adapter.doors.patience import Patience
 from adapter.doors.proxies import Proxied
-from adapter.doors.tls import TlsServer
+from adapter.doors.tls import Shown, TlsServer
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -114,15 +115,18 @@ class Site:
 
 
 class WebServer:
-    """waitress in a thread of its own. `port` is the real one, also where 0 was asked for."""
+    """waitress in a thread of its own. `port` is the real one, also where 0 was asked for; with
+    `adopting` it listens to nobody and serves the connections that it is given."""
 
-    def __init__(self, app: WSGIApplication, web: Web) -> None:
+    def __init__(self, app: WSGIApplication, web: Web, *, adopting: bool = False) -> None:
         self._map: dict[int, Any] = {}
         server = create_server(
             app,
             map=self._map,
-            host=web.host,
-            port=web.port,
+            _start=not adopting,
+            host="127.0.0.1" if adopting else web.host,
+            port=0 if adopting else web.port,
+            url_scheme=web.scheme,
             threads=web.threads,
             max_request_body_size=web.max_body,
             connection_limit=_UTMOST,
@@ -147,6 +151,18 @@ class WebServer:
     def start(self) -> None:
         """Serve; returns at once."""
         self._thread.start()
+
+    def adopt(self, connection: socket.socket, address: tuple[str, int]) -> None:
+        """Serve a connection as if it came from this address. From any thread."""
+        listener = self._listeners[0]
+
+        def take() -> None:
+            if self._stopping.is_set():
+                connection.close()
+            else:
+                Channel(listener, connection, address, listener.adj, map=self._map)
+
+        listener.trigger.pull_trigger(take)
 
     def stop(self) -> None:
         """Accept no more, answer the requests in work (5 s at most), close. May be repeated."""
@@ -196,5 +212,8 @@ class Serving(Protocol):
 def serve(app: WSGIApplication, web: Web) -> Serving:
     """A server for the application, listening but not yet started. Raises OSError where the
     address is taken, or a file for TLS cannot be used."""
-    proxied = Proxied(app, web.proxies)
-    return TlsServer(proxied, web) if web.tls_certificate else WebServer(proxied, web)
+    shown = Shown()
+    proxied = Proxied(app, web.proxies, shown.of)
+    if not web.tls_certificate:
+        return WebServer(proxied, web)
+    return TlsServer(WebServer(proxied, web, adopting=True), web, shown)

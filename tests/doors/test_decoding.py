@@ -76,10 +76,10 @@ def test_a_label_that_no_toolkit_means_is_none(label: str) -> None:
 
 
 def test_labels_are_not_remembered() -> None:
-    known = len(encodings._cache)  # type: ignore[attr-defined]
+    known = len(encodings._cache)
     for number in range(100):
         decode(b"<a/>", f"label-{number}")
-    assert len(encodings._cache) == known  # type: ignore[attr-defined]
+    assert len(encodings._cache) == known
 
 
 @pytest.mark.parametrize("label", ["GBK", "gb2312", "CP936", "x-gbk", "GB18030", "EUC-CN"])
