@@ -59,16 +59,19 @@ class Incoming(HTTPRequestParser):
 
 
 class Channel(HTTPChannel):
-    """One connection of a client; `whole_at` is when it had its last whole request, or came."""
+    """One connection of a client. `known`: it had a whole request, the last one at `whole_at`; else
+    that is when it came."""
 
     parser_class = Incoming
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        self.known = False
         self.whole_at = time.monotonic()
 
     def received(self, data: bytes) -> Any:
         kept = super().received(data)
         if self.requests:
+            self.known = True
             self.whole_at = time.monotonic()
         return kept

@@ -4,8 +4,9 @@ too many have come.
 waitress drops a connection that is silent for a minute. One that sends an octet now and then
 (slow-loris) would stay for ever, and a thousand of them would keep everybody else outside. So a
 request has `REQUEST_S` to come in, and longer only while it comes at `LEAST_RATE`; and at
-`connections` those go first that have not had a whole request for longest: never one whose
-request is being worked on or whose answer is on its way.
+`connections` those go first that never had a whole request, the oldest of them before others, then
+those that had none for longest: never one whose request is being worked on or whose answer is on
+its way.
 
 Lives on the thread of waitress's loop.
 """
@@ -48,7 +49,7 @@ class Patience:
             _show_out([each for each in _at_rest(sockets) if _is_slow(each, now)], "slow")
 
     def _make_room(self, sockets: Mapping[int, Any]) -> None:
-        idle = sorted(_at_rest(sockets), key=lambda channel: channel.whole_at)
+        idle = sorted(_at_rest(sockets), key=lambda channel: (channel.known, channel.whole_at))
         _show_out(idle[: max(1, self._most // _SHARE)], "crowded")
 
 
