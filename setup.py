@@ -25,7 +25,6 @@ RUNTIME = [
     "alembic>=1.20",
     "APScheduler>=3.11,<4",
     "argon2-cffi>=25.1",
-    "cheroot>=11",
     "click>=8.2",
     "cryptography>=45",
     "filelock>=3.20",

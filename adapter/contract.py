@@ -146,6 +146,13 @@ class ExchangeFault(Fault):
                 "absent where no single field is."
             ),
         ),
+        (
+            "retryAfter",
+            _number(
+                "Seconds after which it is worth trying again; absent where nobody knows, or "
+                "where trying again does not help."
+            ),
+        ),
     ]
 
 

@@ -51,6 +51,7 @@ from adapter.doors.push import push_door
 from adapter.doors.service import Exchange
 from adapter.doors.socket import SocketDoor
 from adapter.doors.web import Serving, Site, serve
+from adapter.files import allow_many_open
 from adapter.intake.accounts import Accounts
 from adapter.intake.intake import Intake, utc_now
 from adapter.intake.limits import Limits
@@ -361,6 +362,7 @@ def run(config: Config, started: Callable[[Node], None] = lambda _node: None) ->
     # A committer's transaction is a dozen short waits for the database; after each it has to
     # get the interpreter back from whoever computes, by default for 5 ms.
     sys.setswitchinterval(SWITCH_S)
+    allow_many_open()
     node = Node(config)
     # What was built stays; what messages leave behind is freed without the collector's help.
     gc.freeze()

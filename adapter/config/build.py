@@ -42,7 +42,7 @@ _WORDS: dict[str, Callable[[str], Any]] = {
     "pending": str,
 }
 _SIZES = frozenset({"max_body", "max_answer", "max_frame"})
-_SECRETS = frozenset({"password", "secret", "key", "cmpp_secret"})
+_SECRETS = frozenset({"password", "secret", "key", "cmpp_secret", "cmpp_secret_old"})
 
 _STATEMENTS = ("fetch", "claim", "recover", "remove", "result", "receipt", "inbound")
 

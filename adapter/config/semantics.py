@@ -375,6 +375,9 @@ def _hashes(tree: _Tree, client: etree._Element) -> None:
 def _cmpp_account(tree: _Tree, client: etree._Element) -> None:
     most = ACCOUNT_OCTETS["cmpp"]
     if "cmpp-secret" not in client.attrib:
+        if "cmpp-secret-old" in client.attrib:
+            message = "cmpp-secret-old: it is only for the time beside a new cmpp-secret"
+            tree.fault(client, "cmpp-secret-old", message)
         return
     if len(tree.get(client, "account")) > most:
         message = f"cmpp-secret: CMPP carries accounts of at most {most} characters"
@@ -397,7 +400,7 @@ ENTRY_DOORS = {
     "password": (Door.SOAP, Door.HTTP, Door.SOCKET),
     "digest": (Door.SOAP, Door.CMPP),
     "hmac": (Door.SOAP, Door.HTTP),
-    "certificate": (Door.SOAP, Door.HTTP),
+    "certificate": (Door.SOAP, Door.HTTP, Door.SOCKET, Door.CMPP),
     "signature": (Door.SOAP,),
 }
 """Where each kind can be shown."""

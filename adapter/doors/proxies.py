@@ -13,7 +13,7 @@ do not pass. docs/operator/nginx.md has a configuration that does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -36,20 +36,28 @@ _LONGEST = 16_000
 
 
 class Proxied:
-    """The application as it is behind these proxies (addresses and networks)."""
+    """The application as it is behind these proxies (addresses and networks). `certificate_of`:
+    what the caller of a request has shown by TLS of our own."""
 
-    def __init__(self, app: WSGIApplication, proxies: Sequence[str]) -> None:
+    def __init__(
+        self,
+        app: WSGIApplication,
+        proxies: Sequence[str],
+        certificate_of: Callable[[WSGIEnvironment], ShownCertificate | None] = lambda _: None,
+    ) -> None:
         self._app = app
+        self._certificate_of = certificate_of
         self._proxies = Networks(proxies)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         told = {name: environ.pop(name, "") for name in (ADDRESS, VERIFIED, CERTIFICATE)}
         if environ.get("REMOTE_ADDR", "") in self._proxies:
             environ["REMOTE_ADDR"] = _address(told[ADDRESS])
-            environ.pop(CERTIFICATE_KEY, None)  # the proxy's own
             certificate = _certificate(told[VERIFIED], told[CERTIFICATE])
-            if certificate is not None:
-                environ[CERTIFICATE_KEY] = certificate
+        else:
+            certificate = self._certificate_of(environ)
+        if certificate is not None:
+            environ[CERTIFICATE_KEY] = certificate
         return self._app(environ, start_response)
 
 

@@ -37,13 +37,19 @@ N = TypeVar("N", Notice, InboundNotice)
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls: what was shown at the door, not yet believed."""
+    """Who calls: what was shown at the door, not yet believed; or the `client` that it turned
+    out to be, at a door where it stays."""
 
     account: str
     password: str
     address: str
     door: Door
     proofs: Sequence[Proof] = ()
+    client: Client | None = None
+
+    def another(self, account: str | None, password: str | None) -> Caller:
+        """The same by account and password alone, which stand among its arguments."""
+        return replace(self, account=account or "", password=password or "", client=None)
 
 
 class Watch(Protocol):
@@ -125,7 +131,17 @@ class Exchange:
             for code, count in refusals.items():
                 self._watch.refused(door, code, count)
 
+    def enter(self, caller: Caller) -> Client:
+        """Who the caller turns out to be. Raises Refusal."""
+        try:
+            return self._enter(caller)
+        except Refusal as refusal:
+            self._count(caller.door, {refusal.code: 1})
+            raise
+
     def _enter(self, caller: Caller) -> Client:
+        if caller.client is not None:
+            return caller.client
         if not caller.account and not caller.proofs:
             raise Refusal(Code.AUTH_FAILED, "account and password are missing")
         return self._accounts.authenticate(
@@ -152,7 +168,12 @@ class Exchange:
             Entry(entry.mobile, entry.content, _values(entry.values), entry.ref or "")
             for entry in request.entries
         ]
-        return self._accept(client, door, request, entries)
+        try:
+            return self._accept(client, door, request, entries)
+        except Refusal as refusal:
+            if refusal.field == "recipients":
+                refusal.field = "entries"
+            raise
 
     def _accept(self, client: Client, door: Door, request: Any, entries: list[Entry]) -> Any:
         asked = Request(
@@ -191,7 +212,9 @@ class Exchange:
     def _take(self, client: Client, request: Request) -> Reply:
         (reply,) = self._intake.accept(client, [request])
         if reply.submission_id is None and not reply.results:
-            raise Refusal(reply.code, reply.description, retry_after_s=reply.retry_after_s)
+            raise Refusal(
+                reply.code, reply.description, reply.field, retry_after_s=reply.retry_after_s
+            )
         self._count(request.door, reply.refusals)
         return reply
 
@@ -206,8 +229,7 @@ class Exchange:
     ) -> str:
         """`SendText`: refusals, too, are `code;submissionId;text`."""
         try:
-            shown = replace(caller, account=account or "", password=password or "")
-            client = self._enter(shown)
+            client = self._enter(caller.another(account, password))
             numbers = [number for number in _SEPARATORS.split(mobiles or "") if number]
             if not 1 <= len(numbers) <= contract.MAX_RECIPIENTS:
                 raise Refusal(

@@ -61,7 +61,8 @@ EVERYTHING = f"""
   <route carrier="mobile" channels=" m1 "/>
 </routes>
 <clients>
-  <client account="a" cmpp-secret=" s  3 " title="T" extension="01" signature="院"
+  <client account="a" cmpp-secret=" s  3 " cmpp-secret-old="s2" title="T" extension="01"
+          signature="院"
           business="b" lane="bulk"
           lanes="bulk urgent" doors="dbpoll soap cmpp" networks="10.0.0.0/8 ::1"
           rate-per-minute="60" daily-quota="9" max-segments="3" validity="90s" enabled="false"
@@ -193,6 +194,7 @@ def test_everything_written_arrives(write: Write, tmp_path: Path) -> None:
             Client(
                 account="a",
                 cmpp_secret=" s  3 ",
+                cmpp_secret_old="s2",
                 password_hashes=(HASH,),
                 title="T",
                 extension="01",

@@ -6,7 +6,9 @@ import base64
 import hashlib
 import json
 import secrets
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -168,6 +170,30 @@ def test_a_replayed_signature_is_refused(shown: Node) -> None:
     assert code(post(shown, recorded)) == "OK"
     again = post(shown, recorded)
     assert (again.status, code(again)) == (401, "SIGNATURE_INVALID")
+
+
+def test_of_many_repetitions_at_the_same_moment_one_is_taken(shown: Node) -> None:
+    recorded, token = signature(), digest()
+
+    def replay(number: int) -> str | None:
+        if number % 2:
+            return shown.call(send(), header=token).text("code")
+        return code(post(shown, recorded))
+
+    with ThreadPoolExecutor(20) as pool:
+        told = Counter(pool.map(replay, range(40)))
+    assert told == {"OK": 2, "SIGNATURE_INVALID": 19, "AUTH_FAILED": 19}
+
+
+def test_a_signature_holds_for_one_address_of_the_node_alone(shown: Node) -> None:
+    recorded, body = signature(), send().encode()
+    before = len(shown.arrived)
+    for path in ("/api/json/SendBatch", "/api/json/Query", "/api/json/send", "/api/json//Send/"):
+        assert post(shown, recorded, path=path).status >= 400
+    for path in ("/api/xml/Send", "/soap"):
+        assert shown.post(body, path, headers=signature(body)).status >= 400
+    assert len(shown.arrived) == before
+    assert code(post(shown, recorded)) == "OK", "nobody has used it up"
 
 
 def test_no_part_of_a_signed_request_can_be_changed(shown: Node) -> None:
