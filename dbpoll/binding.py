@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from typing import Any
 
@@ -92,16 +92,20 @@ def number_binder(type_: types.TypeEngine[Any]) -> Binder:
     return lambda value: None if value is None else int(value)
 
 
-def moment_binder(type_: types.TypeEngine[Any], zone: tzinfo, *, as_text: bool) -> Binder:
-    """For aware datetimes. `as_text` where the driver has no type for them (SQLite).
+def moment_binder(
+    type_: types.TypeEngine[Any], zone: tzinfo, *, as_text: bool, aware: bool = True
+) -> Binder:
+    """For aware datetimes. `as_text` where the driver has no type for them (SQLite); `aware`:
+    columns with a zone are given moments with one.
 
     A fraction is cut to what the column keeps, never rounded: a database that rounds would tell
     a time still to come. Raises TypeError for a column that can hold no moment.
     """
     if isinstance(type_, types.DateTime | types.TIMESTAMP):
         step = _step(type_)
-        if getattr(type_, "timezone", False):
-            return lambda value: value
+        if aware and getattr(type_, "timezone", False):
+            # Drivers that forget the zone (SQL Server's) are then right nevertheless.
+            return lambda value: None if value is None else value.astimezone(UTC)
         if not as_text:
             return lambda value: None if value is None else _wall(value, zone, step)
         return lambda value: (
@@ -141,11 +145,11 @@ def _step(type_: types.TypeEngine[Any]) -> int:
     return 1_000 if type(type_) is types.DATETIME else 1
 
 
-def key_binder(type_: types.TypeEngine[Any]) -> Binder:
-    """For keys, which are texts on our side."""
+def key_binder(type_: types.TypeEngine[Any], *, blank: bool = False) -> Binder:
+    """For keys, which are texts on our side. `blank`: a key may be an empty text."""
     if isinstance(type_, types.Integer | types.Numeric):
         return _number
-    return lambda value: value or None
+    return (lambda value: value) if blank else (lambda value: value or None)
 
 
 def key_text(value: Any) -> str:

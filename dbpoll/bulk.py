@@ -44,6 +44,11 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
+def _filled(value: Any) -> Any:
+    # '' is NULL, as Oracle has it, and no number.
+    return None if value == "" else value
+
+
 def _kinds(found: Found, names: Sequence[str]) -> dict[str, TypeEngine[Any]]:
     """The types of what is given for these columns."""
     return {name: LargeBinary() if name in found.raw else found.kinds[name] for name in names}
@@ -224,7 +229,7 @@ class Own:
                 f"no such parameter: {', '.join(unknown)}; there are {', '.join(names)}"
             )
         self._taken = [
-            (name, place, binders.get(name, _as_it_is))
+            (name, place, binders.get(name, _filled))
             for place, name in enumerate(names)
             if name in wanted
         ]

@@ -112,6 +112,9 @@ class Source:
         self._troubles: dict[str, str] = {}
         self._claimed = 0
         self._written = 0
+        self._keyless = 0
+        self._refused_writes = 0
+        self._refusal = ""
         self._polled_at: datetime | None = None
         self._lag_s = 0.0
         self._threads = [
@@ -169,10 +172,12 @@ class Source:
             self._polled_at,
             self._lag_s,
             self._claimed,
-            self._answers.refused_count,
+            self._answers.refused_count + self._keyless,
             self._written,
             len(self._answers.held),
             self._breaker.open,
+            self._refused_writes,
+            self._refusal,
         )
 
     def write(self, changes: Sequence[StateChange]) -> None:
@@ -254,6 +259,7 @@ class Source:
                 lambda connection: feed.left_over(connection, self._wall()), writes=False
             )
             self._offer(left.rows)
+            self._refuse_keyless(feed)
             feed.turned(time.monotonic())
             again = left.more or feed.due(time.monotonic())
         began = time.monotonic()
@@ -270,6 +276,14 @@ class Source:
         self._offer(batch.rows)
         pause = self._looks.pause(time.monotonic(), len(batch.rows), took_s)
         return 0.0 if batch.more or again else pause
+
+    def _refuse_keyless(self, feed: Feed) -> None:
+        if not feed.may_lack_keys:
+            return
+        wall = self._wall()
+        if refused := self._read(lambda c: feed.refuse_keyless(c, wall), writes=feed.writes):
+            self._keyless += refused
+            self._log.error("rows_without_key", rows=refused)
 
     def _claim(self, feed: Feed) -> Batch:
         if feed.looks_first and not self._read(feed.waiting, writes=False):
@@ -425,7 +439,9 @@ class Source:
             try:
                 if self._writeback is None:
                     tables = self._write_line.run(self._find, writes=False)
-                    self._writeback = Writeback(self._settings, self._write_line, tables)
+                    self._writeback = Writeback(
+                        self._settings, self._write_line, tables, self._write_refused
+                    )
                     if tables.missing:
                         self._log.info("columns_missing", columns=list(tables.missing))
                 self._written += work(self._writeback)
@@ -435,6 +451,10 @@ class Source:
                 # The table may have been altered: look at it again.
                 self._writeback = None
                 raise
+
+    def _write_refused(self, why: str) -> None:
+        self._refused_writes += 1
+        self._refusal = why
 
     def _find(self, connection: Connection) -> Tables:
         if not self._settings.results_url:

@@ -127,6 +127,8 @@ class Sources:
                     lag_s=health.lag_s,
                     reason=health.reason,
                     broken=health.broken,
+                    refused_writes=health.refused_writes,
+                    refusal=health.refusal,
                 )
             )
         return found

@@ -25,6 +25,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
+    Update,
     bindparam,
     null,
     select,
@@ -38,6 +39,8 @@ from dbpoll.feeds.shelf import Record, TableShelf, lag_s
 from dbpoll.parameters import ROW
 from dbpoll.settings import Claim, Settings
 from dbpoll.values import Row, Status
+
+NO_KEY = "ID is NULL"
 
 
 class Unanswered(NamedTuple):
@@ -56,6 +59,7 @@ class StatusFeed:
     def __init__(self, settings: Settings, shelf: TableShelf, held: Container[str]) -> None:
         self.claims = Claims(settings, shelf)
         self._shelf = shelf
+        self.may_lack_keys = shelf.found.keyless
         self._recovery = Recovery(settings, held)
         self._resend = settings.resend
         self.looks_first = not (self.claims.in_one and shelf.tongue.skips_locked)
@@ -82,6 +86,9 @@ class StatusFeed:
     def left_over(self, connection: Connection, now: datetime) -> Batch:
         keys = self._recovery.page(connection, self.claims, now)
         return Batch(self._shelf.singly(connection, keys))
+
+    def refuse_keyless(self, connection: Connection, now: datetime) -> int:
+        return self.claims.refuse_keyless(connection)
 
     def turned(self, clock: float) -> None:
         self._recovery.turned(clock)
@@ -170,7 +177,7 @@ class Claims:
             select(
                 self._key,
                 columns.get("MESSAGE_ID", null().label("MESSAGE_ID")),
-                columns.get("TAKEN_AT", null().label("TAKEN_AT")),
+                self._shelf.moment("TAKEN_AT") if "TAKEN_AT" in columns else null(),
             )
             .where(self._found.has(Status.TAKEN))
             .order_by(columns["STATUS"], self._key)
@@ -183,6 +190,27 @@ class Claims:
         """New rows in the order of the index, without an end."""
         query = self._shelf.narrowed(select(*fields)).where(self._found.has(Status.NEW))
         return query.order_by(self._found.columns["STATUS"], self._key)
+
+    def refuse_keyless(self, connection: Connection) -> int:
+        """New rows without a key get the status refused and the reason; how many."""
+        return connection.execute(self.keyless).rowcount
+
+    @property
+    def keyless(self) -> Update:
+        """The statement for that."""
+        columns, binders = self._found.columns, self._found.binders
+        told = {"STATUS": Status.REFUSED, "RESULT_CODE": "BAD_REQUEST", "RESULT_TEXT": NO_KEY}
+        values: dict[Any, Any] = {}
+        for name, value in told.items():
+            if name in columns:
+                bound: Any = bindparam(None, binders[name](value))
+                raw = name in self._found.raw
+                values[columns[name]] = self._tongue.unraw(bound) if raw else bound
+        return (
+            update(self._found.table)
+            .values(values)
+            .where(self._found.has(Status.NEW), self._key.is_(None), *self._shelf.where)
+        )
 
     def _marks(self, now: datetime) -> dict[str, Any]:
         binders = self._found.binders

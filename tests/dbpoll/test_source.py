@@ -20,6 +20,7 @@ from dbpoll.ddl import ddl
 from dbpoll.dialects import tongue_of
 from dbpoll.feeds.shelf import TableShelf
 from dbpoll.feeds.status import Claims
+from dbpoll.settings import Claim, Sql
 from dbpoll.source import Source
 from dbpoll.tables import find
 from dbpoll.values import NotNow, Row, StateChange, Status
@@ -433,3 +434,65 @@ def test_old_rows_cost_nothing(his: His) -> None:
         words = "\n".join(plan)
         assert any(way in words for way in ("SMS_OUTBOUND_", "sms_outbound_", "PRIMARY")), plan
         assert not tongue.scans(plan, outbound.table.name), plan
+
+
+@pytest.mark.parametrize("claim", [Claim.AUTO, Claim.COMPARE_AND_SET])
+def test_rows_without_a_key_are_told_so_and_the_others_go_on(
+    his: His, running: Run, claim: Claim
+) -> None:
+    his.run(KEYLESS)
+    his.run("CREATE INDEX KEYLESS_STATUS ON KEYLESS (STATUS, ID)")
+    his.run("INSERT INTO KEYLESS (ID, MOBILE, CONTENT) VALUES (NULL, '1', 'x'), (NULL, '1', 'x'),"
+            " ('', '1', 'x'), ('A', '1', 'x')")  # fmt: skip
+    his.run("INSERT INTO KEYLESS (ID, MOBILE, CONTENT, LAB) VALUES (NULL, '1', 'x', 1)")
+    book = Book(refuse=[""])
+    source = running(his.settings(table="KEYLESS", claim=claim, where="LAB = 0"), book.take)
+
+    def ended() -> set[tuple[Any, ...]]:
+        return set(his.ask("SELECT STATUS, ID, RESULT_CODE, RESULT_TEXT FROM KEYLESS"))
+
+    wanted = {
+        (1, "A", None, None),
+        (5, None, "BAD_REQUEST", "ID is NULL"),
+        (5, "", "BAD_REQUEST", "not wanted"),
+        (0, None, None, None),
+    }
+    eventually(lambda: ended() == wanted)
+    assert book.messages.keys() == {"A"}
+    assert source.health().refused == 3
+
+
+KEYLESS = (
+    "CREATE TABLE KEYLESS (ID VARCHAR(20), MOBILE VARCHAR(20), CONTENT VARCHAR(20),"
+    " STATUS INTEGER DEFAULT 0, MESSAGE_ID VARCHAR(20), RESULT_CODE VARCHAR(20),"
+    " RESULT_TEXT VARCHAR(20), LAB INTEGER DEFAULT 0)"
+)
+
+
+def test_own_statements_pass_over_rows_without_a_key(his: His, running: Run) -> None:
+    his.run(KEYLESS)
+    his.run("INSERT INTO KEYLESS (ID, MOBILE, CONTENT) VALUES (NULL, '1', 'x'), ('A', '1', 'x')")
+    own = Sql(
+        fetch="SELECT * FROM KEYLESS WHERE STATUS = 0",
+        claim="UPDATE KEYLESS SET STATUS = 1 WHERE ID = :ID AND STATUS = 0",
+        recover="SELECT * FROM KEYLESS WHERE STATUS = 1 AND MESSAGE_ID IS NULL",
+        result="UPDATE KEYLESS SET STATUS = :STATUS, MESSAGE_ID = :MESSAGE_ID WHERE ID = :ID",
+    )
+    book = Book()
+    source = running(his.settings(sql=own, grace_s=0.1), book.take)
+    eventually(lambda: source.health().refused)
+    eventually(lambda: book.messages)
+    assert book.messages.keys() == {"A"}
+
+
+def test_an_id_that_its_column_cannot_hold_is_not_written(his: His, running: Run) -> None:
+    his.run("CREATE TABLE SHORT (ID VARCHAR(20) PRIMARY KEY, MOBILE VARCHAR(20), CONTENT"
+            " VARCHAR(20), STATUS INTEGER DEFAULT 0, MESSAGE_ID VARCHAR(10))")  # fmt: skip
+    his.run("INSERT INTO SHORT (ID, MOBILE, CONTENT) VALUES ('A', '1', 'x')")
+    book = Book()
+    source = running(his.settings(table="SHORT"), book.take)
+    book.wait_for(lambda: book.messages)
+    source.write([StateChange("A", book.messages["A"], Status.DELIVERED)])
+    assert his.ask("SELECT STATUS, MESSAGE_ID FROM SHORT") == [(3, None)]
+    mapped = running(his.settings(table="SHORT", columns={"MESSAGE_ID": "MESSAGE_ID"}), book.take)
+    eventually(lambda: "cannot hold its 19 digits" in mapped.health().reason)

@@ -156,8 +156,11 @@ def test_a_row_that_the_database_refuses_does_not_hold_up_the_others(his: His, h
     else:
         his.run("UPDATE SMS_OUTBOUND SET MOBILE = 'x' WHERE ID = 4")
         his.run("ALTER TABLE SMS_OUTBOUND ADD CHECK (MOBILE <> 'x' OR STATUS = 0)")
-    home(his).write([change(str(n), Status.DELIVERED) for n in range(1, 10)])
+    source = home(his)
+    source.write([change(str(n), Status.DELIVERED) for n in range(1, 10)])
     assert his.count("STATUS = 3") == 8
+    health = source.health()
+    assert (health.refused_writes, health.refusal[:1].isupper()) == (1, True)
 
 
 def test_receipts_are_added_once(his: His, home: Home) -> None:
