@@ -266,7 +266,7 @@ class _Seeker:
             if word == "SEGMENTS":
                 return number_binder(kind)
             if word in _MOMENTS:
-                as_text = self._tongue.name == "sqlite"
+                as_text = self._tongue.moments_as_text
                 aware = self._tongue.binds_zones
                 return moment_binder(kind, self._settings.zone, as_text=as_text, aware=aware)
         except TypeError as fault:

@@ -32,7 +32,7 @@ from sqlalchemy import (
     update,
 )
 
-from dbpoll.bulk import chunks
+from dbpoll.bulk import Among, chunks, is_run
 from dbpoll.feeds.base import Batch
 from dbpoll.feeds.recovery import Recovery
 from dbpoll.feeds.shelf import Record, TableShelf, lag_s
@@ -115,7 +115,9 @@ class Claims:
         self.in_one = shelf.tongue.returning and settings.claim is not Claim.COMPARE_AND_SET
         self._new = self.newest(shelf.fields)
         self._new_keys = self.newest([self._key])
-        self._mark = self._marking().where(self._key.in_(bindparam("keys", expanding=True)))
+        self._among = Among(self._key, self._found.kinds["ID"], self._tongue)
+        self._mark = self._marking().where(self._among.condition)
+        self._mark_run = self._marking().where(self._among.run)
         self._mark_new = self._mark.where(self._found.has(Status.NEW))
         self._mark_one = self._marking().where(
             self._key == bindparam("key"), self._found.has(Status.NEW)
@@ -244,14 +246,19 @@ class Claims:
 
     def _keep(self, connection: Connection, keys: Sequence[Any], now: datetime) -> None:
         for some in chunks(keys):
-            connection.execute(self._mark, self._marks(now) | {"keys": some})
+            marks = self._marks(now)
+            if is_run(some):
+                connection.execute(self._mark_run, marks | {"first": some[0], "last": some[-1]})
+            else:
+                connection.execute(self._mark, marks | self._among.parameters(some))
 
     def _win(self, connection: Connection, keys: Sequence[Any], now: datetime) -> list[Any]:
         won: list[Any] = []
         for some in chunks(keys):
             marks = self._marks(now)
             with connection.begin_nested() as attempt:
-                got = connection.execute(self._mark_new, marks | {"keys": some}).rowcount
+                given = marks | self._among.parameters(some)
+                got = connection.execute(self._mark_new, given).rowcount
                 if got == len(some):
                     won += some
                     continue

@@ -76,6 +76,7 @@ def statements(name: str) -> Iterator[tuple[str, Any]]:
     yield "look", tongue.first(claims._new_keys)
     yield "lock", claims._free
     yield "mark", claims._mark
+    yield "mark a run", claims._mark_run
     compared = Claims(Settings("his", "", claim=Claim.COMPARE_AND_SET), shelf)
     yield "compare and set", compared._mark_new
     yield "compare and set one", compared._mark_one
@@ -83,7 +84,8 @@ def statements(name: str) -> Iterator[tuple[str, Any]]:
     yield "by keys", shelf._by_keys
     yield "greatest key", shelf._last
     update = Update(outbound, tongue, ROW)
-    yield "write back", update._statement
+    yield "write back", update.filling().statement
+    yield "write back, few columns", update.filling(["STATUS", "MESSAGE_ID"]).statement
     yield "who holds it", update._free
     yield (
         "receipt",
@@ -100,19 +102,25 @@ def statements(name: str) -> Iterator[tuple[str, Any]]:
     yield "no key", claims.keyless
     again = Settings("his", "", resend=True)
     yield "mark, to be sent again", Claims(again, TableShelf(again, outbound, tongue))._mark
-    yield "write back, of the last sending", Update(outbound, tongue, ROW, resend=True)._statement
+    yield (
+        "write back, of the last sending",
+        Update(outbound, tongue, ROW, resend=True).filling().statement,
+    )
     moments = dict.fromkeys(("SCHEDULE_AT", "TAKEN_AT", "DONE_AT"), ZONED[name])
     zoned = found(name, "SMS_OUTBOUND", OUTBOUND, **moments)
     zoned_claims = Claims(again, TableShelf(again, zoned, tongue))
     yield "lock, moments with a zone", zoned_claims._free
     yield "mark, moments with a zone", zoned_claims._mark
-    yield "write back, moments with a zone", Update(zoned, tongue, ROW, resend=True)._statement
+    yield (
+        "write back, moments with a zone",
+        Update(zoned, tongue, ROW, resend=True).filling().statement,
+    )
     raw = replace(outbound, raw=frozenset({"CONTENT", "RESULT_TEXT"}))
     yield (
         "look, bytes of another encoding",
         Claims(settings, TableShelf(settings, raw, tongue))._new,
     )
-    yield "write back, bytes of another encoding", Update(raw, tongue, ROW)._statement
+    yield "write back, bytes of another encoding", Update(raw, tongue, ROW).filling().statement
 
 
 def script(name: str) -> str:

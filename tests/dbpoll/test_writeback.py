@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -12,11 +13,16 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from dbpoll.answers import Answers
+from dbpoll.bulk import Update, is_run
+from dbpoll.database import open_engine
+from dbpoll.dialects import tongue_of
 from dbpoll.dialects.given import array
+from dbpoll.parameters import ROW
 from dbpoll.source import Source
+from dbpoll.tables import find
 from dbpoll.values import InboundRow, Locked, StateChange, Status, TableFault, Taken
 from dbpoll.writeback import newest
 from tests.dbpoll.conftest import His
@@ -301,6 +307,37 @@ def test_arrays_read_back_as_they_were(postgres_server: str, values: list[str | 
     with psycopg.connect(postgres_server.format("postgres")) as connection:
         found = connection.execute("SELECT CAST(%s AS TEXT[])", (array(values),)).fetchone()
     assert found == (values,)
+
+
+def test_a_batch_names_no_column_that_none_of_its_rows_fills(his: His) -> None:
+    his.insert(2)
+    engine = open_engine(his.settings())
+    asked: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *told: asked.append(told[2].lower()))
+    with engine.begin() as connection:
+        outbound = find(connection, his.settings()).outbound
+        assert outbound is not None
+        update = Update(outbound, tongue_of(connection.dialect), ROW)
+        row = ("1", Status.SUBMITTED, "100", "", "", None, AT, None, 0, None)
+        done = ("2", Status.FAILED, "101", "MK:0001", "", None, None, AT, 1, None)
+        asked.clear()
+        update.execute(connection, update.rows([row]))
+        update.execute(connection, update.rows([row, done]))
+    engine.dispose()
+    assert "message_id" in asked[0]
+    assert not {"result_code", "result_text", "done_at"} & set(re.findall(r"\w+", asked[0]))
+    assert "result_code" in asked[-1]
+    assert "result_text" not in asked[-1]
+    found = his.ask("SELECT STATUS, MESSAGE_ID, RESULT_CODE FROM SMS_OUTBOUND ORDER BY ID")
+    assert found == [(2, "100", None), (4, "101", "MK:0001")]
+
+
+@pytest.mark.parametrize(
+    ("keys", "run"),
+    [([3, 4, 5], True), ([3], True), ([3, 5], False), ([3, 3, 5], False), (["3", "4"], False)],
+)
+def test_keys_without_a_gap_are_a_run(keys: list[Any], run: bool) -> None:
+    assert is_run(keys) is run
 
 
 def test_numbers_go_into_arrays() -> None:

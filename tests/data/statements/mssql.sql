@@ -11,6 +11,9 @@ WHERE sms_outbound.status BETWEEN 0 AND 0 AND sms_outbound.id IS NOT NULL ORDER 
 -- mark
 UPDATE sms_outbound SET status=:v_STATUS, taken_at=:v_TAKEN_AT WHERE sms_outbound.id IN (1, 2);
 
+-- mark a run
+UPDATE sms_outbound SET status=:v_STATUS, taken_at=:v_TAKEN_AT WHERE sms_outbound.id BETWEEN :first AND :last;
+
 -- compare and set
 UPDATE sms_outbound SET status=:v_STATUS, taken_at=:v_TAKEN_AT WHERE sms_outbound.id IN (1, 2) AND sms_outbound.status BETWEEN 0 AND 0;
 
@@ -34,6 +37,9 @@ WHERE sms_outbound.id IS NOT NULL;
 
 -- write back
 UPDATE sms_outbound SET status=coalesce(:v_STATUS, sms_outbound.status), message_id=coalesce(:v_MESSAGE_ID, sms_outbound.message_id), result_code=coalesce(:v_RESULT_CODE, sms_outbound.result_code), result_text=coalesce(:v_RESULT_TEXT, sms_outbound.result_text), segments=coalesce(:v_SEGMENTS, sms_outbound.segments), submitted_at=coalesce(:v_SUBMITTED_AT, sms_outbound.submitted_at), done_at=coalesce(:v_DONE_AT, sms_outbound.done_at) WHERE sms_outbound.id = :v_key AND (sms_outbound.status BETWEEN 0 AND 0 OR sms_outbound.status BETWEEN 1 AND 1 OR sms_outbound.status BETWEEN 2 AND 2 AND 1 = :v_final);
+
+-- write back, few columns
+UPDATE sms_outbound SET status=coalesce(:v_STATUS, sms_outbound.status), message_id=coalesce(:v_MESSAGE_ID, sms_outbound.message_id) WHERE sms_outbound.id = :v_key AND (sms_outbound.status BETWEEN 0 AND 0 OR sms_outbound.status BETWEEN 1 AND 1 OR sms_outbound.status BETWEEN 2 AND 2 AND 1 = :v_final);
 
 -- who holds it
 SELECT sms_outbound.id

@@ -17,6 +17,9 @@ WHERE ROWNUM <= :most) FOR UPDATE SKIP LOCKED;
 -- mark
 UPDATE sms_outbound SET status=:v_STATUS, taken_at=:v_TAKEN_AT WHERE sms_outbound.id IN (1, 2);
 
+-- mark a run
+UPDATE sms_outbound SET status=:v_STATUS, taken_at=:v_TAKEN_AT WHERE sms_outbound.id BETWEEN :first AND :last;
+
 -- compare and set
 UPDATE sms_outbound SET status=:v_STATUS, taken_at=:v_TAKEN_AT WHERE sms_outbound.id IN (1, 2) AND sms_outbound.status BETWEEN 0 AND 0;
 
@@ -42,6 +45,9 @@ WHERE sms_outbound.id IS NOT NULL;
 
 -- write back
 UPDATE sms_outbound SET status=coalesce(CAST(:v_STATUS AS SMALLINT), sms_outbound.status), message_id=coalesce(:v_MESSAGE_ID, sms_outbound.message_id), result_code=coalesce(:v_RESULT_CODE, sms_outbound.result_code), result_text=coalesce(:v_RESULT_TEXT, sms_outbound.result_text), segments=coalesce(CAST(:v_SEGMENTS AS SMALLINT), sms_outbound.segments), submitted_at=coalesce(CAST(:v_SUBMITTED_AT AS TIMESTAMP), sms_outbound.submitted_at), done_at=coalesce(CAST(:v_DONE_AT AS TIMESTAMP), sms_outbound.done_at) WHERE sms_outbound.id = CAST(:v_key AS NUMBER(19)) AND (sms_outbound.status BETWEEN 0 AND 0 OR sms_outbound.status BETWEEN 1 AND 1 OR sms_outbound.status BETWEEN 2 AND 2 AND :v_final = 1);
+
+-- write back, few columns
+UPDATE sms_outbound SET status=coalesce(CAST(:v_STATUS AS SMALLINT), sms_outbound.status), message_id=coalesce(:v_MESSAGE_ID, sms_outbound.message_id) WHERE sms_outbound.id = CAST(:v_key AS NUMBER(19)) AND (sms_outbound.status BETWEEN 0 AND 0 OR sms_outbound.status BETWEEN 1 AND 1 OR sms_outbound.status BETWEEN 2 AND 2 AND :v_final = 1);
 
 -- who holds it
 SELECT sms_outbound.id
