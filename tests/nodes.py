@@ -199,7 +199,8 @@ def _password_hash() -> str:
 class Setup:
     """A configuration for one node: a source `his` where `his` is given, and a client `web`.
 
-    `connection`: further attributes of the channel's connection, as XML.
+    `connection`: further attributes of the channel's connection, as XML; `sources`: other
+    sources of the client `his`, as XML.
     """
 
     folder: Path
@@ -213,6 +214,7 @@ class Setup:
     policies: str = ""
     lane: str = "normal"
     connection: str = ""
+    sources: str = ""
 
     @property
     def windows(self) -> int:
@@ -259,7 +261,7 @@ class Setup:
 
     def _source(self) -> str:
         if not self.his:
-            return ""
+            return self.sources
         return f"""
     <source name="his" client="his" url={quoteattr(self.his)} receipt-table="SMS_RECEIPT"
             inbound-table="SMS_INBOUND" poll-min="20ms" poll-max="200ms"/>"""
