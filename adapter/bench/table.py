@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 
 from adapter.bench.load import CONTENT, Pace, mobile
 from dbpoll.ddl import ddl
+from dbpoll.dialects import with_driver
 
 CHUNK = 1_000
 _INSERT = text(
@@ -18,12 +21,12 @@ _DONE = text("SELECT count(*) FROM SMS_OUTBOUND WHERE STATUS >= 3")
 
 
 class Table:
-    """A HIS that inserts rows and waits for their results."""
+    """A HIS that inserts rows and waits for their results. `visible`: by number, when its row was
+    committed, in milliseconds since 1970."""
 
     def __init__(self, url: str) -> None:
-        parsed = make_url(url)
-        if parsed.drivername == "postgresql":
-            parsed = parsed.set(drivername="postgresql+psycopg")
+        parsed = with_driver(make_url(url))
+        self.visible: dict[str, float] = {}
         self._engine = create_engine(parsed)
         if parsed.get_backend_name() == "sqlite":
             event.listen(self._engine, "connect", _write_ahead)
@@ -39,6 +42,8 @@ class Table:
             ]
             with self._engine.begin() as connection:
                 connection.execute(_INSERT, rows)
+            at = time.time() * 1000
+            self.visible.update((str(row["mobile"]), at) for row in rows)
             made += due
 
     def finished(self) -> int:
