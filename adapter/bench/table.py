@@ -38,7 +38,9 @@ class Table:
         while made < end:
             due = pace.wait(min(CHUNK, end - made))
             rows = [
-                {"id": n, "mobile": mobile(n), "content": CONTENT} for n in range(made, made + due)
+                # MySQL takes 0 for "the next number".
+                {"id": n + 1, "mobile": mobile(n), "content": CONTENT}
+                for n in range(made, made + due)
             ]
             with self._engine.begin() as connection:
                 connection.execute(_INSERT, rows)

@@ -227,7 +227,8 @@ class Scene:
         return len(repeated)
 
     def _after(self, share: float) -> None:
-        self.carrier.wait_for("submit", int(self.total * share), self.wait_s)
+        wanted = int(self.total * share)
+        until(lambda: self.carrier.count("submit") >= wanted, f"{wanted} submits", self.wait_s)
 
     def _fail(self, meanwhile: Callable[[], None] = lambda: None) -> None:
         self.server.stop()
