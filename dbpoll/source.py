@@ -291,7 +291,9 @@ class Source:
         most = self._size.rows
         try:
             return self._read(
-                lambda connection: feed.take(connection, most, self._wall()), writes=feed.writes
+                lambda connection: feed.take(connection, most, self._wall()),
+                writes=feed.writes,
+                alone=feed.alone,
             )
         except Exception as fault:
             if not self._claim_line.tongue.blames_row(fault):
@@ -308,10 +310,10 @@ class Source:
             self._settings, found, tongue, self._answers.held, self._known, marks or self._marks
         )
 
-    def _read(self, work: Callable[[Connection], T], *, writes: bool) -> T:
+    def _read(self, work: Callable[[Connection], T], *, writes: bool, alone: bool = False) -> T:
         # With a single connection reading and writing take turns.
         with self._writing if self._claim_line is self._write_line else nullcontext():
-            return self._claim_line.run(work, writes=writes)
+            return self._claim_line.run(work, writes=writes, alone=alone)
 
     def _offer(self, rows: list[Row]) -> None:
         if not rows:

@@ -72,6 +72,9 @@ class Tongue:
     def relax(self, connection: Connection) -> None:
         """For claims that a crash of the database may undo: they are simply made again."""
 
+    def single(self, connection: Connection, alone: bool) -> None:
+        """The next transaction is a single statement, or not: where that saves two journeys."""
+
     def ear(self, engine: Engine, settings: Settings, wake: Callable[[], None]) -> Ear | None:
         """What hears of new rows, where the database can tell."""
         return None

@@ -27,12 +27,14 @@ class Feed(Protocol):
     `accepted`, which another calls. One that met trouble is thrown away: the outcome of its
     last transaction is unknown, and whatever that took is left over for the next one.
 
-    `writes`: taking writes into the table; `looks_first`: so it is worth a look first;
-    `may_lack_keys`: new rows may be there that have no key, and can be told so.
+    `writes`: taking writes into the table; `looks_first`: so it is worth a look first; `alone`:
+    taking is a single statement; `may_lack_keys`: new rows may be there that have no key, and
+    can be told so.
     """
 
     writes: bool
     looks_first: bool
+    alone: bool
     may_lack_keys: bool
 
     def waiting(self, connection: Connection) -> bool:

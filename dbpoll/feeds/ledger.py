@@ -32,6 +32,7 @@ class LedgerFeed:
 
     writes = False
     looks_first = False
+    alone = False
     may_lack_keys = False
 
     def __init__(self, shelf: Shelf, held: Container[str], known: set[str]) -> None:

@@ -24,6 +24,7 @@ class OwnFeed:
 
     writes = True
     looks_first = False
+    alone = False
     may_lack_keys = True
 
     def __init__(self, settings: Settings, held: Container[str]) -> None:

@@ -25,6 +25,7 @@ class RemovalFeed:
 
     writes = False
     looks_first = False
+    alone = False
     may_lack_keys = False
 
     def __init__(self, settings: Settings, shelf: Shelf, held: Container[str]) -> None:

@@ -59,6 +59,7 @@ class StatusFeed:
     def __init__(self, settings: Settings, shelf: TableShelf, held: Container[str]) -> None:
         self.claims = Claims(settings, shelf)
         self._shelf = shelf
+        self.alone = self.claims.in_one
         self.may_lack_keys = shelf.found.keyless
         self._recovery = Recovery(settings, held)
         self._resend = settings.resend

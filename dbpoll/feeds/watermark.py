@@ -45,6 +45,7 @@ class _Step(NamedTuple):
 class WatermarkFeed:
     writes = False
     looks_first = False
+    alone = False
     may_lack_keys = False
 
     def __init__(self, settings: Settings, shelf: Shelf, marks: Marks) -> None:
