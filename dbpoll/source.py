@@ -36,7 +36,7 @@ from sqlalchemy import Connection
 from dbpoll.answers import Answers
 from dbpoll.database import Line, open_engine, reason
 from dbpoll.feeds import feed_for
-from dbpoll.feeds.base import NONE, Batch, Feed, Marks, NoMarks
+from dbpoll.feeds.base import AGAIN, NONE, Batch, Feed, Marks, NoMarks
 from dbpoll.pacing import BatchSize, Breaker, Looks, Pace
 from dbpoll.settings import Settings, Strategy
 from dbpoll.tables import Tables, find, find_outbound, find_results
@@ -105,6 +105,7 @@ class Source:
         self._answers = Answers(delay_s, written=self._row_told or removes)
         self._stumbled: list[Row] = []
         self._feed: Feed | None = None
+        self._doubts = False
         self._known: set[str] = set()
         self._looks = Looks(settings.poll_min_s, settings.poll_max_s, settings.warm_s)
         self._breaker = Breaker(settings.retry_min_s, settings.retry_max_s)
@@ -290,14 +291,23 @@ class Source:
             return NONE
         most = self._size.rows
         try:
-            return self._read(
+            batch = self._read(
                 lambda connection: feed.take(connection, most, self._wall()),
                 writes=feed.writes,
                 alone=feed.alone,
             )
+            self._doubts = False
+            return batch
         except Exception as fault:
             if not self._claim_line.tongue.blames_row(fault):
                 raise
+            if feed.alone and self._doubts:
+                raise
+            if feed.alone:
+                # Perhaps committed before it could be read: then it is left over, and a new feed
+                # looks for that first, row by row.
+                self._feed, self._doubts = None, True
+                return AGAIN
             return self._read(
                 lambda connection: feed.take_singly(connection, most, self._wall()),
                 writes=feed.writes,

@@ -216,13 +216,25 @@ class Courier:
         for notice in batch:
             if self._stopping:
                 return False
-            if notice.id not in tried and not self._lands(notice):
-                self._set_aside(notice)
+            if notice.id in tried or self._lands(notice):
+                continue
+            if not self._still_lands(landed[0]):
+                return False
+            self._set_aside(notice)
         return True
 
     def _lands(self, notice: Home) -> bool:
         try:
             self._deliver_and_forget([notice])
+        except Exception:
+            return False
+        return True
+
+    def _still_lands(self, witness: Home) -> bool:
+        """Whether the destination takes one that it took before: else it has just gone away, and
+        nothing is wrong with the others."""
+        try:
+            self._deliver([witness])
         except Exception:
             return False
         return True

@@ -20,6 +20,7 @@ class Batch(NamedTuple):
 
 
 NONE = Batch([])
+AGAIN = Batch([], more=True)
 
 
 class Feed(Protocol):

@@ -171,6 +171,24 @@ def test_news_hurry_no_try_after_a_failure(his: His, running: Run) -> None:
     assert not source.health().up
 
 
+def test_a_trigger_that_forbids_the_claim_is_told_of(postgres_his: His, running: Run) -> None:
+    his = postgres_his
+    his.script(FORBIDDEN)
+    his.insert(3)
+    book = Book()
+    source = running(his.settings(), book.take)
+    eventually(lambda: "RaiseException" in source.health().reason)
+    eventually(lambda: source.health().broken)
+    his.run("DROP TRIGGER forbid ON SMS_OUTBOUND")
+    book.wait_for(lambda: len(book.messages) == 3)
+
+
+FORBIDDEN = """CREATE FUNCTION forbid() RETURNS trigger LANGUAGE plpgsql AS
+'BEGIN RAISE EXCEPTION ''not today''; END';
+CREATE TRIGGER forbid BEFORE UPDATE ON SMS_OUTBOUND FOR EACH ROW EXECUTE FUNCTION forbid();
+"""
+
+
 def test_fewer_rows_are_taken_where_time_runs_out(postgres_his: His, running: Run) -> None:
     his = postgres_his
     his.script(SLOW)
