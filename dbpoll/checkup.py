@@ -30,6 +30,7 @@ _HINTS = {
     "DPY-3010": "this Oracle is too old for thin mode: install its client and set thick",
     "DPY-3015": "the account has only an old password form: the DBA sets its password anew,"
     " or set thick",
+    "DPI-1047": "the libraries of Oracle's client are not where thick says",
     "ModuleNotFoundError": "its driver is not installed here",
 }
 
@@ -49,13 +50,14 @@ def examine(settings: Settings) -> list[Finding]:
 def _examine(settings: Settings) -> Iterator[Finding]:
     try:
         line = Line(open_engine(settings))
-    except (ImportError, SQLAlchemyError) as fault:
-        yield Finding(True, _told(fault))
+    except Exception as fault:
+        # Each driver has its own way of missing its libraries.
+        yield Finding(True, explained(fault))
         return
     try:
         yield from line.run(lambda connection: list(_outbound(connection, line, settings)))
     except (SQLAlchemyError, OSError, TableFault) as fault:
-        yield Finding(True, _told(fault))
+        yield Finding(True, explained(fault))
     finally:
         line.close()
     if settings.results_url:
@@ -70,7 +72,7 @@ def _elsewhere(settings: Settings) -> Iterator[Finding]:
         yield from line.run(lambda connection: list(_rights(connection, settings, tables)))
         yield from line.run(lambda connection: list(_ways_home(connection, line, settings)))
     except (SQLAlchemyError, OSError, TableFault) as fault:
-        yield Finding(True, f"results: {_told(fault)}")
+        yield Finding(True, f"results: {explained(fault)}")
     finally:
         line.close()
 
@@ -102,7 +104,7 @@ def _rights(connection: Connection, settings: Settings, tables: Tables) -> Itera
             with connection.begin_nested():
                 connection.execute(statement)
         except SQLAlchemyError as fault:
-            yield Finding(True, f"{what}: {_told(fault)}")
+            yield Finding(True, f"{what}: {explained(fault)}")
 
 
 def _attempts(settings: Settings, tables: Tables) -> Iterator[tuple[str, Any]]:
@@ -145,7 +147,7 @@ def _look(
             TableShelf(settings, found, tongue).after(connection, None, 1)
     except (SQLAlchemyError, TableFault) as fault:
         if not tongue.blames_row(fault):
-            yield Finding(True, f"a look for new rows: {_told(fault)}")
+            yield Finding(True, f"a look for new rows: {explained(fault)}")
     finally:
         attempt.rollback()
 
@@ -186,7 +188,7 @@ def _tried(
     except (SQLAlchemyError, TableFault, UnicodeError) as fault:
         # A constraint or procedure may dislike a row that nobody inserted.
         blamed = tongue.blames_row(fault)
-        told = reason(fault, tongue) if blamed else _told(fault)
+        told = reason(fault, tongue) if blamed else explained(fault)
         yield Finding(not blamed, f"<{name}> on a row that is not there: {told}")
     try:
         attempt.rollback()
@@ -282,8 +284,9 @@ def _plan(
         yield Finding(False, f"{settings.table}: a look reads the whole table: {plan[0].strip()}")
 
 
-def _told(fault: BaseException) -> str:
+def explained(fault: BaseException) -> str:
+    """What a database or its driver said, and what helps where we know."""
     cause = getattr(fault, "orig", None) or fault
-    told = f"{type(cause).__name__}: {(str(cause).strip().splitlines() or [''])[0]}"
-    hints: list[str] = [hint for sign, hint in _HINTS.items() if sign in told]
-    return f"{told} ({hints[0]})" if hints else told
+    words = f"{type(cause).__name__}: {(str(cause).strip().splitlines() or [''])[0]}"
+    hints: list[str] = [hint for sign, hint in _HINTS.items() if sign in words]
+    return f"{words} ({hints[0]})" if hints else words

@@ -96,7 +96,14 @@ class Oracle(Tongue):
         texts = [name for name, kind in kinds.items() if isinstance(kind, _CHARACTERS)]
         for name in kinds.keys() - {*texts, "final"}:
             given.columns[name] = cast(given.columns[name], kinds[name])
+        for name, kind in kinds.items():
+            if isinstance(kind, types.CLOB | oracle.NCLOB):
+                given.columns[name] = self._long(given.columns[name], kind)
         return given
+
+    def _long(self, value: ColumnElement[Any], kind: TypeEngine[Any]) -> ColumnElement[Any]:
+        """A text for a CLOB."""
+        return func.TO_NCLOB(value) if isinstance(kind, oracle.NCLOB) else func.TO_CLOB(value)
 
     def bind_type(self, kind: TypeEngine[Any]) -> TypeEngine[Any] | None:
         # A TIMESTAMP bound as DATE loses its fraction; a DATE bound as TIMESTAMP loses its index.
@@ -115,6 +122,9 @@ class Oracle(Tongue):
 
 class Dameng(Oracle):
     binds_zones: ClassVar[bool] = True
+
+    def _long(self, value: ColumnElement[Any], kind: TypeEngine[Any]) -> ColumnElement[Any]:
+        return value
 
     def moment(self, column: ColumnElement[Any], kind: TypeEngine[Any]) -> ColumnElement[Any]:
         return column

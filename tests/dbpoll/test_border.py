@@ -117,6 +117,18 @@ def test_oracle_lives_in_the_zone_of_the_hospital() -> None:
     assert oracle_tongue.zone_of(timezone(-timedelta(hours=3, minutes=30))) == "-03:30"
 
 
+def test_oracle_11g_is_reached_by_the_libraries_of_its_client() -> None:
+    dialect = registry.load("oracle")()
+    tongue = tongue_of(dialect)
+    for thick, mode in (("system", True), ("/opt/oracle", {"lib_dir": "/opt/oracle"})):
+        settings = Settings("his", "oracle://sms@127.0.0.1/his", thick=thick)
+        assert tongue.options(settings) == {"thick_mode": mode}
+        [finding] = examine(settings)
+        assert finding.fault
+        assert "the libraries of Oracle's client are not where thick says" in finding.what
+    assert tongue.options(Settings("his", "")) == {}
+
+
 def test_moments_with_a_zone() -> None:
     """The driver of Oracle drops the zone, so that wall clocks come and go; others get UTC."""
     zoned = oracle.TIMESTAMP(timezone=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import sqlglot
-from sqlalchemy import Column, Dialect, MetaData, Table
+from sqlalchemy import Column, Dialect, MetaData, Table, types
 from sqlalchemy.dialects import mssql, oracle, registry
 from sqlalchemy.types import TypeEngine
 
@@ -115,6 +115,8 @@ def statements(name: str) -> Iterator[tuple[str, Any]]:
         "write back, moments with a zone",
         Update(zoned, tongue, ROW, resend=True).filling().statement,
     )
+    long = Update(found(name, "SMS_OUTBOUND", OUTBOUND, RESULT_TEXT=types.CLOB()), tongue, ROW)
+    yield "write back, a CLOB", long.filling(["STATUS", "RESULT_TEXT"]).statement
     raw = replace(outbound, raw=frozenset({"CONTENT", "RESULT_TEXT"}))
     yield (
         "look, bytes of another encoding",

@@ -100,6 +100,9 @@ UPDATE sms_outbound SET status=:v_STATUS, message_id=NULL, result_code=NULL, res
 -- write back, moments with a zone
 UPDATE sms_outbound SET status=coalesce(CAST(:v_STATUS AS SMALLINT), sms_outbound.status), message_id=coalesce(:v_MESSAGE_ID, sms_outbound.message_id), result_code=coalesce(:v_RESULT_CODE, sms_outbound.result_code), result_text=coalesce(:v_RESULT_TEXT, sms_outbound.result_text), segments=coalesce(CAST(:v_SEGMENTS AS SMALLINT), sms_outbound.segments), submitted_at=coalesce(CAST(:v_SUBMITTED_AT AS TIMESTAMP), sms_outbound.submitted_at), done_at=coalesce(CAST(:v_DONE_AT AS TIMESTAMP WITH TIME ZONE), sms_outbound.done_at) WHERE sms_outbound.id = CAST(:v_key AS NUMBER(19)) AND (sms_outbound.status BETWEEN 0 AND 0 OR sms_outbound.status BETWEEN 1 AND 1 OR sms_outbound.status BETWEEN 2 AND 2 AND :v_final = 1) AND sms_outbound.status NOT BETWEEN 0 AND 0 AND (sms_outbound.message_id = :v_MESSAGE_ID OR sms_outbound.message_id IS NULL AND (sms_outbound.taken_at IS NULL OR sms_outbound.taken_at <= CAST(:v_accepted AS TIMESTAMP WITH TIME ZONE)));
 
+-- write back, a CLOB
+UPDATE sms_outbound SET status=coalesce(CAST(:v_STATUS AS SMALLINT), sms_outbound.status), result_text=coalesce(TO_CLOB(:v_RESULT_TEXT), sms_outbound.result_text) WHERE sms_outbound.id = CAST(:v_key AS NUMBER(19)) AND (sms_outbound.status BETWEEN 0 AND 0 OR sms_outbound.status BETWEEN 1 AND 1 OR sms_outbound.status BETWEEN 2 AND 2 AND :v_final = 1);
+
 -- look, bytes of another encoding
 SELECT sms_outbound.id, sms_outbound.mobile, UTL_RAW.CAST_TO_RAW(sms_outbound.content) AS "CONTENT", sms_outbound.template, sms_outbound.params, sms_outbound.business, sms_outbound.lane, sms_outbound.extension, sms_outbound.pass_through, sms_outbound.business_key, sms_outbound.schedule_at, sms_outbound.expire_at, CAST(CAST(sms_outbound.created_at AS TIMESTAMP WITH LOCAL TIME ZONE) AS TIMESTAMP) AS created_at
 FROM sms_outbound
