@@ -110,6 +110,8 @@ def moment_binder(
             return lambda value: None if value is None else value.astimezone(UTC)
         if as_text:
             return _writer(zone, getattr(type_, "fsp", _MILLISECONDS) or 0)
+        if type(type_) is types.DATETIME:
+            return lambda value: None if value is None else _on_grid(_wall(value, zone))
         return lambda value: None if value is None else _wall(value, zone, step)
     if isinstance(type_, types.Date):
         return lambda value: None if value is None else _day(value, zone, as_text=as_text)
@@ -129,6 +131,13 @@ def _writer(zone: tzinfo, digits: int) -> Binder:
         return value.astimezone(zone).isoformat(" ", "microseconds")[:length]
 
     return write
+
+
+def _on_grid(wall: datetime) -> datetime:
+    """For SQL Server's DATETIME, which SQLAlchemy reads as the plain type of that name: it keeps
+    .000, .003 and .007, and rounds what lies between."""
+    hundredths, thirds = divmod(wall.microsecond * 300 // 1_000_000, 3)
+    return wall.replace(microsecond=hundredths * 10_000 + (0, 3_000, 7_000)[thirds])
 
 
 def _day(value: datetime, zone: tzinfo, *, as_text: bool) -> date | str:
@@ -154,13 +163,7 @@ def _step(type_: types.TypeEngine[Any]) -> int:
     precision = getattr(type_, "precision", None)
     if precision is not None:
         return int(10 ** (6 - min(6, precision)))
-    module = type(type_).__module__
-    if name == "DATETIME" and "mssql" in module:
-        return 1_000
-    if name == "DATE" and "oracle" in module:
-        return 1_000_000
-    # SQLAlchemy reads SQL Server's DATETIME as the plain type of that name.
-    return 1_000 if type(type_) is types.DATETIME else 1
+    return 1_000_000 if name == "DATE" and "oracle" in type(type_).__module__ else 1
 
 
 def key_binder(type_: types.TypeEngine[Any], *, blank: bool = False) -> Binder:

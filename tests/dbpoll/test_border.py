@@ -50,6 +50,17 @@ def test_a_moment_is_cut_to_what_its_column_keeps(kind: TypeEngine[Any], microse
     assert moment_binder(kind, ZONE, as_text=False)(AT) == wall(microsecond)
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"), [(0, 0), (2_999, 0), (3_334, 3_000), (6_667, 7_000), (999_999, 997_000)]
+)
+def test_sql_server_is_given_no_moment_that_it_would_round(given: int, kept: int) -> None:
+    moment = moment_binder(types.DATETIME(), ZONE, as_text=False)(AT.replace(microsecond=given))
+    assert moment == wall(kept)
+    # Never a time still to come, and on one of its 300 ticks a second.
+    assert kept <= given + 334
+    assert round(round(kept * 300 / 1_000_000) * 1_000 / 300) * 1_000 == kept
+
+
 def test_a_text_is_cut_by_bytes_where_the_column_counts_them() -> None:
     assert text_binder(oracle.VARCHAR2(7), octets=True)("您好吗") == "您好"
     assert text_binder(types.Unicode(2), octets=True)("您好吗") == "您好"
