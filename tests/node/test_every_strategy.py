@@ -113,7 +113,7 @@ class HeldFile:
 
     def start(self) -> None:
         # As long as a wait for a lock, so that it is felt.
-        time.sleep(3.0)
+        time.sleep(2.5)
         self._holder.cursor().execute("ROLLBACK")
         self._holder.close()
 
