@@ -33,6 +33,7 @@ from adapter.domain.errors import Code
 from adapter.domain.states import Door, Lane
 from adapter.domain.status import ChannelStatus, NodeStatus, SourceStatus, Status
 from adapter.domain.tally import INBOUND, Tally
+from adapter.waits import Waits
 
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _WIRE = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 12.0, 60.0, 600.0, 3600.0)
@@ -68,16 +69,16 @@ class Metrics:
         self._accept = self._histogram(
             "sms_accept_seconds", "From a request that was read to its answer.", _FAST, "door"
         )
-        self._wire = self._histogram(
+        self._wire = self._waits(
             "sms_wire_seconds", "From acceptance (or due time) to the wire.", _WIRE, "lane"
         )
-        self._submit = self._histogram(
+        self._submit = self._waits(
             "sms_submit_seconds", "From a submit to the carrier's answer.", _FAST, "channel"
         )
-        self._receipt = self._histogram(
+        self._receipt = self._waits(
             "sms_receipt_seconds", "From a submit to the carrier's receipt.", _RECEIPT, "channel"
         )
-        self._write_back = self._histogram(
+        self._write_back = self._waits(
             "sms_write_back_seconds", "From a state to its row in the HIS.", _WIRE, "source"
         )
         self._commit = self._histogram(
@@ -131,19 +132,19 @@ class Metrics:
 
     def observe_wire(self, lane: Lane | str, waits: Iterable[float]) -> None:
         """How long messages of a lane waited from acceptance or due time to the wire."""
-        _observe(self._wire.labels(str(lane)), waits)
+        self._wire.observe(str(lane), waits)
 
     def observe_submit(self, channel: str, waits: Iterable[float]) -> None:
         """How long the carrier took to answer submits."""
-        _observe(self._submit.labels(channel), waits)
+        self._submit.observe(channel, waits)
 
     def observe_receipt(self, channel: str, waits: Iterable[float]) -> None:
         """How long receipts took, counted from the submit."""
-        _observe(self._receipt.labels(channel), waits)
+        self._receipt.observe(channel, waits)
 
     def observe_write_back(self, source: str, waits: Iterable[float]) -> None:
         """How long states took to their row in the HIS."""
-        _observe(self._write_back.labels(source), waits)
+        self._write_back.observe(source, waits)
 
     def store(self, committer: str) -> CommitterMetrics:
         """What a committer's thread reports to."""
@@ -172,6 +173,11 @@ class Metrics:
 
     def _counter(self, name: str, text: str, *labels: str) -> PromCounter:
         return PromCounter(name, text, labels, registry=self.registry)
+
+    def _waits(self, name: str, text: str, bounds: Sequence[float], label: str) -> Waits:
+        made = Waits(name, text, bounds, label)
+        self.registry.register(made)
+        return made
 
     def _histogram(self, name: str, text: str, buckets: Sequence[float], *labels: str) -> Histogram:
         return Histogram(name, text, labels, buckets=buckets, registry=self.registry)
@@ -296,9 +302,3 @@ def _sources(sources: Sequence[SourceStatus]) -> Iterator[Metric]:
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(name, text, value)
-
-
-def _observe(histogram: Histogram, values: Iterable[float]) -> None:
-    for value in values:
-        # A clock that was set back must not subtract from the sum.
-        histogram.observe(max(0.0, value))

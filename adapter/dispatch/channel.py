@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Protocol
 
 import structlog
@@ -172,8 +173,12 @@ class Channel:
     def _open_places(self) -> int:
         """How many more messages may be begun. On the wire, or answered and not recorded yet,
         are never more than the windows: so many come up in doubt after a crash."""
-        windows = self.config.window * sum(link.submits for link in self.links)
-        return windows - self.in_flight - self._recorder.unrecorded(self.name)
+        return self._windows - self.in_flight - self._recorder.unrecorded(self.name)
+
+    @cached_property
+    def _windows(self) -> int:
+        """Of all links, which are there before the first turn."""
+        return self.config.window * sum(link.submits for link in self.links)
 
     async def _send(self, pulled: Sequence[Waiting]) -> None:
         fresh = self._without_those_under_way(pulled)

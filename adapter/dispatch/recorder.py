@@ -129,8 +129,9 @@ class Recorder:
     async def _record(self, outcomes: list[Outcome]) -> None:
         # What could not be recorded stays in `attempt` and comes up in doubt.
         recorded = await _commit(self._spool.finish, outcomes)
-        self.expect_no_more(each.waiting.message.id for each in outcomes)
-        self._unrecorded.subtract(each.channel for each in outcomes)
+        self.expect_no_more([each.waiting.message.id for each in outcomes])
+        for each in outcomes:
+            self._unrecorded[each.channel] -= 1
         self._recorded(recorded)
 
     async def _record_late(self, late: list[Late]) -> None:

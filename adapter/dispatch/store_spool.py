@@ -105,16 +105,16 @@ class StoreSpool:
         self._told(gone.notices)
 
     async def finish(self, outcomes: Sequence[Outcome]) -> None:
-        notices = await self._commit(self._recorder, self._record, _Told(outcomes=outcomes))
-        self._told(notices)
+        self._tell(await self._commit(self._recorder, self._record, _Told(outcomes=outcomes)))
         self._capacity.add(sum(each.verdict is Verdict.RETRY for each in outcomes))
 
     async def accept_late(self, late: Sequence[Late]) -> None:
-        notices = await self._commit(self._recorder, self._record, _Told(late=late))
-        self._told(notices)
+        self._tell(await self._commit(self._recorder, self._record, _Told(late=late)))
 
     async def report(self, reports: Sequence[Reported]) -> None:
-        notices = await self._commit(self._recorder, self._record, _Told(reports=reports))
+        self._tell(await self._commit(self._recorder, self._record, _Told(reports=reports)))
+
+    def _tell(self, notices: Sequence[Notice]) -> None:
         self._told(notices)
         if self._watch is not None:
             for channel, waits in _receipt_times(notices).items():

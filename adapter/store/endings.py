@@ -8,7 +8,7 @@ recording committer and saw `state` ACCEPTED in the same transaction.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Column, Connection, Select, select
@@ -191,8 +191,9 @@ def end(connection: Connection, ids: IdMaker, steps: Sequence[Step]) -> list[Not
     return _notify(connection, ids, steps)
 
 
-def _notify(connection: Connection, ids: IdMaker, steps: Iterable[Step]) -> list[Notice]:
-    wanted = [step for step in steps if _is_wanted(step)]
+def _notify(connection: Connection, ids: IdMaker, steps: Sequence[Step]) -> list[Notice]:
+    ended = {step.known.message_id for step in steps if step.state in FINAL}
+    wanted = [step for step in steps if _is_wanted(step, ended)]
     notices = [
         notice_of(made, step) for made, step in zip(ids.take(len(wanted)), wanted, strict=True)
     ]
@@ -214,10 +215,11 @@ def _notify(connection: Connection, ids: IdMaker, steps: Iterable[Step]) -> list
     return notices
 
 
-def _is_wanted(step: Step) -> bool:
-    # That a message was submitted is news for a HIS row; a client asks for final states.
+def _is_wanted(step: Step, ended: Container[int]) -> bool:
+    # That a message was submitted is news for a HIS row, until it has ended; a client asks for
+    # final states.
     if step.state is State.SUBMITTED:
-        return bool(step.known.source)
+        return bool(step.known.source) and step.known.message_id not in ended
     return step.known.destination is not None
 
 
