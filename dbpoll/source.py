@@ -287,7 +287,7 @@ class Source:
             self._log.error("rows_without_key", rows=refused)
 
     def _claim(self, feed: Feed) -> Batch:
-        if feed.looks_first and not self._read(feed.waiting, writes=False):
+        if feed.looks_first and not self._read(feed.waiting, writes=False, alone=True):
             return NONE
         most = self._size.rows
         try:

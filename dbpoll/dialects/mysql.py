@@ -7,7 +7,7 @@ no character beyond U+FFFF: `binding` writes '?' for it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar
 
@@ -69,7 +69,15 @@ class MySql(Tongue):
 
     def prepare(self, engine: Engine, settings: Settings) -> None:
         engine.dialect.statement_compiler = _StraightCompiler
+        dialect: Any = engine.dialect
+        dialect.do_commit = partial(_end, dialect.do_commit)
+        dialect.do_rollback = partial(_end, dialect.do_rollback)
         event.listen(engine, "connect", partial(_limit, settings))
+
+    def single(self, connection: Connection, alone: bool) -> None:
+        driver: Any = connection.connection.driver_connection
+        if driver.get_autocommit() != alone:
+            driver.autocommit(alone)
 
     def interrupt(self, driver: Any) -> None:
         # PyMySQL has no cancel; a closed socket ends the wait.
@@ -113,6 +121,12 @@ class _StraightCompiler(MySQLCompiler):
         return " STRAIGHT_JOIN ".join(
             str(table._compiler_dispatch(self, asfrom=True, **kw)) for table in tables
         )
+
+
+def _end(finish: Callable[[Any], None], connection: Any) -> None:
+    """End a transaction, if there is one: an idle look is then a single statement."""
+    if not connection.get_autocommit():
+        finish(connection)
 
 
 def _limit(settings: Settings, connection: Any, _record: Any) -> None:

@@ -204,6 +204,28 @@ CREATE TRIGGER slow BEFORE UPDATE ON SMS_OUTBOUND FOR EACH ROW EXECUTE FUNCTION 
 """
 
 
+def test_an_idle_look_is_a_single_statement(mariadb_url: str, running: Run) -> None:
+    his = His(mariadb_url)
+    his.script(ddl("mysql"))
+    asked: list[str] = []
+    source = running(his.settings(poll_min_s=0.02, warm_s=3600.0), Book().take)
+    eventually(lambda: source.health().polled_at)
+    event.listen(source._engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+
+    def commits() -> int:
+        [(_, count)] = his.ask("SHOW GLOBAL STATUS LIKE 'Com_commit'")
+        return int(count)
+
+    before = commits()
+    eventually(lambda: len(asked) >= 30)
+    assert {each.split()[0] for each in asked} == {"SELECT"}
+    # One for a look at what was left over, perhaps; none for the looks at new rows.
+    assert commits() - before < 5
+    his.insert(3)
+    eventually(lambda: his.count("MESSAGE_ID IS NOT NULL") == 3)
+    his.engine.dispose()
+
+
 def test_two_pollers_never_share_a_row(his: His, running: Run) -> None:
     books = [Book(), Book()]
     # On a busy machine a lock may take long; who gives up waiting hands in the other's rows,
