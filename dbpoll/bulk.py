@@ -58,7 +58,7 @@ def _kinds(found: Found, names: Sequence[str]) -> dict[str, TypeEngine[Any]]:
 class Among:
     """Which keys a statement is for: in one document or array where the database takes one, since
     a list of so many parameters costs more than all the rest of a claim. `run`: from `:first` to
-    `:last`, for keys without a gap."""
+    `:last`, for whole numbers without a gap, in whatever order they were read."""
 
     def __init__(self, key: ColumnElement[Any], kind: TypeEngine[Any], tongue: Tongue) -> None:
         plain = isinstance(kind, Integer | Numeric | String) and not isinstance(kind, LargeBinary)
@@ -71,20 +71,23 @@ class Among:
         )
 
         self.run: ColumnElement[bool] = key.between(bindparam("first"), bindparam("last"))
+        # In a column that may hold 1.5 there is something between 1 and 2.
+        self._whole = isinstance(kind, Integer) and getattr(kind, "scale", 0) == 0
+
+    def ends(self, keys: Sequence[Any]) -> dict[str, Any] | None:
+        """The parameters of `run`, None where there is a gap between these keys."""
+        if not self._whole or not all(isinstance(key, int) for key in keys):
+            return None
+        first, last = min(keys), max(keys)
+        if len(set(keys)) == len(keys) == last - first + 1:
+            return {"first": first, "last": last}
+        return None
 
     def parameters(self, keys: Sequence[Any]) -> dict[str, Any]:
         if self._given is None:
             return {"keys": keys}
         found: dict[str, Any] = self._given.parameters([(key,) for key in keys])
         return found
-
-
-def is_run(keys: Sequence[Any]) -> bool:
-    """Whether these keys, in order, are whole numbers without a gap between them."""
-    return (
-        all(isinstance(key, int) for key in keys)
-        and len(set(keys)) == len(keys) == keys[-1] - keys[0] + 1
-    )
 
 
 class _Filling(NamedTuple):

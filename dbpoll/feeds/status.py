@@ -32,7 +32,7 @@ from sqlalchemy import (
     update,
 )
 
-from dbpoll.bulk import Among, chunks, is_run
+from dbpoll.bulk import Among, chunks
 from dbpoll.feeds.base import Batch
 from dbpoll.feeds.recovery import Recovery
 from dbpoll.feeds.shelf import Record, TableShelf, lag_s
@@ -248,8 +248,8 @@ class Claims:
     def _keep(self, connection: Connection, keys: Sequence[Any], now: datetime) -> None:
         for some in chunks(keys):
             marks = self._marks(now)
-            if is_run(some):
-                connection.execute(self._mark_run, marks | {"first": some[0], "last": some[-1]})
+            if ends := self._among.ends(some):
+                connection.execute(self._mark_run, marks | ends)
             else:
                 connection.execute(self._mark, marks | self._among.parameters(some))
 

@@ -13,14 +13,18 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import event, text
+from sqlalchemy import column, event, text, types
+from sqlalchemy.dialects import oracle, registry
 
 from dbpoll.answers import Answers
-from dbpoll.bulk import Update, is_run
+from dbpoll.bulk import Among, Update
 from dbpoll.database import open_engine
 from dbpoll.dialects import tongue_of
 from dbpoll.dialects.given import array
+from dbpoll.feeds.shelf import TableShelf
+from dbpoll.feeds.status import Claims
 from dbpoll.parameters import ROW
+from dbpoll.settings import Claim
 from dbpoll.source import Source
 from dbpoll.tables import find
 from dbpoll.values import InboundRow, Locked, StateChange, Status, TableFault, Taken
@@ -31,6 +35,7 @@ AT = datetime(2026, 3, 1, 6, 30, 15, 250000, tzinfo=UTC)
 FINAL = {Status.DELIVERED, Status.FAILED, Status.REFUSED, Status.CANCELLED}
 
 Home = Callable[..., Source]
+NUMBER: Any = oracle.NUMBER
 
 
 @pytest.fixture
@@ -333,11 +338,39 @@ def test_a_batch_names_no_column_that_none_of_its_rows_fills(his: His) -> None:
 
 
 @pytest.mark.parametrize(
-    ("keys", "run"),
-    [([3, 4, 5], True), ([3], True), ([3, 5], False), ([3, 3, 5], False), (["3", "4"], False)],
+    ("kind", "keys", "ends"),
+    [
+        (types.BigInteger(), [3, 4, 5], (3, 5)),
+        (types.BigInteger(), [5, 3, 4], (3, 5)),
+        (types.BigInteger(), [3], (3, 3)),
+        (types.BigInteger(), [3, 5], None),
+        (types.BigInteger(), [1, 7, 3], None),
+        (types.BigInteger(), [3, 3, 5], None),
+        (types.BigInteger(), [3, Decimal("3.5"), 4], None),
+        (NUMBER(10, 0), [3, 4], (3, 4)),
+        (NUMBER(), [3, 4], None),
+        (types.String(9), ["3", "4"], None),
+    ],
 )
-def test_keys_without_a_gap_are_a_run(keys: list[Any], run: bool) -> None:
-    assert is_run(keys) is run
+def test_keys_without_a_gap_are_a_run(kind: Any, keys: list[Any], ends: Any) -> None:
+    among = Among(column("id"), kind, tongue_of(registry.load("oracle")()))
+    wanted = None if ends is None else dict(zip(("first", "last"), ends))
+    assert among.ends(keys) == wanted
+
+
+def test_a_run_read_in_any_order_is_marked_and_nothing_else(served: His) -> None:
+    served.insert(9)
+    settings = served.settings(claim=Claim.SKIP_LOCKED)
+    engine = open_engine(settings)
+    with engine.begin() as connection:
+        outbound = find(connection, settings).outbound
+        assert outbound is not None
+        claims = Claims(settings, TableShelf(settings, outbound, tongue_of(connection.dialect)))
+        claims._keep(connection, [5, 3, 4], datetime.now(UTC))
+        claims._keep(connection, [1, 9, 7], datetime.now(UTC))
+    engine.dispose()
+    taken = served.ask("SELECT ID FROM SMS_OUTBOUND WHERE STATUS = 1 ORDER BY ID")
+    assert taken == [(1,), (3,), (4,), (5,), (7,), (9,)]
 
 
 def test_numbers_go_into_arrays() -> None:
