@@ -35,6 +35,7 @@ from dbpoll.binding import (
     word_binder,
 )
 from dbpoll.dialects import tongue_of
+from dbpoll.dialects.base import Tongue
 from dbpoll.parameters import INBOUND, RECEIPT, ROW
 from dbpoll.reading import READ
 from dbpoll.settings import Settings, Strategy
@@ -160,6 +161,21 @@ def _optional(seeker: _Seeker, name: str, contract: Iterable[str], *needed: str)
     return found
 
 
+def holds_id(kind: types.TypeEngine[Any], tongue: Tongue) -> bool:
+    """Whether a column of this type keeps all digits of an id."""
+    if isinstance(kind, types.Float):
+        return False
+    if isinstance(kind, types.Integer | types.Numeric):
+        # Oracle's NUMBER is both; only where it says nothing it holds anything.
+        digits = getattr(kind, "precision", None)
+        if digits is not None:
+            return bool(digits - (getattr(kind, "scale", None) or 0) >= ID_DIGITS)
+        wide = types.BigInteger, types.Numeric
+        return tongue.wide_integers or isinstance(kind, wide)
+    length = getattr(kind, "length", None)
+    return length is None or length >= ID_DIGITS
+
+
 class _Described(NamedTuple):
     """A table as its database describes it: its real name, its columns' types by their real
     names, those that may be NULL."""
@@ -198,7 +214,7 @@ class _Seeker:
                 continue
             known = actual(wanted)
             ours = word == "MESSAGE_ID" or (contract is INBOUND and word == "ID")
-            if known is not None and ours and not self._holds_id(there[known]):
+            if known is not None and ours and not holds_id(there[known], self._tongue):
                 # A part of an id is the number of no message: better none at all.
                 if contract is not OUTBOUND or word in mapping:
                     told = f"{name}: the column for {word}, {there[known]}, cannot hold its"
@@ -230,16 +246,6 @@ class _Seeker:
         self._tongue.refine(self._connection, schema, real, kinds)
         nullable = frozenset(each["name"] for each in found if each.get("nullable", True))
         return _Described(schema, real, kinds, nullable)
-
-    def _holds_id(self, kind: types.TypeEngine[Any]) -> bool:
-        if isinstance(kind, types.Integer):
-            return isinstance(kind, types.BigInteger) or self._tongue.wide_integers
-        if isinstance(kind, types.Float):
-            return False
-        if isinstance(kind, types.Numeric):
-            return kind.precision is None or kind.precision - (kind.scale or 0) >= ID_DIGITS
-        length = getattr(kind, "length", None)
-        return length is None or length >= ID_DIGITS
 
     def _is_raw(self, word: str, kind: types.TypeEngine[Any]) -> bool:
         texts = isinstance(kind, types.String) and not isinstance(kind, types.Unicode)

@@ -22,6 +22,7 @@ from dbpoll.dialects import tongue_of
 from dbpoll.reading import READ, Reader
 from dbpoll.settings import WORDS, Claim, Settings, Sql, Strategy
 from dbpoll.source import Source
+from dbpoll.tables import holds_id
 from dbpoll.values import StateChange, Status
 from tests.dbpoll.conftest import ZONE, Book, His, eventually
 from tests.nodes import free_port
@@ -104,6 +105,31 @@ def test_defaults_stand_for_blanks_and_constants_for_columns() -> None:
     row = read(settings, ID=1, BUSINESS="  ", LANE="urgent")
     assert (row.business, row.lane) == ("lab", "bulk")
     assert read(settings, ID=1, BUSINESS="x").business == "x"
+
+
+NUMBER: Any = oracle.NUMBER
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "holds"),
+    [
+        ("oracle", NUMBER(), True),
+        ("oracle", NUMBER(19, 0), True),
+        ("oracle", NUMBER(10, 0), False),
+        ("oracle", NUMBER(20, 4), False),
+        ("oracle", types.INTEGER(), True),
+        ("sqlite", types.INTEGER(), True),
+        ("postgresql", types.INTEGER(), False),
+        ("postgresql", types.BIGINT(), True),
+        ("mysql", types.DECIMAL(20), True),
+        ("mysql", types.DOUBLE(), False),
+        ("mssql", types.VARCHAR(19), True),
+        ("mssql", types.VARCHAR(18), False),
+        ("mssql", types.TEXT(), True),
+    ],
+)
+def test_which_columns_hold_an_id(name: str, kind: TypeEngine[Any], holds: bool) -> None:
+    assert holds_id(kind, tongue_of(registry.load(name)())) is holds
 
 
 def test_oracle_lives_in_the_zone_of_the_hospital() -> None:
