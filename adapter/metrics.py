@@ -26,7 +26,7 @@ from prometheus_client import (
 from prometheus_client import (
     Counter as PromCounter,
 )
-from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from adapter.domain.errors import Code
@@ -285,13 +285,19 @@ def _sources(sources: Sequence[SourceStatus]) -> Iterator[Metric]:
     write_lag = GaugeMetricFamily(
         "sms_source_write_lag_seconds", "Age of the oldest of these.", labels=["source"]
     )
+    refused = CounterMetricFamily(
+        "sms_source_refused_writes",
+        "Results that a constraint or trigger of the HIS refused for ever.",
+        labels=["source"],
+    )
     for source in sources:
+        refused.add_metric([source.name], source.refused_writes)
         up.add_metric([source.name], source.up)
         broken.add_metric([source.name], source.broken)
         lag.add_metric([source.name], source.lag_s)
         unwritten.add_metric([source.name], source.unwritten)
         write_lag.add_metric([source.name], source.write_lag_s)
-    yield from (up, broken, lag, unwritten, write_lag)
+    yield from (up, broken, lag, unwritten, write_lag, refused)
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

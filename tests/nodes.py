@@ -199,8 +199,9 @@ def _password_hash() -> str:
 class Setup:
     """A configuration for one node: a source `his` where `his` is given, and a client `web`.
 
-    `connection`: further attributes of the channel's connection, as XML. `accounts`: further
-    clients with the same password, account -> extension.
+    `connection`: further attributes of the channel's connection, as XML; `sources`: other
+    sources of the client `his`, as XML. `accounts`: further clients with the same password,
+    account -> extension.
     """
 
     folder: Path
@@ -215,6 +216,7 @@ class Setup:
     lane: str = "normal"
     connection: str = ""
     accounts: Mapping[str, str] = field(default_factory=dict)
+    sources: str = ""
 
     @property
     def windows(self) -> int:
@@ -266,7 +268,7 @@ class Setup:
 
     def _source(self) -> str:
         if not self.his:
-            return ""
+            return self.sources
         return f"""
     <source name="his" client="his" url={quoteattr(self.his)} receipt-table="SMS_RECEIPT"
             inbound-table="SMS_INBOUND" poll-min="20ms" poll-max="200ms"/>"""

@@ -73,7 +73,8 @@ def bench(wanted: Wanted) -> dict[str, Any]:
             raise RuntimeError(f"{len(load.failed)} requests failed; the first: {load.failed[0]}")
         cpu_seconds = rig.cpu_seconds() - cpu
         children.stop()
-        found = figures(rig.log, store, wanted.messages, since)
+        visible = load.visible if isinstance(load, Table) else {}
+        found = figures(rig.log, store, wanted.messages, since, visible)
         return {
             "door": wanted.door,
             "store": wanted.store,
@@ -82,6 +83,7 @@ def bench(wanted: Wanted) -> dict[str, Any]:
             "rate": round(finished / seconds, 1),
             "accept_rate": round(wanted.messages / max(found.accept_seconds, 0.001), 1),
             "latency_ms": found.latency_ms,
+            **({"visible_ms": found.visible_ms} if visible else {}),
             "lost": found.lost,
             "duplicates": found.duplicates,
             "peak_rss_mb": round(rig.peak_rss / 1e6, 1),

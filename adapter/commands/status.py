@@ -195,6 +195,9 @@ def _sources(found: Document, clock: _Clock) -> list[RenderableType]:
             faults.append(_fault(source["name"], source["reason"]))
         if source["set_aside"]:
             faults.append(_fault(source["name"], f"refuses {source['set_aside']:,} states"))
+        if refused := source["refused_writes"]:
+            told = f"refused {refused:,} results for ever, the last with {source['refusal']}"
+            faults.append(_fault(source["name"], told))
     return _section(table, faults)
 
 

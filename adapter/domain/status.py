@@ -81,6 +81,10 @@ class SourceStatus:
     """States that the table refuses while it takes others."""
     broken: bool = False
     """It has failed so often that it is only tried now and then: somebody should come."""
+    refused_writes: int = 0
+    """Results that a constraint or trigger of the hospital refused, since the node started."""
+    refusal: str = ""
+    """Why the last one of these was refused."""
 
 
 @dataclass(frozen=True, slots=True)
