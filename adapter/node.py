@@ -404,6 +404,7 @@ def _greatest_id(engine: Engine) -> int:
                 schema.submission,
                 schema.message,
                 schema.notification,
+                schema.dead_letter,
                 schema.tally,
                 schema.receipt,
                 schema.inbound,

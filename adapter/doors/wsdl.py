@@ -11,7 +11,8 @@ from typing import Any
 
 from lxml import etree
 
-from adapter.contract import NAME, SmsExchange
+from adapter.contract import CALLBACK_NAME, NS, SmsCallback
+from adapter.spyne_compat import Application, Soap11
 
 _WSDL = "{http://schemas.xmlsoap.org/wsdl/}"
 _XSD = "{http://www.w3.org/2001/XMLSchema}"
@@ -21,9 +22,10 @@ _KEPT = ["tns", "xs"]
 def _put_right(document: Any) -> None:
     """Listener of Spyne's `wsdl_document_built`."""
     root: etree._Element = document.root_elt
-    soap12 = "soap12" in document.interface.app.in_protocol.type
-    version = "Soap12" if soap12 else ""
-    port_type, binding = f"{NAME}PortType", f"{NAME}{version}Binding"
+    application = document.interface.app
+    version = "Soap12" if "soap12" in application.in_protocol.type else ""
+    name, (service,) = application.name, application.services
+    port_type, binding = f"{name}PortType", f"{name}{version}Binding"
     for element in root.iter(f"{_WSDL}operation"):
         if "parameterOrder" in element.attrib:
             del element.attrib["parameterOrder"]
@@ -33,11 +35,11 @@ def _put_right(document: Any) -> None:
         element.set("name", binding)
         element.set("type", f"tns:{port_type}")
     for element in root.iter(f"{_WSDL}port"):
-        element.set("name", f"{NAME}{version}Port")
+        element.set("name", f"{name}{version}Port")
         element.set("binding", f"tns:{binding}")
     for element in root.iter(f"{_WSDL}service"):
         words = etree.Element(f"{_WSDL}documentation")
-        words.text = " ".join((SmsExchange.__doc__ or "").split())
+        words.text = " ".join((service.__doc__ or "").split())
         element.insert(0, words)
     for schema in root.iter(f"{_XSD}schema"):
         # Spyne's order changes from one process to the next.
@@ -61,6 +63,15 @@ def build_wsdl(application: Any, url: str) -> bytes:
     document.build_interface_document(url)
     built: bytes = document.get_interface_document()
     return built
+
+
+def build_callback_wsdl(url: str) -> bytes:
+    """The WSDL of what a client offers to be called back, SOAP 1.1; `url` is an example."""
+    application = Application(
+        [SmsCallback], NS, name=CALLBACK_NAME, in_protocol=Soap11(), out_protocol=Soap11()
+    )
+    application.transport = "http://schemas.xmlsoap.org/soap/http"
+    return build_wsdl(application, url)
 
 
 def schema_of(wsdl: bytes) -> bytes:

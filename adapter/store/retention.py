@@ -22,6 +22,7 @@ from adapter.store.clock import to_ms
 from adapter.store.engine import write_connection
 from adapter.store.schema import (
     arrival,
+    dead_letter,
     inbound,
     message,
     not_delivered,
@@ -100,6 +101,11 @@ def forget_receipts(engine: Engine, before: datetime, after: int, most: int) -> 
 def forget_notices(engine: Engine, before: datetime, after: int, most: int) -> Bite:
     """Give up notices that nobody fetched and no table took since a moment."""
     return _forget(engine, notification, before, after, most)
+
+
+def forget_dead_letters(engine: Engine, before: datetime, after: int, most: int) -> Bite:
+    """Give up dead letters that nobody replayed since a moment."""
+    return _forget(engine, dead_letter, before, after, most)
 
 
 def forget_statistics(engine: Engine, hour: int, day: int) -> int:
