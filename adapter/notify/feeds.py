@@ -52,6 +52,8 @@ class Stream(StrEnum):
     RECEIPTS = "receipts"
     CMPP_RECEIPTS = "cmpp-receipts"
     INBOUND = "inbound"
+    ALL = "all"
+    """Receipts and inbound, in the order in which they came."""
 
 
 class Listener(Protocol):
@@ -85,6 +87,7 @@ class Feed:
         self._waiting: deque[Home] = deque()
         self._out: dict[int, Home] = {}
         self._answered: set[int] = set()
+        self._gone: set[int] = set()
         self._aside: dict[int, float] = {}
         self._behind = True
         self._told = False
@@ -117,6 +120,13 @@ class Feed:
             if self._out.pop(made, None) is not None:
                 self._answered.add(made)
         self.wake()
+
+    def gone(self, ids: Iterable[int]) -> None:
+        """These wait in the store no more: there is nothing to forget."""
+        gone = [made for made in ids if made in self._out]
+        # A page that is read just now may still hold them: until then they count as answered.
+        self._gone.update(gone)
+        self.answered(gone)
 
     def refused(self, ids: Iterable[int]) -> None:
         """The client took them, but wants them again later."""
@@ -192,10 +202,11 @@ class Feed:
             self.tending = None
 
     async def _forget_answered(self) -> None:
-        ids = list(self._answered)
+        gone, ids = set(self._gone), list(self._answered - self._gone)
         if ids:
             await self._loop.run_in_executor(self._pool, self._forget, ids)
-            self._answered.difference_update(ids)
+        self._answered.difference_update(ids, gone)
+        self._gone -= gone
 
     async def _read_page(self) -> None:
         self._behind = False
@@ -274,7 +285,7 @@ class Feeds:
         for destination, is_inbound in news:
             account = destination.removeprefix("client:")
             streams = (Stream.INBOUND,) if is_inbound else (Stream.RECEIPTS, Stream.CMPP_RECEIPTS)
-            for stream in streams:
+            for stream in (*streams, Stream.ALL):
                 feed = self._feeds.get((account, stream))
                 if feed is not None:
                     feed.told()
@@ -292,7 +303,11 @@ class Feeds:
                 return notices.read_inbound(connection, destination, most)
             chosen = notices.OF_CMPP if stream is Stream.CMPP_RECEIPTS else notices.NOT_OF_CMPP
             states = notices.read_states(connection, destination, most, chosen=chosen)
-        return [
+            texts: Sequence[Home] = ()
+            if stream is Stream.ALL:
+                texts = notices.read_inbound(connection, destination, most)
+        worded: list[Home] = [
             each._replace(text=self._describe(each.state, each.code, each.channel))
             for each in states
         ]
+        return sorted([*worded, *texts], key=lambda each: each.id)[:most]

@@ -57,11 +57,11 @@ class DeadLetters:
 
     def __init__(self, committer: Committer) -> None:
         self._committer = committer
-        self._bury: Kind[Burial, Sequence[int]] = Kind("bury", 9, _run_bury)
+        self._bury: Kind[Burial, Mapping[int, datetime]] = Kind("bury", 9, _run_bury)
         self._arrived: Kind[tuple[str, Sequence[int]], int] = Kind("arrived", 9, _run_arrived)
 
-    def bury(self, burial: Burial) -> Sequence[int]:
-        """The ids of those that were spared."""
+    def bury(self, burial: Burial) -> Mapping[int, datetime]:
+        """Those that were spared, and when they were replayed."""
         return self._committer.submit(self._bury, burial).result()
 
     def arrived(self, account: str, ids: Sequence[int]) -> int:
@@ -69,7 +69,7 @@ class DeadLetters:
         return self._committer.submit(self._arrived, (f"client:{account}", ids)).result()
 
 
-def _run_bury(connection: Connection, works: Sequence[Burial]) -> list[Sequence[int]]:
+def _run_bury(connection: Connection, works: Sequence[Burial]) -> list[Mapping[int, datetime]]:
     return [bury(connection, each) for each in works]
 
 
@@ -81,30 +81,29 @@ def _run_arrived(connection: Connection, works: Sequence[tuple[str, Sequence[int
     return done
 
 
-def bury(connection: Connection, burial: Burial) -> list[int]:
-    """Move notices to the dead; the ids of those that were spared. What waits no more (fetched and
-    acknowledged, say) is passed over."""
-    spared = set(
-        connection.execute(
-            select(dead_letter.c.id).where(
-                bulk.among(connection, dead_letter.c.id, burial.ids),
-                dead_letter.c.replayed_at > to_ms(burial.spared_since),
-            )
-        ).scalars()
-    )
-    dying = [each for each in burial.ids if each not in spared]
+def bury(connection: Connection, burial: Burial) -> Mapping[int, datetime]:
+    """Move notices to the dead; those that were spared, and when they were replayed. What waits no
+    more (fetched and acknowledged, say) is passed over."""
     rows = connection.execute(
+        select(dead_letter.c.id, dead_letter.c.replayed_at).where(
+            bulk.among(connection, dead_letter.c.id, burial.ids),
+            dead_letter.c.replayed_at > to_ms(burial.spared_since),
+        )
+    )
+    spared = {row.id: from_ms(row.replayed_at) for row in rows}
+    dying = [each for each in burial.ids if each not in spared]
+    waiting = connection.execute(
         select(notification).where(
             bulk.among(connection, notification.c.id, dying),
             notification.c.destination == burial.destination,
         )
     ).all()
-    ids = [row.id for row in rows]
+    ids = [row.id for row in waiting]
     died = (to_ms(burial.at), burial.reason[:REASON_LENGTH] or None, None)
     bulk.delete(connection, dead_letter, ids)
-    bulk.insert(connection, dead_letter, [(*row, *died) for row in rows])
+    bulk.insert(connection, dead_letter, [(*row, *died) for row in waiting])
     bulk.delete(connection, notification, ids)
-    return sorted(spared)
+    return spared
 
 
 def replay(
