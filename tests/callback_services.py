@@ -118,5 +118,3 @@ def _hospital() -> Any:
             return code
 
     return Hospital
-
-

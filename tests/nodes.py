@@ -191,7 +191,7 @@ class Carrier:
 
 
 @cache
-def _password_hash() -> str:
+def password_hash_of_clients() -> str:
     return hash_password(PASSWORD)
 
 
@@ -213,6 +213,10 @@ class Setup:
     policies: str = ""
     lane: str = "normal"
     connection: str = ""
+    callback: str = ""
+    """Of the client `web`, as XML."""
+    clients: str = ""
+    """More of them, as XML."""
 
     @property
     def windows(self) -> int:
@@ -249,8 +253,10 @@ class Setup:
   <clients>
     <client account="his" extension="01" lane="{self.lane}"/>
     <client account="web" extension="02" lane="{self.lane}">
-      <password hash="{_password_hash()}"/>
+      <password hash="{password_hash_of_clients()}"/>
+      {self.callback}
     </client>
+    {self.clients}
   </clients>
   <sources>{self._source()}</sources>
   {self.policies}

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
-from adapter.domain.values import Home, InboundNotice
+from adapter.domain.values import Home, InboundNotice, Notice
 
 
 @dataclass(slots=True, eq=False)
@@ -77,7 +78,7 @@ class Lines:
                 if taken:
                     continue
                 return self._taken([(line, [line.events[0]])])
-            its = list(line.events)[:left]
+            its = _together(line.events, left)
             taken.append((line, its))
             left -= len(its)
             if not left:
@@ -156,6 +157,16 @@ class Lines:
         self._failing.pop(line.subject, None)
         if not line.events:
             del self._lines[line.subject]
+
+
+def _together(events: Iterable[Home], most: int) -> Sequence[Home]:
+    """The first ones that may stand in one request, where receipts stand before texts."""
+    taken: list[Home] = []
+    for event in islice(events, most):
+        if isinstance(event, Notice) and taken and not isinstance(taken[-1], Notice):
+            break
+        taken.append(event)
+    return taken
 
 
 def subject_of(event: Home) -> int:

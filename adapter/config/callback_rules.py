@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from lxml import etree
 
@@ -88,6 +89,7 @@ def examine_callback(
     except (ValueError, KeyError):
         # The schema has told.
         return
+    _address(notes, element, callback.url)
     _proofs(notes, client, element, callback)
     _headers(notes, element, callback)
     if callback.give_up_s > kept_days * 86_400:
@@ -105,6 +107,14 @@ def examine_callback(
     if callback.wsdl:
         message = "wsdl has no effect without <receipt operation=...> or <inbound operation=...>"
         notes.fault(element, "wsdl", message)
+
+
+def _address(notes: Notes, element: etree._Element, url: str) -> None:
+    parts = urlsplit(url)
+    if "@" in parts.netloc:
+        notes.fault(element, "url", "url: user and password have attributes of their own")
+    elif parts.scheme and not parts.hostname:
+        notes.fault(element, "url", "url: it names no host")
 
 
 def _proofs(

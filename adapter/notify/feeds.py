@@ -33,6 +33,7 @@ from sqlalchemy import Engine
 from adapter.domain.values import Home, InboundNotice
 from adapter.notify.wording import Describe
 from adapter.store import notices
+from adapter.store.reading import at_one_moment
 
 log = structlog.get_logger(__name__)
 
@@ -298,7 +299,8 @@ class Feeds:
 
     def _read(self, account: str, stream: Stream, most: int) -> Sequence[Home]:
         destination = f"client:{account}"
-        with self._engine.connect() as connection:
+        # A receipt that is committed between two statements must not come behind what follows it.
+        with at_one_moment(self._engine) as connection:
             if stream is Stream.INBOUND:
                 return notices.read_inbound(connection, destination, most)
             chosen = notices.OF_CMPP if stream is Stream.CMPP_RECEIPTS else notices.NOT_OF_CMPP
