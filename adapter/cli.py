@@ -443,7 +443,7 @@ def callback_dead(name: str, file: Path, most: int, as_json: bool) -> None:
 @click.option("--id", "only", type=int, multiple=True, help="only this one; may be repeated")
 def callback_replay(name: str, file: Path, only: Sequence[int]) -> None:
     """Bring dead letters once more, all of a client or some. They keep their ids, and have the
-    whole time again. A running node begins within half a minute.
+    whole time again. A running node begins within seconds.
 
     Example: sms-adapter callback replay his adapter.xml
     """

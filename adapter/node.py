@@ -34,7 +34,7 @@ from sqlalchemy import Engine, func, select
 
 from adapter import __version__
 from adapter.backup import fence
-from adapter.callbacks import Callbacks
+from adapter.callbacks import LOOK_FOR_REPLAYS_S, Callbacks
 from adapter.config.model import Config
 from adapter.dispatch.dispatcher import Dispatcher
 from adapter.dispatch.inbox import Inbox
@@ -260,7 +260,7 @@ class Node:
     def _build_callbacks(self) -> None:
         """What takes events to the clients' own services, on an event loop of its own."""
         letters = DeadLetters(self._committers[-1])
-        self._called_back = Feeds(self._engine, letters.arrived, self._describe)
+        self._called_back = Feeds(self._engine, letters.arrived, self._describe, LOOK_FOR_REPLAYS_S)
         self._callbacks = Callbacks(
             self.config.callbacks,
             self._exchange,

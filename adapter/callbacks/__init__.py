@@ -24,6 +24,8 @@ from adapter.notify.feeds import Feeds, Stream
 from adapter.store import dead_letters
 from adapter.store.dead_letters import DeadLetters
 
+LOOK_FOR_REPLAYS_S = 5.0
+"""Another process orders replays; the store alone tells of them."""
 _THREADS = 64
 """Names are looked up on these: a name server that hangs for one client keeps few of them."""
 

@@ -101,6 +101,8 @@ class Callback:
         self._watch = watch
         self._now = now
         self._grace_s = min(GRACE_S, settings.give_up_s)
+        # It takes a while until somebody sees that it was replayed.
+        self._second_life_s = max(GRACE_S, settings.give_up_s)
         self._ahead = min(1_000, 2 * settings.connections * target.most)
         self._pauses = Backoff(settings.retry_min_s, min(settings.retry_max_s, PROBE_AT_LEAST_S))
         self._loop = asyncio.get_running_loop()
@@ -220,7 +222,7 @@ class Callback:
 
     def _failed(self, portion: Portion, failure: NotTakenError) -> None:
         self._watch.callback_asked(self.account, "unreachable" if failure.away else "refused")
-        self._lines.failed(portion)
+        self._lines.failed(portion, apart=not failure.away)
         self.reason = str(failure)
         if self.failing_since is None:
             self.failing_since = self._now()
@@ -269,12 +271,14 @@ class Callback:
         ]
 
     def _is_overdue(self, event: Home) -> bool:
-        born = self._replayed.get(event.id, made_by(event.id).timestamp())
-        return self._now() - born > self._settings.give_up_s
+        replayed = self._replayed.get(event.id)
+        if replayed is not None:
+            return self._now() - replayed > self._second_life_s
+        return self._now() - made_by(event.id).timestamp() > self._settings.give_up_s
 
     async def _bury(self, overdue: Sequence[Home]) -> None:
         at = datetime.fromtimestamp(self._now(), UTC)
-        since = at - timedelta(seconds=self._settings.give_up_s)
+        since = at - timedelta(seconds=self._second_life_s)
         ids = [event.id for event in overdue]
         burial = Burial(f"client:{self.account}", ids, since, at, self.reason)
         try:

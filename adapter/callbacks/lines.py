@@ -102,11 +102,12 @@ class Lines:
             self._shorten(line, len(events))
         return [event.id for _, events in portion for event in events]
 
-    def failed(self, portion: Portion) -> None:
-        """These have not; what was together is tried alone."""
-        for line, events in portion:
+    def failed(self, portion: Portion, *, apart: bool) -> None:
+        """These have not; `apart`: what was together is tried alone."""
+        together = len(portion) > 1 or len(portion[0][1]) > 1
+        for line, _ in portion:
             line.busy = 0
-            line.alone = line.alone or len(portion) > 1 or len(events) > 1
+            line.alone = line.alone or (apart and together)
 
     def refuse(self, line: Line, at: float) -> None:
         """Its first event was refused, alone."""

@@ -54,7 +54,7 @@ def dead(config: Config, name: str, most: int) -> list[Told]:
 
 def replay(config: Config, name: str, only: Sequence[int]) -> int:
     """Bring a client's dead letters once more, or `only` these; how many. The node may run, and
-    finds them within half a minute. Raises CallbackError."""
+    finds them within seconds. Raises CallbackError."""
     destination = _destination(config, name)
     count = 0
     with _store(config) as engine:

@@ -234,8 +234,10 @@ class Feeds:
         engine: Engine,
         acknowledge: Callable[[str, Sequence[int]], object],
         describe: Describe,
+        look_again_s: float = LOOK_AGAIN_S,
     ) -> None:
         self._engine = engine
+        self._look_again_s = look_again_s
         self._acknowledge = acknowledge
         self._describe = describe
         self._feeds: dict[tuple[str, Stream], Feed] = {}
@@ -246,7 +248,7 @@ class Feeds:
     def open(self) -> None:
         """On the event loop that the feeds are to live on."""
         self._loop = asyncio.get_running_loop()
-        self._timer = self._loop.call_later(LOOK_AGAIN_S, self._look_again)
+        self._timer = self._loop.call_later(self._look_again_s, self._look_again)
 
     async def close(self) -> None:
         """After every listener has left: forget what was answered, as far as that goes."""
