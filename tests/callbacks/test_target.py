@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 import threading
 import time
@@ -22,7 +23,7 @@ from adapter.config.model import Callback
 from adapter.domain.client import Client
 from adapter.domain.values import Home
 from adapter.doors.shapes import Shapes
-from adapter.security.macs import RequestMac, SignedRequest
+from adapter.security.macs import RequestMac, SignedRequest, mac
 from connectors.tls import server_context
 from tests.callbacks.test_callback import receipt
 from tests.callbacks.words import WORDING
@@ -31,6 +32,7 @@ from tests.providers import Asked, Given, Provider
 
 SHAPES = Shapes()
 
+PAGE = Path(__file__).parents[2] / "docs/integrator/callbacks.md"
 KEY = "0123456789abcdef0123456789abcdef"
 
 
@@ -144,6 +146,13 @@ def test_headers_without_end_are_left() -> None:
         assert bring(url, response_timeout_s=5.0) != ""
 
 
+def test_a_service_that_never_reads_is_left() -> None:
+    long = receipt(1)._replace(pass_through="x" * 20_000_000)
+    with speaking(lambda _, ended: ended.wait(30)) as url:
+        told = bring(url, long, response_timeout_s=0.5, connect_timeout_s=0.5)
+    assert told == "no answer in 0.5 s"
+
+
 def test_nobody_there_is_told_apart() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -222,14 +231,24 @@ def test_signatures_are_those_of_signed_requests(
         assert verified(change) == ""
 
 
+def test_the_signatures_of_the_page() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    (block,) = re.findall(r"```\n(HMAC-SHA256\n.*?)\n```", page, re.DOTALL)
+    _, method, path, account, key, moment, nonce, event, body = block.split("\n")
+    for algorithm in ("HMAC-SHA256", "HMAC-SM3"):
+        request = SignedRequest(method, path, event.encode(), body.encode())
+        named = {"account": account, "key": key, "time": moment, "nonce": nonce}
+        assert mac(algorithm, KEY.encode(), request, **named).hex() in page
+
+
 def verified(asked: Asked) -> str:
     """Whose it is; empty where the signature does not fit."""
     key = asked.headers.get("idempotency-key", "").encode()
     request = SignedRequest(asked.method, asked.path, key, asked.body)
-    mac = RequestMac.read(asked.headers["authorization"], request)
-    assert abs(mac.made_at - datetime.now(UTC)) < timedelta(minutes=1)
+    shown = RequestMac.read(asked.headers["authorization"], request)
+    assert abs(shown.made_at - datetime.now(UTC)) < timedelta(minutes=1)
     client = Client("his", hmac_keys=MappingProxyType({"cb1": KEY.encode()}))
-    return mac.account if mac.fits(client) else ""
+    return shown.account if shown.fits(client) else ""
 
 
 def test_one_event_alone_has_its_key_and_several_have_none(provider: Provider) -> None:
