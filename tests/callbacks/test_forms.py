@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+import jsonschema
 import pytest
 import xmlschema
 from lxml import etree
@@ -18,6 +19,7 @@ from adapter.callbacks.forms import Form, form_of
 from adapter.config.callback_rules import OF_INBOUND, OF_RECEIPT
 from adapter.config.model import Callback, CallbackCall
 from adapter.domain.values import InboundNotice
+from adapter.doors.openapi import build_openapi
 from adapter.doors.shapes import Shapes
 from connectors.web.settings import Call, Format, Result
 from connectors.web.transport import Given
@@ -78,6 +80,10 @@ def test_json_has_the_very_objects_of_the_fetch_operations() -> None:
         ],
     }
     assert json.loads(form().request([REPLY]).body).keys() == {"inbound"}
+    document = build_openapi("http://h")
+    webhook = document["webhooks"]["Notify"]["post"]["requestBody"]["content"]
+    schema = {**webhook["application/json"]["schema"], "components": document["components"]}
+    jsonschema.validate(body, schema)
 
 
 @pytest.mark.parametrize("format_", ["xml", "soap"])
