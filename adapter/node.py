@@ -13,7 +13,8 @@ A node whose store was taken over by another one (`adapter.store.ownership`) sto
 before anything else, and `run` raises.
 
 Threads: the event loop (links, dispatcher) runs in the main thread, that of the socket and
-CMPP doors in another; each committer, courier, source, job and worker in its own.
+CMPP doors in another, that of the callbacks in a third; each committer, courier, source, job
+and worker in its own.
 """
 
 from __future__ import annotations

@@ -32,7 +32,8 @@ class OpenDoor(Protocol):
 
 
 class Porch:
-    """`make` builds the doors, on the event loop that they are to live on."""
+    """`make` builds the doors, on the event loop that they are to live on; what brings events to
+    clients' own services lives on one like it, under another name."""
 
     def __init__(
         self, feeds: Feeds, make: Callable[[], Sequence[OpenDoor]], name: str = "porch"
