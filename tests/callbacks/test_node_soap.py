@@ -11,6 +11,7 @@ import pytest
 from adapter.callbacks.forms import form_of
 from adapter.callbacks.target import NotTakenError, Target
 from adapter.config.model import Callback
+from adapter.domain.values import Home
 from adapter.doors.shapes import Shapes
 from tests.callbacks.test_forms import RECEIPT, REPLY, ROOT
 from tests.callbacks.words import WORDING
@@ -30,7 +31,7 @@ def test_node_as_a_clients_service(scripts: Path) -> None:
             url = f"http://127.0.0.1:{listening['port']}/sms/events"
             callback = Callback("his", url, "soap")
             target = Target(callback, form_of(callback, WORDING, Shapes()), time.time)
-            events = [RECEIPT, REPLY]
+            events: list[Home] = [RECEIPT, REPLY]
             for told in ("a SOAP fault: soap:Server", "the answer says LATER"):
                 with pytest.raises(NotTakenError, match=told):
                     await target.bring(events)

@@ -149,3 +149,17 @@ def test_dead_letters_are_kept_as_long_as_messages(store: Engine, waiting: list[
         job.run(threading.Event())
         assert count(store, dead_letter) == left
     assert all(each.id < id_at(NOW + DAY) for each in waiting)
+
+
+def test_what_was_replayed_late_is_not_given_up_as_old(store: Engine, waiting: list[Home]) -> None:
+    """It died forty days ago, was replayed now, and the service is still away in the night."""
+    with opened(store) as letters:
+        letters.bury(burial(waiting[:1]))
+    late = NOW + 40 * DAY
+    assert replayed(store, late) == 1
+    keep = Jobs(keep_days=200, notices_keep_days=30)
+    Retention(store, keep, UTC, clock=lambda: late + DAY).run(threading.Event())
+    assert read(store) == waiting[:1]
+    assert read(store, "client:lis") == []
+    Retention(store, keep, UTC, clock=lambda: late + 31 * DAY).run(threading.Event())
+    assert read(store) == []
