@@ -63,19 +63,19 @@ def provider() -> Iterator[Provider]:
         yield made
 
 
-@pytest.mark.parametrize("status", [200, 201, 202, 204])
+@pytest.mark.parametrize("status", [200, 204])
 def test_any_2xx_is_success(provider: Provider, status: int) -> None:
     provider.serve("/events", lambda _: Given(status, b"" if status == 204 else b"whatever"))
     assert bring(provider.url("/events")) == ""
 
 
-@pytest.mark.parametrize("status", [400, 401, 404, 409, 500, 502, 503])
+@pytest.mark.parametrize("status", [400, 404, 500, 503])
 def test_anything_else_is_none(provider: Provider, status: int) -> None:
     provider.serve("/events", lambda _: Given(status, b"secret 13800138000"))
     assert bring(provider.url("/events")) == f"HTTP {status}"
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("status", [301, 303, 308])
 def test_redirects_are_never_followed(provider: Provider, status: int) -> None:
     elsewhere = {"Location": provider.url("/elsewhere")}
     provider.serve("/events", lambda _: Given(status, headers=elsewhere))
