@@ -31,7 +31,13 @@ from prometheus_client.registry import Collector
 
 from adapter.domain.errors import Code
 from adapter.domain.states import Door, Lane
-from adapter.domain.status import ChannelStatus, NodeStatus, SourceStatus, Status
+from adapter.domain.status import (
+    CallbackStatus,
+    ChannelStatus,
+    NodeStatus,
+    SourceStatus,
+    Status,
+)
 from adapter.domain.tally import INBOUND, Tally
 from adapter.waits import Waits
 
@@ -80,6 +86,15 @@ class Metrics:
         )
         self._write_back = self._waits(
             "sms_write_back_seconds", "From a state to its row in the HIS.", _WIRE, "source"
+        )
+        self._asked = self._counter(
+            "sms_callback_requests", "Requests to clients' services.", "client", "outcome"
+        )
+        self._brought = self._waits(
+            "sms_callback_seconds", "From a state to its arrival there.", _RECEIPT, "client"
+        )
+        self._buried = self._counter(
+            "sms_callback_buried", "Events that became dead letters.", "client"
         )
         self._commit = self._histogram(
             "sms_store_commit_seconds", "Duration of a store transaction.", _FAST, "committer"
@@ -145,6 +160,18 @@ class Metrics:
     def observe_write_back(self, source: str, waits: Iterable[float]) -> None:
         """How long states took to their row in the HIS."""
         self._write_back.observe(source, waits)
+
+    def callback_asked(self, client: str, outcome: str) -> None:
+        """A request to a client's service ended: taken, refused or unreachable."""
+        self._asked.labels(client, outcome).inc()
+
+    def callback_brought(self, client: str, waits: Iterable[float]) -> None:
+        """How long events took to a client's service."""
+        self._brought.observe(client, waits)
+
+    def callback_buried(self, client: str, count: int) -> None:
+        """So many events became dead letters."""
+        self._buried.labels(client).inc(count)
 
     def store(self, committer: str) -> CommitterMetrics:
         """What a committer's thread reports to."""
@@ -231,6 +258,7 @@ class StatusCollector(Collector):
         yield from _queues(status)
         yield from _channels(status.channels)
         yield from _sources(status.sources)
+        yield from _callbacks(status.callbacks)
 
 
 def _queues(status: Status) -> Iterator[Metric]:
@@ -298,6 +326,29 @@ def _sources(sources: Sequence[SourceStatus]) -> Iterator[Metric]:
         unwritten.add_metric([source.name], source.unwritten)
         write_lag.add_metric([source.name], source.write_lag_s)
     yield from (up, broken, lag, unwritten, write_lag, refused)
+
+
+def _callbacks(callbacks: Sequence[CallbackStatus]) -> Iterator[Metric]:
+    up = GaugeMetricFamily(
+        "sms_callback_up", "1 while the client's service takes events.", labels=["client"]
+    )
+    waiting = GaugeMetricFamily(
+        "sms_callback_waiting", "Events not brought yet.", labels=["client"]
+    )
+    oldest = GaugeMetricFamily(
+        "sms_callback_oldest_seconds", "Age of the oldest of these.", labels=["client"]
+    )
+    refused = GaugeMetricFamily(
+        "sms_callback_refused", "Events refused while others are taken.", labels=["client"]
+    )
+    dead = GaugeMetricFamily("sms_callback_dead", "Dead letters.", labels=["client"])
+    for each in callbacks:
+        up.add_metric([each.client], each.up)
+        waiting.add_metric([each.client], each.waiting)
+        oldest.add_metric([each.client], each.oldest_s)
+        refused.add_metric([each.client], each.refused)
+        dead.add_metric([each.client], each.dead)
+    yield from (up, waiting, oldest, refused, dead)
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

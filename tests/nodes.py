@@ -191,7 +191,7 @@ class Carrier:
 
 
 @cache
-def _password_hash() -> str:
+def password_hash_of_clients() -> str:
     return hash_password(PASSWORD)
 
 
@@ -217,6 +217,10 @@ class Setup:
     connection: str = ""
     accounts: Mapping[str, str] = field(default_factory=dict)
     sources: str = ""
+    callback: str = ""
+    """Of the client `web`, as XML."""
+    clients: str = ""
+    """More of them, as XML."""
 
     @property
     def windows(self) -> int:
@@ -252,18 +256,20 @@ class Setup:
   </routes>
   <clients>
     <client account="his" extension="01" lane="{self.lane}"/>
-    {self._client("web", "02")}
+    {self._client("web", "02", self.callback)}
     {"".join(self._client(*each) for each in self.accounts.items())}
+    {self.clients}
   </clients>
   <sources>{self._source()}</sources>
   {self.policies}
 </adapter>
 """
 
-    def _client(self, account: str, extension: str) -> str:
+    def _client(self, account: str, extension: str, callback: str = "") -> str:
         return f"""
     <client account="{account}" extension="{extension}" lane="{self.lane}">
-      <password hash="{_password_hash()}"/>
+      <password hash="{password_hash_of_clients()}"/>
+      {callback}
     </client>"""
 
     def _source(self) -> str:

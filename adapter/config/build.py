@@ -38,6 +38,7 @@ _WORDS: dict[str, Callable[[str], Any]] = {
     "encodings": str,
     "channels": str,
     "success_is": str,
+    "events": str,
     "delivered": str,
     "pending": str,
 }
@@ -61,6 +62,11 @@ def build(root: etree._Element, path: Path) -> model.Config:
         routes=tuple(_read(e, model.Route) for e in _all(root, "routes", "route")),
         ported=tuple(_read(e, model.Ported) for e in _all(root, "routes", "ported")),
         clients=tuple(_client(e) for e in _all(root, "clients", "client")),
+        callbacks=tuple(
+            callback_of(each, _said(client, "account"), folder)
+            for client in _all(root, "clients", "client")
+            for each in _children(client, "callback")
+        ),
         sources=tuple(
             source
             for e in _all(root, "sources", "source")
@@ -187,6 +193,35 @@ def _client(element: etree._Element) -> Client:
                 for e in _children(element, "doubt")
             }
         ),
+    )
+
+
+def callback_of(element: etree._Element, account: str, folder: Path) -> model.Callback:
+    """A callback of a client. Its events are those that it has calls for, where it has any."""
+    callback = _read(
+        element,
+        model.Callback,
+        account=account,
+        headers=tuple((_said(e, "name"), e.get("value", "")) for e in _children(element, "header")),
+        receipt=_callback_call(element, "receipt", folder),
+        inbound=_callback_call(element, "inbound", folder),
+    )
+    if callback.mapped:
+        both = {"receipts": callback.receipt, "inbound": callback.inbound}
+        events = tuple(name for name, call in both.items() if call is not None)
+        callback = dataclasses.replace(callback, events=events)
+    for name in ("ca", "certificate", "certificate_key", "wsdl"):
+        callback = _with_path(callback, name, folder)
+    return callback
+
+
+def _callback_call(parent: etree._Element, name: str, folder: Path) -> model.CallbackCall | None:
+    element = _only(parent, name)
+    if element is None:
+        return None
+    reader, answer = provider_reader(folder), _only(element, "answer")
+    return model.CallbackCall(
+        reader.call(element), None if answer is None else reader.result(answer)
     )
 
 

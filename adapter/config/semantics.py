@@ -19,8 +19,10 @@ from lxml import etree
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from adapter.config.callback_rules import examine_callback
 from adapter.config.channel_rules import ACCOUNT_OCTETS, examine_channel
 from adapter.config.document import NAMESPACE, Document
+from adapter.config.model import Jobs
 from adapter.config.references import Hidden
 from adapter.config.scalars import collapsed, seconds
 from adapter.config.source_rules import examine_source
@@ -55,6 +57,7 @@ _ORDERED = (
     ("channels/channel/connection", "reconnect-min", "reconnect-max", "1s", "60s"),
     ("sources/source", "poll-min", "poll-max", "100ms", "2s"),
     ("channels/channel/provider", "reconnect-min", "reconnect-max", "1s", "60s"),
+    ("clients/client/callback", "retry-min", "retry-max", "2s", "10min"),
     ("policies/lane", "backoff-min", "backoff-max", "2s", "600s"),
 )
 
@@ -452,6 +455,14 @@ def _content_keys(tree: _Tree, client: etree._Element) -> None:
             tree.fault(key, "key", f"key: {cipher} needs {octets} octets, written in base64")
 
 
+def _callbacks(tree: _Tree) -> None:
+    keeping = [tree.get(jobs, "notices-keep-days") for jobs in tree.all("jobs")]
+    kept = next((each for each in keeping if each.isdigit()), str(Jobs().notices_keep_days))
+    for client in tree.all("clients/client"):
+        for callback in client.iterchildren(f"{{{NAMESPACE}}}callback"):
+            examine_callback(tree, client, callback, int(kept))
+
+
 def _sources(tree: _Tree) -> None:
     clients = tree.named("clients/client", "account")
     for source in tree.all("sources/source"):
@@ -529,6 +540,7 @@ RULES: tuple[Callable[[_Tree], None], ...] = (
     _web,
     _routes,
     _clients,
+    _callbacks,
     _sources,
     _templates,
     _ordered,

@@ -88,6 +88,21 @@ class SourceStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class CallbackStatus:
+    """Where a client's events are brought. `waiting` for `oldest_s`, `refused` of them alone while
+    others are taken; `dead` letters; nothing was taken for `failing_s`."""
+
+    client: str
+    up: bool
+    waiting: int = 0
+    oldest_s: float = 0.0
+    refused: int = 0
+    dead: int = 0
+    failing_s: float = 0.0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StoreStatus:
     """`waiting` messages of at most `capacity`. `writable`: whether the last commit went well."""
 
@@ -127,6 +142,7 @@ class Status:
     in_doubt: int = 0
     notices: int = 0
     sources: Sequence[SourceStatus] = ()
+    callbacks: Sequence[CallbackStatus] = ()
     jobs: Sequence[JobStatus] = ()
     counters: Mapping[str, int] = field(default_factory=dict)
 

@@ -16,7 +16,8 @@ from typing import Any
 from lxml import etree
 
 from adapter import contract
-from adapter.contract import NAME, SmsExchange
+from adapter.contract import CALLBACK_NAME, NS, SmsCallback
+from adapter.spyne_compat import Application, Soap11
 
 _WSDL = "{http://schemas.xmlsoap.org/wsdl/}"
 _XSD = "{http://www.w3.org/2001/XMLSchema}"
@@ -28,9 +29,10 @@ _DATA_CONTRACT = "http://schemas.microsoft.com/2003/10/Serialization/"
 def _put_right(document: Any) -> None:
     """Listener of Spyne's `wsdl_document_built`."""
     root: etree._Element = document.root_elt
-    soap12 = "soap12" in document.interface.app.in_protocol.type
-    version = "Soap12" if soap12 else ""
-    port_type, binding = f"{NAME}PortType", f"{NAME}{version}Binding"
+    application = document.interface.app
+    version = "Soap12" if "soap12" in application.in_protocol.type else ""
+    name, (service,) = application.name, application.services
+    port_type, binding = f"{name}PortType", f"{name}{version}Binding"
     for element in root.iter(f"{_WSDL}operation"):
         if "parameterOrder" in element.attrib:
             del element.attrib["parameterOrder"]
@@ -40,14 +42,14 @@ def _put_right(document: Any) -> None:
         element.set("name", binding)
         element.set("type", f"tns:{port_type}")
     for element in root.iter(f"{_WSDL}port"):
-        element.set("name", f"{NAME}{version}Port")
+        element.set("name", f"{name}{version}Port")
         element.set("binding", f"tns:{binding}")
     for element in root.iter(f"{_WSDL}service"):
         words = etree.Element(f"{_WSDL}documentation")
-        words.text = " ".join((SmsExchange.__doc__ or "").split())
+        words.text = " ".join((service.__doc__ or "").split())
         element.insert(0, words)
     for schema in root.iter(f"{_XSD}schema"):
-        _keep_elements_of_messages(root, schema)
+        _keep_elements_of_messages(root, schema, service)
         _leave_defaults_out(schema)
         _explain_types(schema)
         # Spyne's order changes from one process to the next.
@@ -57,7 +59,7 @@ def _put_right(document: Any) -> None:
     etree.indent(root)
 
 
-def _keep_elements_of_messages(root: etree._Element, schema: etree._Element) -> None:
+def _keep_elements_of_messages(root: etree._Element, schema: etree._Element, service: Any) -> None:
     """Global elements: those that messages name, with the type of an operation inside."""
     named = {part.get("element") for part in root.iter(f"{_WSDL}part")}
     types = {each.get("name"): each for each in schema.iterfind(f"{_XSD}complexType")}
@@ -65,7 +67,7 @@ def _keep_elements_of_messages(root: etree._Element, schema: etree._Element) -> 
         name = element.get("name") or ""
         if f"tns:{name}" not in named:
             schema.remove(element)
-        elif name.removesuffix("Response") in SmsExchange.public_methods:
+        elif name.removesuffix("Response") in service.public_methods:
             inner = types[name]
             del inner.attrib["name"], element.attrib["type"]
             element.append(inner)
@@ -118,6 +120,15 @@ def build_wsdl(application: Any, url: str) -> bytes:
     document.build_interface_document(url)
     built: bytes = document.get_interface_document()
     return built
+
+
+def build_callback_wsdl(url: str) -> bytes:
+    """The WSDL of what a client offers to be called back, SOAP 1.1; `url` is an example."""
+    application = Application(
+        [SmsCallback], NS, name=CALLBACK_NAME, in_protocol=Soap11(), out_protocol=Soap11()
+    )
+    application.transport = "http://schemas.xmlsoap.org/soap/http"
+    return build_wsdl(application, url)
 
 
 def schema_of(wsdl: bytes) -> bytes:

@@ -261,6 +261,28 @@ notification = Table(
     Index("notification_destination", "destination", "id"),
 )
 
+# Notices that a client's callback did not take in time, as they were, and why. One that is
+# replayed is a notification again, and stays here until it has arrived: its age counts from
+# `replayed_at`.
+dead_letter = Table(
+    "dead_letter",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("destination", String(80), nullable=False),
+    Column("message_id", BigInteger),
+    Column("inbound_id", BigInteger),
+    Column("state", String(12)),
+    Column("code", String(32)),
+    Column("channel", String(64)),
+    Column("submitted_at", BigInteger),
+    Column("done_at", BigInteger),
+    Column("died_at", BigInteger, nullable=False),
+    Column("reason", String(200)),
+    Column("replayed_at", BigInteger),
+    # Those of a client are listed, counted and replayed.
+    Index("dead_letter_destination", "destination", "id"),
+)
+
 # What operators set at run time; a setting that is not there has its usual value.
 channel_setting = Table(
     "channel_setting",

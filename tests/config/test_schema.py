@@ -86,6 +86,19 @@ PAIRS: list[tuple[tuple[str, ...], type[Any], set[str], set[str]]] = [
             "doubt",
         },
     ),
+    (
+        ("Callback",),
+        model.Callback,
+        set(),
+        {"account", "headers", "receipt", "inbound"},
+    ),
+    (("CallbackCall",), web.Call, set(), CALL),
+    (
+        ("CallbackAnswer",),
+        web.Result,
+        set(),
+        {"each", "id", "code", "mobile", "otherwise", "actions"},
+    ),
     (("Entry",), WayIn, set(), set()),
     (("Certificate",), Certificate, set(), set()),
     (

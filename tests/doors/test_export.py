@@ -34,7 +34,7 @@ def test_the_committed_files_are_what_the_code_says() -> None:
 
 def test_write(tmp_path: Path) -> None:
     written = write(tmp_path, "https://sms.hospital.example/")
-    assert len(written) == 3
+    assert len(written) == 5
     text = (tmp_path / "wsdl" / "SmsExchange12.wsdl").read_text("utf-8")
     assert 'location="https://sms.hospital.example/soap12"' in text
 
