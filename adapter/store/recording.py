@@ -17,11 +17,12 @@ from adapter.domain.ids import IdMaker
 from adapter.domain.outcomes import Late, Outcome, PartResult, Reported, Verdict
 from adapter.domain.states import State
 from adapter.domain.values import WHOLE, Notice
-from adapter.store import bulk
+from adapter.store import bulk, sealing
 from adapter.store.attempts import accept_late
 from adapter.store.clock import to_ms
 from adapter.store.endings import NO_ANSWER, Known, Step, end, known_of, select_known
 from adapter.store.schema import attempt, message, receipt, segment, spool
+from adapter.store.sealing import Seal, seal_of
 from adapter.store.spooling import format_avoid, format_parts
 
 PARKED = "parked"
@@ -48,7 +49,8 @@ def record(
     taken = accept_late(connection, late) if late else []
     answered = [*(part for each in ours for part in each.parts), *(each.part for each in late)]
     parked = _parked(connection, answered)
-    overtaken = [_reported(row) for row in parked]
+    seal = seal_of(connection)
+    overtaken = [_reported(row, seal) for row in parked]
     known = set(overtaken)
     steps, left = _settle(connection, ids, [*overtaken, *reports])
     still = {(each.channel, each.carrier_id) for each in left}
@@ -178,13 +180,13 @@ def _parked(connection: Connection, answered: Sequence[PartResult]) -> Sequence[
     ).all()
 
 
-def _reported(row: Any) -> Reported:
+def _reported(row: Any, seal: Seal) -> Reported:
     return Reported(
         row.channel,
         row.carrier_id,
         row.code,
         row.delivered,
-        row.mobile or "",
+        seal.open(sealing.RECEIPT_MOBILE, row.id, row.mobile) or "",
         row.submitted or "",
         row.done or "",
         row.received_at,
@@ -193,6 +195,7 @@ def _reported(row: Any) -> Reported:
 
 def keep(connection: Connection, ids: IdMaker, reports: Sequence[Reported], state: str) -> None:
     """Keep reports that changed nothing, with the reason."""
+    seal = seal_of(connection)
     bulk.insert(
         connection,
         receipt,
@@ -201,13 +204,14 @@ def keep(connection: Connection, ids: IdMaker, reports: Sequence[Reported], stat
                 made,
                 each.channel,
                 each.carrier_id,
-                each.mobile or None,
+                seal.text(sealing.RECEIPT_MOBILE, made, each.mobile or None),
                 each.code,
                 each.delivered,
                 state,
                 each.submitted or None,
                 each.done or None,
                 each.at,
+                seal.key_of(each.mobile or None),
             )
             for made, each in zip(ids.take(len(reports)), reports, strict=True)
         ],
@@ -240,7 +244,8 @@ def _settle(
     repeated: list[Reported] = []
     late: list[Reported] = []
     taken: dict[tuple[int, int, int], tuple[_Found, Reported]] = {}
-    for each in (_as_answered(each, found) for each in reports):
+    seal = seal_of(connection)
+    for each in (_as_answered(each, found, seal) for each in reports):
         its = found.get((each.channel, each.carrier_id))
         if its is None:
             left.append(each)
@@ -268,15 +273,19 @@ def _settle(
     return _steps(connection, open_), left
 
 
-def _as_answered(each: Reported, found: Mapping[tuple[str, str], _Found]) -> Reported:
+def _as_answered(each: Reported, found: Mapping[tuple[str, str], _Found], seal: Seal) -> Reported:
     """The report with the id that its segment's answer had, in whatever base it wrote it."""
     if not each.others or (each.channel, each.carrier_id) in found:
         return each
     for other in each.others:
         its = found.get((each.channel, other))
-        if its is not None and its.known.mobile == each.mobile:
+        if its is not None and _mobile(its.known, seal) == each.mobile:
             return each._replace(carrier_id=other, others=())
     return each._replace(others=())
+
+
+def _mobile(known: Known, seal: Seal) -> str:
+    return seal.opened(sealing.MESSAGE_MOBILE, known.message_id, known.mobile)
 
 
 def _state(delivered: bool) -> State:
