@@ -19,7 +19,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, case, func, select
 
 from adapter.domain.ids import IdMaker
 from adapter.domain.outcomes import Part, Received
@@ -51,9 +51,11 @@ class _Kept(NamedTuple):
 _Group = dict[int, _Kept]
 """Parts by number."""
 
-_KEY = (
+_GROUPED = (
     inbound_part.c.channel,
-    inbound_part.c.mobile,
+    inbound_part.c.mobile_key,
+    # Of a number in clear; sealed values are all different.
+    case((inbound_part.c.mobile_key.is_(None), inbound_part.c.mobile), else_=""),
     inbound_part.c.access_number,
     inbound_part.c.extension,
     inbound_part.c.reference,
@@ -93,14 +95,18 @@ def gather(
 def give_up(connection: Connection, overdue: int, most: int) -> list[Received]:
     """Take up to `most` texts out of the table whose last part came before a moment."""
     late = connection.execute(
-        select(*_KEY)
-        .group_by(*_KEY)
+        select(func.min(inbound_part.c.id))
+        .group_by(*_GROUPED)
         .having(func.max(inbound_part.c.received_at) < overdue)
         .limit(most)
-    ).all()
-    keys = {_Key(*row[:3], row[3] or "", *row[4:]) for row in late}
+    ).scalars()
+    chosen = bulk.among(connection, inbound_part.c.id, list(late))
+    seal = seal_of(connection)
+    keys = {_key(row, seal) for row in connection.execute(select(inbound_part).where(chosen))}
     groups = _read(connection, [(key.mobile, key.reference) for key in keys])
-    ended = {key: group for key, group in groups.items() if key in keys}
+    ended = {
+        key: group for key, group in groups.items() if key in keys and _newest(group) < overdue
+    }
     bulk.delete(
         connection,
         inbound_part,
@@ -123,13 +129,16 @@ def _read(connection: Connection, wanted: Iterable[tuple[str, int]]) -> defaultd
         )
     )
     for row in rows:
-        mobile = seal.opened(sealing.INBOUND_PART_MOBILE, row.id, row.mobile)
-        key = _Key(
-            row.channel, mobile, row.access_number, row.extension or "", row.reference,
-            row.total,
-        )  # fmt: skip
-        groups[key][row.number] = _Kept(row.id, _content(row, seal), row.received_at)
+        its = _Kept(row.id, _content(row, seal), row.received_at)
+        groups[_key(row, seal)][row.number] = its
     return groups
+
+
+def _key(row: Any, seal: Seal) -> _Key:
+    mobile = seal.opened(sealing.INBOUND_PART_MOBILE, row.id, row.mobile)
+    return _Key(
+        row.channel, mobile, row.access_number, row.extension or "", row.reference, row.total
+    )
 
 
 def _content(row: Any, seal: Seal) -> str:
