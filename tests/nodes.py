@@ -199,7 +199,7 @@ def _password_hash() -> str:
 class Setup:
     """A configuration for one node: a source `his` where `his` is given, and a client `web`.
 
-    `connection`: further attributes of the channel's connection, as XML.
+    `connection`: further attributes of the channel's connection, as XML; `security`: the element.
     """
 
     folder: Path
@@ -213,6 +213,7 @@ class Setup:
     policies: str = ""
     lane: str = "normal"
     connection: str = ""
+    security: str = ""
 
     @property
     def windows(self) -> int:
@@ -231,6 +232,7 @@ class Setup:
   <node name="test"/>
   <store url={quoteattr(self.store)}/>
   <web port="{self.web_port}"/>
+  {self.security}
   <logging format="text"/>
   <channels>
     <channel name="main" protocol="cmpp" version="3.0" access-number="{ACCESS_NUMBER}">
