@@ -20,6 +20,7 @@ import base64
 import binascii
 import hashlib
 import os
+import struct
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Sequence
 from itertools import count
@@ -33,7 +34,7 @@ from adapter.security.secrets import KEY_OCTETS, SecretError, new_key
 
 _NONCE = 12
 _TAG = 16
-_DIGEST = 8
+_SIGNED = struct.Struct(">q")
 _DRAWN = 8
 _WRAP = b"his-sms store key 1/"
 _DERIVE = b"his-sms store values 1"
@@ -89,30 +90,32 @@ class DataKey:
 
     def __init__(self, octets: bytes) -> None:
         derived = HKDF(SHA256(), 2 * KEY_OCTETS, None, _DERIVE).derive(octets)
-        self._cipher = AESGCM(derived[:KEY_OCTETS])
-        self._digest = hashlib.blake2b(key=derived[KEY_OCTETS:], digest_size=_DIGEST)
-        # `next` of a count is one step of the interpreter: no two threads get the same.
-        self._nonces = count(int.from_bytes(os.urandom(_DRAWN), "big") << 8 * (_NONCE - _DRAWN))
+        cipher = AESGCM(derived[:KEY_OCTETS])
+        self._encrypt, self._decrypt = cipher.encrypt, cipher.decrypt
+        self._digest = hashlib.blake2b(key=derived[KEY_OCTETS:], digest_size=_SIGNED.size)
+        first = int.from_bytes(os.urandom(_DRAWN), "big") << 8 * (_NONCE - _DRAWN)
+        # One step of the interpreter: no two threads get the same.
+        self._next_nonce = count(first).__next__
 
     def seal(self, text: str, place: bytes) -> str:
         """`text` sealed for its place; another value each time."""
-        nonce = next(self._nonces).to_bytes(_NONCE, "big")
-        octets = self._cipher.encrypt(nonce, text.encode("utf-8", "surrogatepass"), place)
-        return b2a_base64(nonce + octets, newline=False).decode("ascii")
+        nonce = self._next_nonce().to_bytes(_NONCE, "big")
+        octets = nonce + self._encrypt(nonce, text.encode(), place)
+        return b2a_base64(octets, newline=False).decode()
 
     def open(self, value: str, place: bytes) -> str:
         """The text of a value. Raises ValueError where it was changed, or sealed for another
         place."""
         octets = a2b_base64(value)
         try:
-            text = self._cipher.decrypt(octets[:_NONCE], octets[_NONCE:], place)
+            return self._decrypt(octets[:_NONCE], octets[_NONCE:], place).decode()
         except InvalidTag:
             raise ValueError("it was changed, moved, or sealed with another key") from None
-        return text.decode("utf-8", "surrogatepass")
 
     def digest(self, text: str) -> int:
         """The same number for the same text, in 64 bits with a sign; who does not have the key
         can neither make it nor tell what it stands for."""
         digest = self._digest.copy()
-        digest.update(text.encode("utf-8", "surrogatepass"))
-        return int.from_bytes(digest.digest(), "big", signed=True)
+        digest.update(text.encode())
+        found: int = _SIGNED.unpack(digest.digest())[0]
+        return found

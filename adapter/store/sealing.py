@@ -78,7 +78,7 @@ class Seal:
 
     def use(self, keys: Mapping[int, DataKey], live: Collection[int]) -> None:
         """From now on seal under the newest of these keys."""
-        self._by_name = {str(number): key for number, key in keys.items()}
+        self._by_mark = {mark_of(number)[:-1]: key for number, key in keys.items()}
         self._older = [keys[number] for number in sorted(keys, reverse=True)[1:]]
         self.has_plain = PLAIN_KEY in live
         self.is_mixed = len(live) > 1
@@ -115,11 +115,11 @@ class Seal:
         """As `open`, of what is there."""
         if value[:1] != MARK:
             return value
-        name, _, rest = value[1:].partition(":")
-        if name == "0":
+        name, _, rest = value.partition(":")
+        if name == _PLAIN_MARK[:-1]:
             return rest
         try:
-            return self._by_name[name].open(rest, place + row.to_bytes(8, "big"))
+            return self._by_mark[name].open(rest, place + row.to_bytes(8, "big"))
         except (KeyError, ValueError) as error:
             # KeyError: a key that was taken away, or never was one.
             reason = "unknown key" if isinstance(error, KeyError) else str(error)
