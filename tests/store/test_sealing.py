@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +12,14 @@ import pytest
 import structlog
 from sqlalchemy import Engine, Table, select, text, update
 
+from adapter.dispatch.store_spool import StoreSpool
 from adapter.domain.errors import Code
 from adapter.domain.outcomes import Begin, Part, QueueKey, Received, Reported, Verdict
 from adapter.domain.states import DoubtRule
 from adapter.domain.values import Result, Waiting
 from adapter.jobs.reseal import Reseal
 from adapter.store import inbound, migrate, notices, recording, settlement, spooling
+from adapter.store.acceptance import Capacity
 from adapter.store.clock import now_ms
 from adapter.store.engine import open_engine, write_connection
 from adapter.store.schema import (
@@ -178,6 +181,28 @@ def test_what_was_tampered_with_is_told_apart_from_what_can_be_sent(
     found, _ = spooling.read_due(house.engine, KEY, 100, now_ms() + 1_000, ())
     assert [each.message.id for each in found if spooling.is_unreadable(each)] == [hit]
     assert len(found) == 10
+
+
+def test_what_does_not_open_is_not_sent_and_its_sender_is_told(house: House) -> None:
+    made = house.fill()
+    hit = made[2].message.id
+    with writing(house.engine) as connection:
+        moved = select(message.c.content).where(message.c.id == made[3].message.id)
+        connection.execute(
+            update(message).where(message.c.id == hit).values(content=moved.scalar_subquery())
+        )
+    told: list[Any] = []
+    committer, capacity = house.intake.committer, Capacity(100, 10)
+    nobody: Any = None
+    spool = StoreSpool(
+        house.engine, committer, committer, IDS, capacity, nobody, told.extend, nobody
+    )
+    found, _ = asyncio.run(spool.take(KEY, 100, now_ms() + 1_000, ()))
+    assert [each.message.mobile for each in found] == [*NUMBERS[:2], *NUMBERS[3:10]]
+    assert [(each.message_id, each.state, each.code) for each in told] == [
+        (hit, "REJECTED", "UNREADABLE")
+    ]
+    assert capacity.waiting == 9
 
 
 def test_a_plain_text_that_looks_sealed_is_a_text(tmp_path: Path) -> None:
