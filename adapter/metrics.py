@@ -105,12 +105,19 @@ class Metrics:
         self._store_failures = self._counter(
             "sms_store_failures", "Store transactions that failed.", "committer", "reason"
         )
+        self._unreadable = self._counter(
+            "sms_store_unreadable", "Sealed values that did not open: changed, moved, or no key."
+        )
         self._job = self._histogram("sms_job_seconds", "Duration of a job's run.", _JOB, "job")
         self._job_runs = self._counter("sms_job_runs", "Runs of a job.", "job", "outcome")
         self._committers: list[CommitterMetrics] = []
         self._totals: Counter[str] = Counter()
         # Committers of several threads count; adding to a dictionary takes two steps.
         self._totals_lock = threading.Lock()
+
+    def unreadable(self) -> None:
+        """A value of the store did not open."""
+        self._unreadable.inc()
 
     def tally(self, rows: Iterable[Tally]) -> None:
         """Count what a committed transaction told the statistics. Call it after the commit."""

@@ -62,6 +62,7 @@ from adapter.intake.uploads import Uploads
 from adapter.jobs import sweep
 from adapter.jobs.backup import Backup
 from adapter.jobs.fold import Fold
+from adapter.jobs.reseal import Reseal
 from adapter.jobs.retention import Retention
 from adapter.jobs.scheduler import Scheduler
 from adapter.jobs.upkeep import Upkeep
@@ -75,7 +76,7 @@ from adapter.security.tries import WrongTries
 from adapter.sources import Sources
 from adapter.sources.references import References
 from adapter.standing import Standing
-from adapter.store import channel_settings, migrate, schema, spooling
+from adapter.store import channel_settings, migrate, schema, spooling, store_keys
 from adapter.store.acceptance import Acceptance, Capacity
 from adapter.store.clock import now_ms
 from adapter.store.committer import Committer
@@ -103,7 +104,8 @@ class Node:
 
     The constructor takes the store: it raises StoreOwnedError when another node has it,
     SchemaTooNewError when a newer program wrote it, and what the driver raises when it cannot
-    be opened. Nothing is sent or taken before `run`.
+    be opened, SealError when it is sealed and the configuration lacks its key. Nothing is sent or
+    taken before `run`.
     """
 
     def __init__(self, config: Config) -> None:
@@ -118,6 +120,12 @@ class Node:
         self._ownership.acquire()
         migrate.upgrade(self._engine)
         self._ownership.claim()
+        store_keys.prepare(self._engine, config.security.store_keys)
+        self._seal = store_keys.open_seal(
+            self._engine, config.security.store_keys, self.metrics.unreadable
+        )
+        if not self._seal.is_sealed:
+            log.warning("store.in_clear", cure='<security><store-key key="..."/></security>')
         count_commits(self._engine, self.metrics.tally)
         self._build_core()
         self._build_services()
@@ -220,6 +228,7 @@ class Node:
                 Fold(engine, self._zone),
                 Retention(engine, config.jobs, self._zone),
                 Upkeep(engine),
+                Reseal(engine, self._committers, self._seal, config.security.store_keys),
                 *([Backup(config.path, config.jobs.backup)] if config.jobs.backup else []),
             ],
             self.metrics,

@@ -200,8 +200,8 @@ class Setup:
     """A configuration for one node: a source `his` where `his` is given, and a client `web`.
 
     `connection`: further attributes of the channel's connection, as XML; `sources`: other
-    sources of the client `his`, as XML. `accounts`: further clients with the same password,
-    account -> extension.
+    sources of the client `his`, as XML; `security`: the element. `accounts`: further clients with
+    the same password, account -> extension.
     """
 
     folder: Path
@@ -221,6 +221,7 @@ class Setup:
     """Of the client `web`, as XML."""
     clients: str = ""
     """More of them, as XML."""
+    security: str = ""
 
     @property
     def windows(self) -> int:
@@ -239,6 +240,7 @@ class Setup:
   <node name="test"/>
   <store url={quoteattr(self.store)}/>
   <web port="{self.web_port}"/>
+  {self.security}
   <logging format="text"/>
   <channels>
     <channel name="main" protocol="cmpp" version="3.0" access-number="{ACCESS_NUMBER}">

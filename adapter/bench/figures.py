@@ -8,10 +8,13 @@ from pathlib import Path
 
 from sqlalchemy import select
 
+from adapter.bench.rig import STORE_KEY
 from adapter.bench.sightings import Sightings
 from adapter.domain.states import Lane
 from adapter.store.engine import open_engine
 from adapter.store.schema import message, submission
+from adapter.store.sealing import MESSAGE_MOBILE
+from adapter.store.store_keys import open_seal
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +66,14 @@ def _waits(first: Mapping[str, float], accepted: Mapping[str, float]) -> list[fl
 def _accepted(store: str, since: int, *lanes: Lane) -> dict[str, float]:
     """When each number's message was accepted, of all lanes where none is named."""
     engine = open_engine(store)
+    seal = open_seal(engine, [STORE_KEY])
     with engine.connect() as connection:
         rows = connection.execute(
-            select(message.c.mobile, submission.c.accepted_at)
+            select(message.c.id, message.c.mobile, submission.c.accepted_at)
             .join(submission, submission.c.id == message.c.submission_id)
             .where(message.c.id >= since, submission.c.lane.in_(lanes or tuple(Lane)))
         )
-        found = dict(rows.tuples().all())
+        found = {seal.opened(MESSAGE_MOBILE, made, mobile): at for made, mobile, at in rows}
     engine.dispose()
     return found
 

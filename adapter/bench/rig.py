@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import socket
 import time
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from adapter.security.passwords import hash_password
 
 ACCOUNT = "his"
 PASSWORD = "bench"  # noqa: S105 - of a node that lives for a minute
+STORE_KEY = b"the store of such a node, sealed"
 READY_WAIT_S = 60.0
 SOURCE = "his"
 
@@ -26,6 +28,7 @@ _CONFIG = """\
   <node name="bench"/>
   <store url={store}/>
   <web host="127.0.0.1" port="{web}" max-body="100MB"/>
+  <security><store-key key="{key}"/></security>
   <logging format="text" level="WARNING"/>
   <channels>
     <channel name="bench-1" protocol="cmpp" version="3.0" access-number="106900001234">
@@ -154,6 +157,7 @@ def configure(
             carrier=carrier,
             links=line.links,
             window=line.window,
+            key=b64encode(STORE_KEY).decode(),
             hash=quoteattr(hash_password(PASSWORD)),
             source=_SOURCE.format(url=quoteattr(his)) if his else "",
             policies=policies,

@@ -25,6 +25,7 @@ from adapter.domain.client import Certificate, Client, ContentCipher, ContentKey
 from adapter.domain.hours import Span
 from adapter.domain.proofs import ProofKind
 from adapter.domain.states import Door, DoubtRule, Lane
+from adapter.security.data_keys import master_of
 
 _T = TypeVar("_T")
 _WORDS: dict[str, Callable[[str], Any]] = {
@@ -78,7 +79,7 @@ def build(root: etree._Element, path: Path) -> model.Config:
         ),
         policies=_policies(root),
         jobs=_jobs(root, folder),
-        security=_with_path(_section(root, "security", model.Security), "key_file", folder),
+        security=_security(root, folder),
         logging=_with_path(_section(root, "logging", model.Logging), "file", folder),
     )
 
@@ -297,6 +298,14 @@ def _jobs(root: etree._Element, folder: Path) -> model.Jobs:
         return model.Jobs()
     planned = _child(element, "backup", model.Backup)
     return _read(element, model.Jobs, backup=planned and _with_path(planned, "to", folder))
+
+
+def _security(root: etree._Element, folder: Path) -> model.Security:
+    keys = tuple(master_of(_said(e, "key")) for e in _all(root, "security", "store-key"))
+    element = _only(root, "security")
+    if element is None:
+        return model.Security()
+    return _with_path(_read(element, model.Security, store_keys=keys), "key_file", folder)
 
 
 def _section(root: etree._Element, name: str, cls: type[_T]) -> _T:

@@ -447,10 +447,12 @@ class Logging:
 
 @dataclass(frozen=True, slots=True)
 class Security:
-    """`key_file` opens `{enc:...}` secrets. After `wrong_tries` an account is locked at an
+    """`key_file` opens `{enc:...}` secrets. The first of `store_keys` wraps the keys that the store
+    is sealed with, the others still unwrap them. After `wrong_tries` an account is locked at an
     address for `lock_s`. Signatures with a time hold for `clock_window_s` before and after it."""
 
     key_file: str = ""
+    store_keys: Sequence[bytes] = field(default=(), repr=False)
     wrong_tries: int = 10
     lock_s: float = 900.0
     clock_window_s: float = 300.0

@@ -31,7 +31,9 @@ from adapter.domain.client import ContentCipher
 from adapter.domain.states import Carrier, Door, Lane
 from adapter.security.certificates import subject
 from adapter.security.contents import KEY_OCTETS
+from adapter.security.data_keys import master_of
 from adapter.security.passwords import is_hash
+from adapter.security.secrets import SecretError
 
 SENDER_DIGITS = 20
 """Access number and extension together: what a carrier takes as the sender."""
@@ -531,6 +533,16 @@ def _backup(tree: _Tree) -> None:
             tree.fault(backup, "", message)
 
 
+def _store_keys(tree: _Tree) -> None:
+    for key in tree.all("security/store-key"):
+        # What is missing, or could not be opened, has its own fault.
+        if written := tree.get(key, "key"):
+            try:
+                master_of(written)
+            except SecretError as error:
+                tree.fault(key, "key", f"key: {error}; sms-adapter init makes one")
+
+
 RULES: tuple[Callable[[_Tree], None], ...] = (
     _unique_names,
     _timezone,
@@ -546,4 +558,5 @@ RULES: tuple[Callable[[_Tree], None], ...] = (
     _ordered,
     _standby,
     _backup,
+    _store_keys,
 )

@@ -88,7 +88,14 @@ class StoreSpool:
     async def take(
         self, key: QueueKey, most: int, now: int, held: Collection[int]
     ) -> tuple[list[Waiting], int | None]:
-        return await asyncio.to_thread(spooling.read_due, self._engine, key, most, now, held)
+        found, later = await asyncio.to_thread(
+            spooling.read_due, self._engine, key, most, now, held
+        )
+        lost = [each.message.id for each in found if spooling.is_unreadable(each)]
+        if lost:
+            await self.reject(lost, spooling.UNREADABLE_CODE)
+            found = [each for each in found if not spooling.is_unreadable(each)]
+        return found, later
 
     async def begin(self, begins: Sequence[Begin]) -> set[int]:
         owned = await self._commit(self._starter, self._begin, begins)

@@ -16,11 +16,12 @@ from adapter.domain.ids import IdMaker
 from adapter.domain.outcomes import QueueKey
 from adapter.domain.states import State
 from adapter.domain.values import Message, Notice, Reply, Result, Submission, Waiting
-from adapter.store import bulk
+from adapter.store import bulk, sealing
 from adapter.store.clock import now_ms, to_ms
 from adapter.store.committer import Committer, Kind
 from adapter.store.endings import Counts
 from adapter.store.schema import message, spool, submission
+from adapter.store.sealing import Seal, seal_of
 from adapter.store.withdrawal import withdraw_by_key
 
 Pair = tuple[Submission, Sequence[Message]]
@@ -123,7 +124,7 @@ class Acceptance:
         seen = _seen(
             connection, [key for work in works for its, _ in work.pairs if (key := _key(its))]
         )
-        fresh = _Fresh()
+        fresh = _Fresh(seal_of(connection))
         results: list[_Done | Refusal] = []
         for work in works:
             if self._capacity.room_for(fresh.count + _count_new(work, seen, fresh)):
@@ -166,8 +167,9 @@ def _queues(batch: Sequence[Pair]) -> set[QueueKey]:
 class _Fresh:
     """What one transaction accepts. Rows gather until `write`; the rest is known to the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, seal: Seal) -> None:
         self.count = 0
+        self._seal = seal
         self.counts = Counts()
         self.by_ref: dict[str, Pair] = {}
         self.business_keys: set[tuple[str, str]] = set()
@@ -183,8 +185,8 @@ class _Fresh:
         if its.business_key:
             self.business_keys.add((its.client, its.business_key))
         at = moments_of(its)
-        self._submissions.append(submission_row(its, key, at))
-        add_messages(its, own, at, self._messages, self._spool, self.counts)
+        self._submissions.append(submission_row(its, key, at, self._seal))
+        add_messages(its, own, at, self._seal, self._messages, self._spool, self.counts)
 
     def write(self, connection: Connection) -> None:
         for table, rows in (
@@ -225,8 +227,9 @@ def _seen(connection: Connection, keys: Sequence[str]) -> dict[str, Reply]:
     ).all()
     if not found:
         return {}
+    seal = seal_of(connection)
     taken: defaultdict[int, list[Result]] = defaultdict(list)
-    for made, mobile, ref, at, parts in connection.execute(
+    for made, sealed, ref, at, parts in connection.execute(
         select(
             message.c.submission_id,
             message.c.mobile,
@@ -237,9 +240,15 @@ def _seen(connection: Connection, keys: Sequence[str]) -> dict[str, Reply]:
         .where(bulk.among(connection, message.c.submission_id, [row.id for row in found]))
         .order_by(message.c.id)
     ):
+        mobile = seal.opened(sealing.MESSAGE_MOBILE, at, sealed)
         taken[made].append(Result(mobile, ref or "", at, parts, Code.OK, ""))
     return {
-        key: _answer(made, taken[made], _load_refusals(refusals)) for key, made, refusals in found
+        key: _answer(
+            made,
+            taken[made],
+            _load_refusals(seal.open(sealing.SUBMISSION_REFUSALS, made, refusals)),
+        )
+        for key, made, refusals in found
     }
 
 
@@ -267,7 +276,7 @@ def moments_of(its: Submission) -> Moments:
     return Moments(accepted, due, to_ms(its.expire_at))
 
 
-def submission_row(its: Submission, key: str | None, at: Moments) -> bulk.Row:
+def submission_row(its: Submission, key: str | None, at: Moments, seal: Seal) -> bulk.Row:
     """A submission as its table keeps it, under the key that finds it again."""
     return (
         its.id,
@@ -278,13 +287,13 @@ def submission_row(its: Submission, key: str | None, at: Moments) -> bulk.Row:
         key,
         its.business,
         its.lane.value,
-        its.content,
+        seal.text(sealing.SUBMISSION_CONTENT, its.id, its.content),
         its.extension or None,
         its.pass_through or None,
         its.business_key or None,
         its.receipt,
         *at,
-        _dump_refusals(its.refusals),
+        seal.text(sealing.SUBMISSION_REFUSALS, its.id, _dump_refusals(its.refusals)),
     )
 
 
@@ -292,6 +301,7 @@ def add_messages(
     its: Submission,
     own: Sequence[Message],
     at: Moments,
+    seal: Seal,
     messages: list[bulk.Row],
     waiting: list[bulk.Row],
     counts: Counts,
@@ -305,9 +315,9 @@ def add_messages(
                 each.id,
                 its.id,
                 each.ref or None,
-                each.mobile,
+                seal.sealed(sealing.MESSAGE_MOBILE, each.id, each.mobile),
                 carrier,
-                each.content,
+                seal.text(sealing.MESSAGE_CONTENT, each.id, each.content),
                 each.segments,
                 State.ACCEPTED.value,
                 None,
@@ -315,6 +325,7 @@ def add_messages(
                 False,
                 None,
                 None,
+                seal.key_of(each.mobile),
             )
         )
         waiting.append(

@@ -11,18 +11,19 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, select
 
 from adapter.domain.ids import IdMaker
 from adapter.domain.outcomes import Late, Outcome, PartResult, Reported, Verdict
 from adapter.domain.states import State
 from adapter.domain.values import WHOLE, Notice
-from adapter.store import bulk
+from adapter.store import bulk, sealing
 from adapter.store.attempts import accept_late
 from adapter.store.clock import to_ms
 from adapter.store.endings import NO_ANSWER, Known, Step, end, known_of, select_known
 from adapter.store.journeys import Question, ask
 from adapter.store.schema import attempt, message, receipt, segment, spool
+from adapter.store.sealing import Seal, seal_of
 from adapter.store.spooling import format_avoid, format_parts
 
 PARKED = "parked"
@@ -38,16 +39,15 @@ _CLOSE_FIRST = Question(
     )
 )
 _PARKED = Question(
-    # The id, and then what makes a report.
     lambda among: select(
         receipt.c.id,
         receipt.c.channel,
         receipt.c.carrier_id,
         receipt.c.code,
         receipt.c.delivered,
-        func.coalesce(receipt.c.mobile, ""),
-        func.coalesce(receipt.c.submitted, ""),
-        func.coalesce(receipt.c.done, ""),
+        receipt.c.mobile,
+        receipt.c.submitted,
+        receipt.c.done,
         receipt.c.received_at,
     ).where(among(receipt.c.carrier_id), receipt.c.state == PARKED)
 )
@@ -98,7 +98,8 @@ def record(
     closed = {row[0] for row in open_} | _closed_again(connection, again)
     ours = [each for each in ended if each.waiting.message.id in closed]
     doubtful = _not_yet_in_doubt(connection, outcomes)
-    overtaken = [Reported(*row[1:]) for row in parked]
+    seal = seal_of(connection)
+    overtaken = [_reported(row, seal) for row in parked]
     met, rest = _meet(ours, [*overtaken, *reports])
     _keep_outcomes(connection, ours, doubtful, met)
     rejected = [_rejected(each) for each in ours if each.verdict is Verdict.REJECTED]
@@ -272,8 +273,16 @@ def _again(each: Outcome) -> bulk.Row:
     )
 
 
+def _reported(row: Sequence[Any], seal: Seal) -> Reported:
+    """A parked report, from what `_PARKED` finds."""
+    made, channel, carrier_id, code, delivered, mobile, submitted, done, at = row
+    number = seal.open(sealing.RECEIPT_MOBILE, made, mobile) or ""
+    return Reported(channel, carrier_id, code, delivered, number, submitted or "", done or "", at)
+
+
 def keep(connection: Connection, ids: IdMaker, reports: Sequence[Reported], state: str) -> None:
     """Keep reports that changed nothing, with the reason."""
+    seal = seal_of(connection)
     bulk.insert(
         connection,
         receipt,
@@ -282,13 +291,14 @@ def keep(connection: Connection, ids: IdMaker, reports: Sequence[Reported], stat
                 made,
                 each.channel,
                 each.carrier_id,
-                each.mobile or None,
+                seal.text(sealing.RECEIPT_MOBILE, made, each.mobile or None),
                 each.code,
                 each.delivered,
                 state,
                 each.submitted or None,
                 each.done or None,
                 each.at,
+                seal.key_of(each.mobile or None),
             )
             for made, each in zip(ids.take(len(reports)), reports, strict=True)
         ],
@@ -319,7 +329,8 @@ def _settle(
     repeated: list[Reported] = []
     late: list[Reported] = []
     taken: dict[tuple[int, int, int], tuple[_Found, Reported]] = {}
-    for each in (_as_answered(each, found) for each in reports):
+    seal = seal_of(connection)
+    for each in (_as_answered(each, found, seal) for each in reports):
         its = found.get((each.channel, each.carrier_id))
         if its is None:
             left.append(each)
@@ -347,15 +358,19 @@ def _settle(
     return _steps(connection, open_), left
 
 
-def _as_answered(each: Reported, found: Mapping[tuple[str, str], _Found]) -> Reported:
+def _as_answered(each: Reported, found: Mapping[tuple[str, str], _Found], seal: Seal) -> Reported:
     """The report with the id that its segment's answer had, in whatever base it wrote it."""
     if not each.others or (each.channel, each.carrier_id) in found:
         return each
     for other in each.others:
         its = found.get((each.channel, other))
-        if its is not None and its.known.mobile == each.mobile:
+        if its is not None and _mobile(its.known, seal) == each.mobile:
             return each._replace(carrier_id=other, others=())
     return each._replace(others=())
+
+
+def _mobile(known: Known, seal: Seal) -> str:
+    return seal.opened(sealing.MESSAGE_MOBILE, known.message_id, known.mobile)
 
 
 def _state(delivered: bool) -> State:

@@ -265,3 +265,41 @@ def test_an_encrypted_content_is_opened_and_sent(tmp_path: Path, client: Client)
         assert [each.submission.content for each in node.arrived] == [
             "【市一医院】您的验证码为4711"
         ]
+
+
+def test_content_keys_are_replaced_without_an_interruption(tmp_path: Path, client: Client) -> None:
+    old = ContentKey(ContentCipher.AES_256_GCM, bytes(32))
+    new = ContentKey(ContentCipher.SM4_GCM, bytes(range(16)))
+
+    def sealed(key_id: str, key: ContentKey, ref: str, account: str = "his") -> bytes:
+        content = seal(key_id, key, "您的验证码为4711", Binding(account, ref, ("13800138000",)))
+        asked = {"clientRef": ref, "recipients": [{"mobile": "13800138000"}]}
+        return json.dumps(asked | {"encryptedContent": content}).encode()
+
+    basic = {"Authorization": f"Basic {base64.b64encode(b'his:S3cret-of-the-HIS').decode()}"}
+    with open_node(tmp_path / "both", replace(client, content_keys={"a": old, "b": new})) as node:
+        assert code(post(node, basic, sealed("a", old, "1"))) == "OK"
+        assert code(post(node, basic, sealed("b", new, "2"))) == "OK"
+        assert code(post(node, basic, sealed("b", old, "3"))) == "DECRYPT_FAILED"
+        assert code(post(node, basic, sealed("a", old, "4", "lis"))) == "DECRYPT_FAILED"
+    with open_node(tmp_path / "new", replace(client, content_keys={"b": new})) as node:
+        assert code(post(node, basic, sealed("a", old, "5"))) == "DECRYPT_FAILED"
+        assert code(post(node, basic, sealed("b", new, "6"))) == "OK"
+
+
+@pytest.mark.parametrize("algorithm", ["HMAC-SHA256", "HMAC-SM3"])
+def test_signed_requests_are_optional_or_required(
+    tmp_path: Path, proving: Client, algorithm: str
+) -> None:
+    basic = {"Authorization": f"Basic {base64.b64encode(b'his:S3cret-of-the-HIS').decode()}"}
+    only = WayIn((ProofKind.HMAC,), (Door.HTTP,))
+    for name, client, unsigned in (
+        ("optional", proving, "OK"),
+        ("required", replace(proving, entries=(only,)), "SIGNATURE_INVALID"),
+    ):
+        with open_node(tmp_path / name, client) as node:
+            assert code(post(node, signature(algorithm=algorithm))) == "OK"
+            assert code(post(node, basic)) == unsigned
+            altered = BODY.replace(b"13800138000", b"13900139000")
+            assert altered != BODY
+            assert code(post(node, signature(algorithm=algorithm), altered)) == "SIGNATURE_INVALID"
