@@ -1,7 +1,8 @@
-"""A Source: a hospital's table in, results back. Owns two threads and at most three connections.
+"""A Source: a hospital's table in, results back. Owns three threads and at most three connections.
 
     claimer     takes a batch of new rows, offers it, takes the next one meanwhile
-    hander      hands a batch to `take`, keeps the answers until they are written
+    hander      hands a batch to `take`, and the next one while the first becomes durable
+    answerer    waits for the answers, and keeps them until they are written
 
 What happens when the process dies between any two steps (with the strategy `status`; what
 another one does instead stands in its file):
@@ -13,7 +14,7 @@ another one does instead stands in its file):
 
 Any database error throws the connection away; the source tries again, slower and
 slower, and says so once when it goes down, once when somebody should come, and once when it
-is back. Bounded by configuration: at most three batches of rows and `MOST_ANSWERS` answers
+is back. Bounded by configuration: at most five batches of rows and `MOST_ANSWERS` answers
 are in memory.
 
 Limits: several nodes may poll one table if they share one store (a node that starts may
@@ -28,7 +29,8 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
-from typing import TypeVar
+from functools import partial
+from typing import NoReturn, TypeVar
 
 import structlog
 from sqlalchemy import Connection
@@ -41,6 +43,7 @@ from dbpoll.pacing import BatchSize, Breaker, Looks, Pace
 from dbpoll.settings import Settings, Strategy
 from dbpoll.tables import Tables, find, find_outbound, find_results
 from dbpoll.values import (
+    Answered,
     Health,
     InboundRow,
     Locked,
@@ -55,6 +58,9 @@ from dbpoll.writeback import CHUNK, Writeback
 TRIES = 3
 # An answer for a row that the hospital has locked is tried again after this long.
 LOCKED_S = 5.0
+
+_WAIT_S = 0.5
+"""A stop is noticed so late by a thread that has nothing to do."""
 
 SPACING_S = 0.03
 """Between two looks of which the first did not fill its batch."""
@@ -96,6 +102,9 @@ class Source:
         self._full = threading.Event()
         self._woken = threading.Event()
         self._offered: queue.Queue[list[Row]] = queue.Queue(maxsize=1)
+        self._handed: queue.Queue[tuple[list[Row], Answered]] = queue.Queue(maxsize=1)
+        # `take` is never called by two threads at once.
+        self._taking = threading.Lock()
         # Guards the write line: two writers of one table would meet each other's locks.
         self._writing = threading.Lock()
         self._writeback: Writeback | None = None
@@ -123,6 +132,9 @@ class Source:
                 target=self._claim_forever, name=f"claim-{settings.name}", daemon=True
             ),
             threading.Thread(target=self._hand_forever, name=f"hand-{settings.name}", daemon=True),
+            threading.Thread(
+                target=self._answer_forever, name=f"answer-{settings.name}", daemon=True
+            ),
         ]
 
     @property
@@ -151,9 +163,6 @@ class Source:
             return True
         if self._ear is not None:
             self._ear.stop()
-        with suppress(queue.Full):
-            # For a hander that waits for a batch.
-            self._offered.put_nowait([])
         if self._claim_line is not self._write_line:
             self._claim_line.interrupt()
         self._join(time.monotonic() + timeout_s * 0.6)
@@ -330,19 +339,40 @@ class Source:
             return
         self._claimed += len(rows)
         self._answers.hold([row.key for row in rows])
-        while not self._stopping.is_set():
-            with suppress(queue.Full):
-                self._offered.put(rows, timeout=0.5)
-                return
+        self._put(self._offered, rows)
 
     # The hander.
 
     def _hand_forever(self) -> None:
+        while not self._stopping.is_set():
+            if self._answers.full:
+                self._stopping.wait(_WAIT_S)
+                continue
+            with suppress(queue.Empty):
+                if rows := self._offered.get(timeout=_WAIT_S):
+                    self._put(self._handed, (rows, self._taken_in(rows)))
+
+    def _taken_in(self, rows: list[Row]) -> Answered:
+        """Hand rows to `take`. What is in the way then is told where the answers are awaited."""
+        try:
+            with self._taking:
+                return self._take(rows)
+        except Exception as fault:
+            return partial(_raise, fault)
+
+    def _put(self, into: queue.Queue[T], item: T) -> None:
+        while not self._stopping.is_set():
+            with suppress(queue.Full):
+                into.put(item, timeout=0.5)
+                return
+
+    # The answerer.
+
+    def _answer_forever(self) -> None:
         trouble = Pace(self._settings.retry_min_s, self._settings.retry_max_s, jitter=True)
         wait_s = min(1.0, max(0.05, self._settings.answer_delay_s / 2))
         while not self._stopping.is_set():
-            if not self._answers.full:
-                self._hand_in(self._next(wait_s))
+            self._settle(*self._next(wait_s))
             try:
                 self._write_answers(time.monotonic())
             except Exception as fault:
@@ -351,38 +381,47 @@ class Source:
             else:
                 self._all_well("answer")
                 trouble.reset()
+        with suppress(queue.Empty):
+            self._answered(*self._handed.get_nowait())
         with suppress(Exception):
             self._write_answers(float("inf"))
         with self._writing:
             self._write_line.close()
 
-    def _next(self, wait_s: float) -> list[Row]:
-        """Rows to hand in: those that `take` stumbled over with new ones, which show whose
-        fault it is."""
+    def _next(self, wait_s: float) -> tuple[list[Row], Answered | None]:
+        """Rows whose answers are awaited: with those that `take` stumbled over before, new ones
+        are handed in once more, since together they show whose fault it is."""
         if len(self._stumbled) < self._settings.batch:
             with suppress(queue.Empty):
-                return self._stumbled + self._offered.get(timeout=wait_s)
-        return self._stumbled
+                rows, answered = self._handed.get(timeout=wait_s)
+                return (self._stumbled + rows, None) if self._stumbled else (rows, answered)
+        return self._stumbled, None
 
-    def _hand_in(self, rows: list[Row]) -> None:
-        """Hand rows in until they are answered, stumbled over, or we stop."""
+    def _settle(self, rows: list[Row], answered: Answered | None) -> None:
+        """Hand rows in until they are answered, stumbled over, or we stop; `answered` where they
+        were handed in already."""
         self._stumbled = []
         trouble = Pace(self._settings.retry_min_s, self._settings.retry_max_s, jitter=True)
         failures = 0
         while rows and not self._stopping.is_set():
-            fault = self._handed(rows)
+            fault = self._answered(rows, answered or self._taken_in(rows))
             if fault is None:
                 return
+            answered = None
             failures += not isinstance(fault, NotNow)
             if failures == TRIES:
                 self._stumbled = self._single_out(rows)
                 return
             self._stopping.wait(trouble.next())
 
-    def _handed(self, rows: list[Row]) -> Exception | None:
+    def _fails(self, rows: list[Row]) -> Exception | None:
         """Hand rows in once; what was in the way."""
+        return self._answered(rows, self._taken_in(rows))
+
+    def _answered(self, rows: list[Row], answered: Answered) -> Exception | None:
+        """Await the answers and keep them; what was in the way."""
         try:
-            answers = self._take(rows)
+            answers = answered()
             if len(answers) != len(rows):
                 raise RuntimeError(f"{len(answers)} answers for {len(rows)} rows")
         except Exception as fault:
@@ -402,7 +441,7 @@ class Source:
     def _failing(self, rows: list[Row]) -> list[Row]:
         if self._stopping.is_set():
             return rows
-        if self._handed(rows) is None:
+        if self._fails(rows) is None:
             return []
         if len(rows) == 1:
             return rows
@@ -412,12 +451,12 @@ class Source:
     def _settled(self, row: Row, witness: Row) -> bool:
         """Whether a row is answered: now after all, or refused since it alone fails between two
         times that another, which was accepted, is given its first answer again."""
-        if self._handed([witness]) is not None:
+        if self._fails([witness]) is not None:
             return False
-        fault = self._handed([row])
+        fault = self._fails([row])
         if fault is None:
             return True
-        if isinstance(fault, NotNow) or self._handed([witness]) is not None:
+        if isinstance(fault, NotNow) or self._fails([witness]) is not None:
             return False
         self._log.error("row_not_taken", key=row.key)
         self._keep([Taken(row.key, "", 0, "INTERNAL", "the row could not be processed")])
@@ -495,6 +534,10 @@ class Source:
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(max(0.0, ends - time.monotonic()))
+
+
+def _raise(fault: Exception) -> NoReturn:
+    raise fault
 
 
 class Undone:

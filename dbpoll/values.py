@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
+from functools import partial
 from typing import NamedTuple
 
 
@@ -108,9 +109,16 @@ class InboundRow(NamedTuple):
     received_at: datetime
 
 
-Take = Callable[[Sequence[Row]], Sequence[Taken]]
-"""Accepts rows durably before it returns, one answer per row, in order; the same row again
-gets the same answer. Raises NotNow. Never called by two threads at once."""
+Answered = Callable[[], Sequence[Taken]]
+"""Waits until rows are durable: one answer per row, in order. Raises NotNow."""
+Take = Callable[[Sequence[Row]], Answered]
+"""Takes rows in, in the order of the calls, and does not wait for it; the same row again gets the
+same answer. Raises NotNow. Never called by two threads at once."""
+
+
+def at_once(take: Callable[[Sequence[Row]], Sequence[Taken]]) -> Take:
+    """For whoever takes rows and answers in one step."""
+    return lambda rows: partial(take, rows)
 
 
 @dataclass(frozen=True, slots=True)

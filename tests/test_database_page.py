@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +40,13 @@ class Shop:
         self.accepted: dict[tuple[str, str, str], tuple[Submission, Sequence[Message]]] = {}
         self._lock = threading.Lock()
 
-    def accept(
+    def offer(
         self, batch: Sequence[tuple[Submission, Sequence[Message]]], replace: Sequence[bool] = ()
-    ) -> list[Reply | None]:
+    ) -> Callable[[], list[Reply | None]]:
         with self._lock:
             for its, own in batch:
                 self.accepted.setdefault((its.client, its.source, its.client_ref), (its, own))
-        return [None for _ in batch]
+        return lambda: [None for _ in batch]
 
     def first_answers(self, keys: Sequence[tuple[str, str, str]]) -> list[Reply | None]:
         return [None for _ in keys]

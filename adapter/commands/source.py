@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -32,7 +32,7 @@ from adapter.store.watermarks import Watermark
 from dbpoll.checkup import Finding, examine
 from dbpoll.feeds.base import NoMarks
 from dbpoll.source import Source as Polled
-from dbpoll.values import Row
+from dbpoll.values import Row, at_once
 
 Told = dict[str, Any]
 PAGE = 500
@@ -67,7 +67,7 @@ def try_out(config: Config, name: str, most: int) -> list[Told]:
     client = next(each for each in config.clients if each.account == configured.client)
     zone = ZoneInfo(config.node.timezone)
     marks = _Marks(config, name) if configured.strategy == "watermark" else NoMarks()
-    polled = Polled(settings_of(configured, zone), lambda rows: [], marks=marks)
+    polled = Polled(settings_of(configured, zone), at_once(lambda rows: []), marks=marks)
     try:
         rows = polled.peek(most)
     finally:
@@ -162,12 +162,12 @@ class _Seen:
     def __init__(self) -> None:
         self.batch: list[tuple[str, Message]] = []
 
-    def accept(
+    def offer(
         self, batch: Sequence[tuple[Submission, Sequence[Message]]], replace: Sequence[bool] = ()
-    ) -> list[Reply | None]:
+    ) -> Callable[[], list[Reply | None]]:
         for its, messages in batch:
             self.batch += [(its.content or "", message) for message in messages]
-        return [None for _ in batch]
+        return lambda: [None for _ in batch]
 
     def first_answers(self, keys: Sequence[tuple[str, str, str]]) -> list[Reply | None]:
         return [None for _ in keys]
@@ -178,6 +178,9 @@ class _Nobody:
 
     def accept(self, client: object, requests: Sequence[object]) -> list[Reply]:
         return [Reply(Code.INTERNAL, "nothing is read", None, 0, 1) for _ in requests]
+
+    def offer(self, client: object, requests: Sequence[object]) -> Callable[[], list[Reply]]:
+        return lambda: self.accept(client, requests)
 
 
 class _Marks:

@@ -6,7 +6,7 @@ these block the calling thread, never the event loop.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -27,6 +27,10 @@ from adapter.domain.values import (
 
 class IntakePort(Protocol):
     """Who are you, may you, is it valid; then one commit."""
+
+    def offer(self, client: Client, requests: Sequence[Request]) -> Callable[[], list[Reply]]:
+        """Hand requests in without waiting for their commit; what it returns waits, and must be
+        called. Offers are accepted in the order in which they were made."""
 
     def accept(self, client: Client, requests: Sequence[Request]) -> list[Reply]:
         """Accept requests; returns after the commit, one reply per request, in order.
@@ -123,12 +127,12 @@ class DeskPort(Protocol):
 class AcceptancePort(Protocol):
     """The store as intake sees it."""
 
-    def accept(
+    def offer(
         self, batch: Sequence[tuple[Submission, Sequence[Message]]], replace: Sequence[bool] = ()
-    ) -> list[Reply | None]:
-        """One commit for all. None where the submission is new and now durable; where
-        (client, source, client_ref) was seen before, the first answer.
-        Raises StoreUnavailable or SpoolFull."""
+    ) -> Callable[[], list[Reply | None]]:
+        """One commit for all; what it returns waits for it. None where the submission is new and
+        now durable; where (client, source, client_ref) was seen before, the first answer.
+        The waiting raises StoreUnavailable or SpoolFull."""
 
     def first_answers(self, keys: Sequence[tuple[str, str, str]]) -> list[Reply | None]:
         """The first answers of (client, source, client_ref), None where none was accepted:

@@ -77,18 +77,31 @@ class Intake:
 
         Raises StoreUnavailable or SpoolFull when nothing of the call could be taken.
         """
+        return self.offer(client, requests)()
+
+    def offer(self, client: Client, requests: Sequence[Request]) -> Callable[[], list[Reply]]:
+        """See `adapter.domain.ports.IntakePort`. Raises StoreUnavailable."""
         now = self._clock()
         texts = Texts(client.signature, client.max_segments)
         judged = [self._judge(client, request, now, texts) for request in requests]
         replies = [each.reply if isinstance(each, _Draft) else each for each in judged]
         reserved = sum(len(each.messages) for each in judged if isinstance(each, _Draft))
-        taken = 0
         try:
             self._recall(client, requests, replies)
-            taken = self._store(judged, replies)
-        finally:
-            self._limits.give_back(client, reserved - taken, now)
-        return replies
+        except BaseException:
+            self._limits.give_back(client, reserved, now)
+            raise
+        stored = self._store(judged, replies)
+
+        def accepted() -> list[Reply]:
+            taken = 0
+            try:
+                taken = stored()
+            finally:
+                self._limits.give_back(client, reserved - taken, now)
+            return replies
+
+        return accepted
 
     def _judge(
         self, client: Client, request: Request, now: datetime, texts: Texts
@@ -139,22 +152,27 @@ class Intake:
         )
         _replace(replies, places, answers)
 
-    def _store(self, judged: Sequence[_Draft | Reply], replies: list[Reply]) -> int:
-        """Commit the drafts; a draft that was accepted before gets its first answer. How many
-        messages are new."""
+    def _store(self, judged: Sequence[_Draft | Reply], replies: list[Reply]) -> Callable[[], int]:
+        """Hand in the drafts. What it returns waits for the commit, gives a draft that was
+        accepted before its first answer, and tells how many messages are new."""
         drafts = [(at, each) for at, each in enumerate(judged) if isinstance(each, _Draft)]
         if not drafts:
-            return 0
-        answers = self._acceptance.accept(
+            return lambda: 0
+        answered = self._acceptance.offer(
             [(draft.submission, draft.messages) for _, draft in drafts],
             [draft.replace for _, draft in drafts],
         )
-        _replace(replies, [at for at, _ in drafts], answers)
-        return sum(
-            len(draft.messages)
-            for (_, draft), answer in zip(drafts, answers, strict=True)
-            if answer is None
-        )
+
+        def stored() -> int:
+            answers = answered()
+            _replace(replies, [at for at, _ in drafts], answers)
+            return sum(
+                len(draft.messages)
+                for (_, draft), answer in zip(drafts, answers, strict=True)
+                if answer is None
+            )
+
+        return stored
 
 
 def _submission(

@@ -6,7 +6,7 @@ again gets its first answer (promise 3).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ from adapter.domain.ids import id_at, made_by
 from adapter.domain.ports import DeskPort, IntakePort
 from adapter.domain.states import FINAL, Door, State
 from adapter.domain.status import SourceStatus
-from adapter.domain.values import Home, InboundNotice, Notice, Request
+from adapter.domain.values import Home, InboundNotice, Notice, Reply, Request
 from adapter.sources.answers import (
     change_of,
     change_of_all,
@@ -39,7 +39,7 @@ from dbpoll.checkup import explained
 from dbpoll.feeds.base import Marks
 from dbpoll.settings import Settings
 from dbpoll.source import Source
-from dbpoll.values import Health, NotNow, Row, StateChange, Status, Taken
+from dbpoll.values import Answered, Health, NotNow, Row, StateChange, Status, Taken
 
 log = structlog.get_logger(__name__)
 
@@ -191,7 +191,7 @@ class _Bound:
         self._resend = settings.resend
         self.source = Source(settings, self._take, marks=marks)
 
-    def _take(self, rows: Sequence[Row]) -> list[Taken]:
+    def _take(self, rows: Sequence[Row]) -> Answered:
         began = id_at(datetime.now(UTC))
         answers: dict[str, Taken] = {}
         asked: dict[str, Request] = {}
@@ -204,28 +204,42 @@ class _Bound:
             except Refusal as refusal:
                 answers[row.key] = Taken(row.key, "", 0, refusal.code, refusal.description)
                 self._refused(Door.DBPOLL, refusal.code, 1)
-        if asked:
-            try:
-                replies = self._intake.accept(self._client, list(asked.values()))
-            except Refusal as refusal:
-                raise NotNow(str(refusal)) from refusal
-            for key, reply in zip(asked, replies, strict=True):
-                if reply.submission_id is None and reply.code in _LATER:
-                    raise NotNow(reply.description)
-                answers[key] = taken_of(key, reply)
-                if reply.submission_id is not None:
-                    sending = self._sending(reply.submission_id)
-                    answers[key] = answers[key]._replace(accepted_at=sending)
-                if reply.refused:
-                    for code, count in reply.refusals.items():
-                        self._refused(Door.DBPOLL, code, count)
-            self._tell_again(
-                [
-                    reply.submission_id
-                    for reply in replies
-                    if reply.submission_id is not None and reply.submission_id < began
-                ]
-            )
+        try:
+            accepted = self._intake.offer(self._client, list(asked.values())) if asked else list
+        except Refusal as refusal:
+            raise NotNow(str(refusal)) from refusal
+        return lambda: self._answers(rows, began, answers, asked, accepted)
+
+    def _answers(
+        self,
+        rows: Sequence[Row],
+        began: int,
+        answers: dict[str, Taken],
+        asked: Mapping[str, Request],
+        accepted: Callable[[], Sequence[Reply]],
+    ) -> list[Taken]:
+        """What is to be told of the rows, once those `asked` for are durable."""
+        try:
+            replies = accepted()
+        except Refusal as refusal:
+            raise NotNow(str(refusal)) from refusal
+        for key, reply in zip(asked, replies, strict=True):
+            if reply.submission_id is None and reply.code in _LATER:
+                raise NotNow(reply.description)
+            answers[key] = taken_of(key, reply)
+            if reply.submission_id is not None:
+                sending = self._sending(reply.submission_id)
+                answers[key] = answers[key]._replace(accepted_at=sending)
+            if reply.refused:
+                for code, count in reply.refusals.items():
+                    self._refused(Door.DBPOLL, code, count)
+        self._tell_again(
+            [
+                reply.submission_id
+                for reply in replies
+                if reply.submission_id is not None and reply.submission_id < began
+            ]
+        )
         return [answers[row.key] for row in rows]
 
     def _tell_again(self, submissions: Sequence[int]) -> None:

@@ -6,6 +6,7 @@ import json
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -87,11 +88,16 @@ class Acceptance:
         # After "accept": it sees what was accepted in the same commit.
         self._recall: Kind[_Keys, list[Reply | None]] = Kind("recall", 1, self._run_recall)
 
-    def accept(self, batch: Sequence[Pair], replace: Sequence[bool] = ()) -> list[Reply | None]:
+    def offer(
+        self, batch: Sequence[Pair], replace: Sequence[bool] = ()
+    ) -> Callable[[], list[Reply | None]]:
         """See `adapter.domain.ports.AcceptancePort`."""
-        work = _Work(batch, replace)
+        handed_in = self._committer.submit(self._kind, _Work(batch, replace))
+        return lambda: self._accepted(batch, handed_in)
+
+    def _accepted(self, batch: Sequence[Pair], handed_in: Future[_Done]) -> list[Reply | None]:
         try:
-            done = self._committer.submit(self._kind, work).result()
+            done = handed_in.result()
         except StoreUnavailable:
             # Perhaps it was committed, and only the answer lost: then nobody else would tell.
             self._look_again(_queues(batch), now_ms())

@@ -16,7 +16,7 @@ from sqlalchemy import Engine, create_engine, event, text
 from dbpoll.ddl import ddl
 from dbpoll.settings import Settings
 from dbpoll.source import Source
-from dbpoll.values import Row, Taken
+from dbpoll.values import Row, Taken, at_once
 from tests.conftest import start_postgres
 from tests.mariadb import MariaDb
 
@@ -172,7 +172,7 @@ def running() -> Iterator[Callable[..., Source]]:
     started: list[Source] = []
 
     def run(settings: Settings, take: Any) -> Source:
-        source = Source(settings, take)
+        source = Source(settings, at_once(take))
         source.start()
         started.append(source)
         return source

@@ -23,7 +23,7 @@ from dbpoll.reading import READ, Reader
 from dbpoll.settings import WORDS, Claim, Settings, Sql, Strategy
 from dbpoll.source import Source
 from dbpoll.tables import holds_id
-from dbpoll.values import StateChange, Status
+from dbpoll.values import StateChange, Status, at_once
 from tests.dbpoll.conftest import ZONE, Book, His, eventually
 from tests.nodes import free_port
 
@@ -216,7 +216,7 @@ def test_kingbase_is_taken_for_postgresql(postgres_his: His) -> None:
     his = postgres_his
     his.insert(1)
     url = his.url.replace("postgresql+psycopg:", "kingbase:")
-    source = Source(his.settings(url=url), Book().take)
+    source = Source(his.settings(url=url), at_once(Book().take))
     try:
         assert [row.key for row in source.peek(5)] == ["1"]
         source.write([StateChange("1", "5", Status.DELIVERED)])
@@ -371,7 +371,7 @@ def test_with_one_connection_reading_and_writing_take_turns(
 
 def test_the_circuit_opens_and_closes(his: His, running: Callable[..., Source]) -> None:
     his.run("ALTER TABLE SMS_OUTBOUND RENAME TO SMS_AWAY")
-    source = running(his.settings(retry_max_s=0.05), Book().take)
+    source = running(his.settings(retry_max_s=0.05), at_once(Book().take))
     eventually(lambda: source.health().broken)
     his.run("ALTER TABLE SMS_AWAY RENAME TO SMS_OUTBOUND")
     eventually(lambda: source.health().up and not source.health().broken)
@@ -433,7 +433,7 @@ def test_texts_in_another_encoding_than_the_database_believes(his: His) -> None:
         "INSERT INTO SMS_OUTBOUND (ID, MOBILE, CONTENT)"
         f" VALUES (1, '13800138000', {stored[his.dialect]})"
     )
-    source = Source(his.settings(encoding=encoding), Book().take)
+    source = Source(his.settings(encoding=encoding), at_once(Book().take))
     try:
         [row] = source.peek(5)
         assert (row.mobile, row.content, row.fault) == ("13800138000", "您好", "")

@@ -27,7 +27,7 @@ from dbpoll.parameters import ROW
 from dbpoll.settings import Claim
 from dbpoll.source import Source
 from dbpoll.tables import find
-from dbpoll.values import InboundRow, Locked, StateChange, Status, TableFault, Taken
+from dbpoll.values import InboundRow, Locked, StateChange, Status, TableFault, Taken, at_once
 from dbpoll.writeback import newest
 from tests.dbpoll.conftest import His
 
@@ -44,7 +44,7 @@ def home() -> Iterator[Home]:
     made: list[Source] = []
 
     def make(his: His, **changes: Any) -> Source:
-        source = Source(his.settings(**changes), lambda rows: [])
+        source = Source(his.settings(**changes), at_once(lambda rows: []))
         made.append(source)
         return source
 

@@ -77,7 +77,7 @@ class Life:
             for each in self.ids.take(count)
         ]
         self._arrived.clear()
-        self._acceptance.accept([(its, own)])
+        self._acceptance.offer([(its, own)])()
         return list(self._arrived)
 
     def submit(

@@ -90,7 +90,7 @@ class Intake:
 
     def accept(self, *pairs: Pair, replace: bool = False) -> list[Waiting]:
         """Accept new requests; their messages in the dispatcher's hands."""
-        answers = self.acceptance.accept(pairs, [replace] * len(pairs))
+        answers = self.acceptance.offer(pairs, [replace] * len(pairs))()
         assert answers == [None] * len(pairs)
         return [Waiting(each, its) for its, own in pairs for each in own]
 

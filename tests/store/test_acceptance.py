@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -35,16 +33,10 @@ def states(engine: Engine) -> list[str]:
 
 
 def together(intake: Intake, *calls: tuple[Pair, bool]) -> list[Reply | None]:
-    """Calls of as many threads, in this order, in one commit."""
-    with ThreadPoolExecutor(len(calls)) as threads, held(intake.committer):
-        answers = []
-        for waiting, (each, replace) in enumerate(calls):
-            answers.append(threads.submit(intake.acceptance.accept, [each], [replace]))
-            limit = time.monotonic() + 30
-            while len(intake.committer._pieces) <= waiting:
-                assert time.monotonic() < limit
-                threading.Event().wait(0.001)
-    return [answer.result()[0] for answer in answers]
+    """Calls in this order, in one commit."""
+    with held(intake.committer):
+        answers = [intake.acceptance.offer([each], [replace]) for each, replace in calls]
+    return [answer()[0] for answer in answers]
 
 
 def test_a_replacement_finds_what_came_in_the_same_commit(intake: Intake) -> None:
@@ -66,7 +58,7 @@ def test_a_repeated_replacement_replaces_nothing(intake: Intake) -> None:
     again = pair(business_key="visit", ref="1")
     intake.accept(again, replace=True)
     intake.accept(pair(business_key="visit"))
-    intake.acceptance.accept([pair(business_key="visit", ref="1")], [True])
+    intake.acceptance.offer([pair(business_key="visit", ref="1")], [True])()
     assert states(intake.engine) == ["ACCEPTED", "ACCEPTED"]
 
 
@@ -86,7 +78,7 @@ def test_the_first_answer_is_the_same_from_memory_and_from_the_store(intake: Int
     ]
     first = pair(2, ref="7", refusals=refusals)
     intake.accept(first)
-    (again,) = intake.acceptance.accept([pair(ref="7")])
+    (again,) = intake.acceptance.offer([pair(ref="7")])()
     assert again == first_answer(*first)
     assert again is not None
     assert [result.code for result in again.results] == [
@@ -116,7 +108,7 @@ def test_a_full_spool_refuses_what_is_new_and_answers_what_is_not(store: Engine)
     intake.accept(first)
     with pytest.raises(SpoolFull):
         intake.accept(pair())
-    assert intake.acceptance.accept([pair(3, ref="7")]) == [first_answer(*first)]
+    assert intake.acceptance.offer([pair(3, ref="7")])() == [first_answer(*first)]
     assert count(store, message) == 3
     intake.committer.stop()
 
@@ -124,19 +116,22 @@ def test_a_full_spool_refuses_what_is_new_and_answers_what_is_not(store: Engine)
 def test_in_one_commit_only_those_calls_are_refused_that_find_no_room(store: Engine) -> None:
     intake = Intake(store, Capacity(4))
     intake.committer.start()
-    with ThreadPoolExecutor(3) as threads, held(intake.committer):
-        calls = [threads.submit(intake.acceptance.accept, [pair(3)]) for _ in range(3)]
-        while len(intake.committer._pieces) < 3:
-            threading.Event().wait(0.001)
-    refused = [call.exception() for call in calls]
-    assert sum(isinstance(each, SpoolFull) for each in refused) == 2
+    with held(intake.committer):
+        calls = [intake.acceptance.offer([pair(3)]) for _ in range(3)]
+    refused = 0
+    for call in calls:
+        try:
+            assert call() == [None]
+        except SpoolFull:
+            refused += 1
+    assert refused == 2
     assert count(store, message) == intake.capacity.waiting == 3
     intake.committer.stop()
 
 
 def test_many_threads_share_commits_and_each_reference_is_accepted_once(intake: Intake) -> None:
     def repeat(number: int) -> list[Reply | None]:
-        return [intake.acceptance.accept([pair(2, ref=str(ref))])[0] for ref in range(number, 40)]
+        return [intake.acceptance.offer([pair(2, ref=str(ref))])()[0] for ref in range(number, 40)]
 
     with ThreadPoolExecutor(16) as threads:
         answers = list(threads.map(repeat, [each % 4 for each in range(16)]))
@@ -155,7 +150,7 @@ def test_an_acceptance_whose_answer_was_lost_is_answered_when_repeated(intake: I
         intake.accept(first)
     # Nobody else knows that these wait.
     assert intake.unsure == [QueueKey("mobile", "normal", "his")]
-    assert intake.acceptance.accept([pair(2, ref="7")]) == [first_answer(*first)]
+    assert intake.acceptance.offer([pair(2, ref="7")])() == [first_answer(*first)]
     assert count(intake.engine, spool) == 2
 
 
