@@ -602,8 +602,9 @@ def _told() -> Iterator[None]:
 
 @main.command()
 @click.option(
-    "--door", type=click.Choice(["dbpoll", "soap", "http"]), default="dbpoll", show_default=True
-)
+    "--door", type=click.Choice(["dbpoll", "soap", "http", "socket", "cmpp"]), default="dbpoll",
+    show_default=True,
+)  # fmt: skip
 @click.option("--store", default="sqlite", show_default=True, help="sqlite, postgresql or a URL")
 @click.option("--his", default="sqlite", show_default=True, help="the same, for door dbpoll")
 @click.option("--messages", type=click.IntRange(1), default=10_000, show_default=True)
@@ -615,6 +616,10 @@ def _told() -> Iterator[None]:
 @click.option("--window", type=click.IntRange(1, 1_000), default=64, show_default=True)
 @click.option("--delay", type=click.FloatRange(0), default=0.0, show_default=True,
               help="ms before the carrier's answers")  # fmt: skip
+@click.option("--accept-only", "what", flag_value="accept",
+              help="how fast a door takes messages, without a carrier")  # fmt: skip
+@click.option("--flood", "what", flag_value="flood",
+              help="a client's answers at RATE, alone and beside another's flood")  # fmt: skip
 @click.option("--waiting", "what", flag_value="waiting",
               help="what MESSAGES cost that wait, without a carrier")  # fmt: skip
 @click.option("--upload", "what", flag_value="upload",

@@ -8,7 +8,8 @@ from adapter.bench.rig import Line
 
 
 def measure(what: str, line: Line, urgent: float, **wanted: Any) -> dict[str, Any]:
-    """Run it; the figures. `what` is `way`, `waiting`, `upload` or `stored`.
+    """Run it; the figures. `what` is `way`, `accept`, `flood`, `waiting`, `upload` or
+    `stored`.
 
     Raises RuntimeError when the node fails.
     """
@@ -17,6 +18,12 @@ def measure(what: str, line: Line, urgent: float, **wanted: Any) -> dict[str, An
             from adapter.bench.waiting import measure_waiting
 
             return measure_waiting(wanted["store"], wanted["messages"], wanted["batch"])
+        case "accept" | "flood":
+            from adapter.bench import doors
+
+            asked = doors.measure_accept if what == "accept" else doors.measure_flood
+            del wanted["his"]
+            return asked(**wanted)
         case "upload":
             from adapter.bench.upload import measure_upload
 
