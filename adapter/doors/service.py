@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import adapter
 from adapter import contract
@@ -29,7 +29,9 @@ from adapter.doors.cursor import Cursor
 from adapter.security.contents import Binding, ContentError, unseal
 
 _SEPARATORS = re.compile(r"[,;，；、\s]+")
-_SENDING = frozenset({"Send", "SendBatch", "SendText"})
+SENDING = frozenset({"Send", "SendBatch"})
+"""Operations that may be run together."""
+_TIMED = SENDING | {"SendText"}
 _ID = re.compile(r"\d{1,19}", re.ASCII)
 
 N = TypeVar("N", Notice, InboundNotice)
@@ -44,6 +46,14 @@ class Caller:
     address: str
     door: Door
     proofs: Sequence[Proof] = ()
+
+
+class Asked(NamedTuple):
+    """A `Send` or `SendBatch` that is run together with others."""
+
+    caller: Caller
+    operation: str
+    request: Any
 
 
 class Watch(Protocol):
@@ -86,6 +96,10 @@ class Exchange:
         self._timezone = timezone
         self._clock = clock
         self._state = state
+        self._reading: dict[str, Callable[[Client, Door, Any], Request]] = {
+            "Send": self._read_send,
+            "SendBatch": self._read_send_batch,
+        }
         self._operations: dict[str, Callable[..., Any]] = {
             "Send": self.send,
             "SendBatch": self.send_batch,
@@ -107,8 +121,58 @@ class Exchange:
             self._count(caller.door, {refusal.code: 1})
             raise
         finally:
-            if self._watch is not None and operation in _SENDING:
+            if self._watch is not None and operation in _TIMED:
                 self._watch.observe_accept(caller.door, time.perf_counter() - started)
+
+    def run_together(self, asked: Sequence[Asked]) -> list[Any]:
+        """Run requests that send and came at one time: those of one client share one call of
+        intake, and so one commit. The answer to each, or the exception in its place."""
+        started = time.perf_counter()
+        told: list[Any] = [None] * len(asked)
+        known: dict[tuple[str, str, str, Door], Client] = {}
+        groups: dict[tuple[str, Door], list[tuple[int, Client, Request]]] = {}
+        for place, (caller, operation, request) in enumerate(asked):
+            try:
+                client = self._enter_once(caller, known)
+                wanted = self._reading[operation](client, caller.door, request)
+            except Exception as fault:
+                told[place] = fault
+            else:
+                group = groups.setdefault((client.account, caller.door), [])
+                group.append((place, client, wanted))
+        for group in groups.values():
+            self._take_together(group, told)
+        seconds = time.perf_counter() - started
+        for each, answer in zip(asked, told, strict=True):
+            if isinstance(answer, Refusal):
+                self._count(each.caller.door, {answer.code: 1})
+            if self._watch is not None:
+                self._watch.observe_accept(each.caller.door, seconds)
+        return told
+
+    def _enter_once(
+        self, caller: Caller, known: dict[tuple[str, str, str, Door], Client]
+    ) -> Client:
+        """Who shows the same as another one of the same moment is the same client. Proofs are
+        looked at one by one: most are good for one time."""
+        if caller.proofs:
+            return self._enter(caller)
+        shown = caller.account, caller.password, caller.address, caller.door
+        client = known.get(shown)
+        if client is None:
+            client = known[shown] = self._enter(caller)
+        return client
+
+    def _take_together(self, group: Sequence[tuple[int, Client, Request]], told: list[Any]) -> None:
+        client = group[0][1]
+        try:
+            replies = self._intake.accept(client, [request for _, _, request in group])
+        except Exception as fault:
+            for place, _, _ in group:
+                told[place] = fault
+            return
+        for (place, _, request), reply in zip(group, replies, strict=True):
+            told[place] = self._judged(request, reply)
 
     def _run(self, operation: str, caller: Caller, *arguments: Any) -> Any:
         if operation == "Ping":
@@ -134,6 +198,13 @@ class Exchange:
 
     def send(self, client: Client, door: Door, request: Any) -> Any:
         """`Send`."""
+        return self._accept(client, self._read_send(client, door, request))
+
+    def send_batch(self, client: Client, door: Door, request: Any) -> Any:
+        """`SendBatch`."""
+        return self._accept(client, self._read_send_batch(client, door, request))
+
+    def _read_send(self, client: Client, door: Door, request: Any) -> Request:
         _at_most_one(
             content=request.content,
             template=request.template,
@@ -144,17 +215,16 @@ class Exchange:
         ]
         if request.encryptedContent is not None:
             request.content = _opened(client, request, entries)
-        return self._accept(client, door, request, entries)
+        return self._read(door, request, entries)
 
-    def send_batch(self, client: Client, door: Door, request: Any) -> Any:
-        """`SendBatch`."""
+    def _read_send_batch(self, client: Client, door: Door, request: Any) -> Request:
         entries = [
             Entry(entry.mobile, entry.content, _values(entry.values), entry.ref or "")
             for entry in request.entries
         ]
-        return self._accept(client, door, request, entries)
+        return self._read(door, request, entries)
 
-    def _accept(self, client: Client, door: Door, request: Any, entries: list[Entry]) -> Any:
+    def _read(self, door: Door, request: Any, entries: list[Entry]) -> Request:
         asked = Request(
             entries=entries,
             content=request.content,
@@ -176,24 +246,24 @@ class Exchange:
             raise Refusal(
                 Code.BAD_REQUEST, "businessKey: is missing, but replace is true", "businessKey"
             )
-        reply = self._take(client, asked)
-        return _made(
-            contract.SendReply,
-            code=str(reply.code),
-            description=reply.description,
-            submissionId=_written_id(reply.submission_id),
-            accepted=reply.accepted,
-            refused=reply.refused,
-            passThrough=asked.pass_through,
-            results=[_result(result) for result in reply.results],
-        )
+        return asked
+
+    def _accept(self, client: Client, asked: Request) -> Any:
+        return _told(asked, self._take(client, asked))
 
     def _take(self, client: Client, request: Request) -> Reply:
         (reply,) = self._intake.accept(client, [request])
-        if reply.submission_id is None and not reply.results:
-            raise Refusal(reply.code, reply.description, retry_after_s=reply.retry_after_s)
+        if (refusal := _refusal_in(reply)) is not None:
+            raise refusal
         self._count(request.door, reply.refusals)
         return reply
+
+    def _judged(self, request: Request, reply: Reply) -> Any:
+        """The answer in a reply, or the Refusal."""
+        if (refusal := _refusal_in(reply)) is not None:
+            return refusal
+        self._count(request.door, reply.refusals)
+        return _told(request, reply)
 
     def send_text(
         self,
@@ -427,6 +497,27 @@ class Exchange:
 
     def _local(self, moment: datetime | None) -> datetime | None:
         return None if moment is None else moment.astimezone(self._timezone)
+
+
+def _refusal_in(reply: Reply) -> Refusal | None:
+    """What refuses a request whole."""
+    if reply.submission_id is None and not reply.results:
+        return Refusal(reply.code, reply.description, retry_after_s=reply.retry_after_s)
+    return None
+
+
+def _told(request: Request, reply: Reply) -> Any:
+    """A reply as the caller reads it."""
+    return _made(
+        contract.SendReply,
+        code=str(reply.code),
+        description=reply.description,
+        submissionId=_written_id(reply.submission_id),
+        accepted=reply.accepted,
+        refused=reply.refused,
+        passThrough=request.pass_through,
+        results=[_result(result) for result in reply.results],
+    )
 
 
 def _made(model: Any, **members: Any) -> Any:

@@ -1,0 +1,73 @@
+"""Whose turn it is: what waits for threads, taken client by client.
+
+A client that floods waits behind its own work, never others behind it: one bite of each in turn.
+A bite is one piece of work, or several of a kind that is cheaper done together (one call of
+intake, one commit); how large it may be and how many of one client's may run at a time is the
+kind's.
+
+Neither threads nor locks here: whoever owns it sees to them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
+
+W = TypeVar("W")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """`at_once`: bites of one client that run at a time; `most` pieces in a bite."""
+
+    at_once: int
+    most: int = 1
+
+
+class Bite(NamedTuple, Generic[W]):
+    """Work of one client that may run now; `Turns.over` follows."""
+
+    key: tuple[Hashable, Kind]
+    pieces: list[W]
+
+
+class Turns(Generic[W]):
+    """Waiting work, by client and kind."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[tuple[Hashable, Kind], deque[W]] = {}
+        self._running: Counter[tuple[Hashable, Kind]] = Counter()
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def put(self, client: Hashable, kind: Kind, piece: W) -> None:
+        """One piece more, behind the client's others."""
+        self._waiting.setdefault((client, kind), deque()).append(piece)
+
+    def take(self) -> Bite[W] | None:
+        """The next bite; None where nothing waits that may run now."""
+        key = next((each for each in self._waiting if self._running[each] < each[1].at_once), None)
+        if key is None:
+            return None
+        queue = self._waiting.pop(key)
+        pieces = [queue.popleft() for _ in range(min(key[1].most, len(queue)))]
+        if queue:
+            # Behind all others.
+            self._waiting[key] = queue
+        self._running[key] += 1
+        return Bite(key, pieces)
+
+    def over(self, bite: Bite[W]) -> None:
+        """A bite has run."""
+        self._running[bite.key] -= 1
+        if not self._running[bite.key]:
+            del self._running[bite.key]
+
+    def drain(self) -> list[W]:
+        """Take out all that waits."""
+        pieces = [piece for queue in self._waiting.values() for piece in queue]
+        self._waiting.clear()
+        return pieces
