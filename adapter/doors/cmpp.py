@@ -102,7 +102,7 @@ class CmppDoor:
         self._intake = intake
         self._feeds = feeds
         self._settings = settings
-        self._workers = Workers(settings.threads, "cmpp")
+        self._workers: Workers[Any, Any] = Workers(settings.threads, "cmpp")
         self._flying: set[asyncio.Future[Any]] = set()
         self._asking: dict[ServerSession, str] = {}
         self._visits: dict[ServerSession, _Visit] = {}

@@ -14,6 +14,7 @@ from waitress.utilities import RequestEntityTooLarge
 
 from adapter.contract import NS
 from adapter.domain.errors import Code
+from adapter.doors.hands import Task
 
 _FAULT = """\
 <?xml version='1.0' encoding='UTF-8'?>
@@ -53,3 +54,4 @@ class Channel(HTTPChannel):
     """One connection of a client."""
 
     parser_class = _Parser
+    task_class = Task

@@ -13,11 +13,12 @@ do not pass. docs/operator/nginx.md has a configuration that does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from adapter.doors.batches import Answer
 from adapter.intake.networks import Networks
 from adapter.security.certificates import ShownCertificate
 
@@ -36,13 +37,30 @@ _LONGEST = 16_000
 
 
 class Proxied:
-    """The application as it is behind these proxies (addresses and networks)."""
+    """The application as it is behind these proxies (addresses and networks); `several` takes
+    several requests at a time."""
 
-    def __init__(self, app: WSGIApplication, proxies: Sequence[str]) -> None:
+    def __init__(
+        self,
+        app: WSGIApplication,
+        proxies: Sequence[str],
+        several: Callable[[Sequence[WSGIEnvironment]], Sequence[Answer]],
+    ) -> None:
         self._app = app
+        self._several = several
         self._proxies = Networks(proxies)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        self._look_behind(environ)
+        return self._app(environ, start_response)
+
+    def several(self, environs: Sequence[WSGIEnvironment]) -> Sequence[Answer]:
+        """An answer to each of these requests."""
+        for environ in environs:
+            self._look_behind(environ)
+        return self._several(environs)
+
+    def _look_behind(self, environ: WSGIEnvironment) -> None:
         told = {name: environ.pop(name, "") for name in (ADDRESS, VERIFIED, CERTIFICATE)}
         if environ.get("REMOTE_ADDR", "") in self._proxies:
             environ["REMOTE_ADDR"] = _address(told[ADDRESS])
@@ -50,7 +68,6 @@ class Proxied:
             certificate = _certificate(told[VERIFIED], told[CERTIFICATE])
             if certificate is not None:
                 environ[CERTIFICATE_KEY] = certificate
-        return self._app(environ, start_response)
 
 
 def _address(told: str) -> str:

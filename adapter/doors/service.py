@@ -124,6 +124,10 @@ class Exchange:
             if self._watch is not None and operation in _TIMED:
                 self._watch.observe_accept(caller.door, time.perf_counter() - started)
 
+    def knows(self, account: str) -> bool:
+        """Whether there is such an account; not for callers to hear."""
+        return self._accounts.find(account) is not None
+
     def run_together(self, asked: Sequence[Asked]) -> list[Any]:
         """Run requests that send and came at one time: those of one client share one call of
         intake, and so one commit. The answer to each, or the exception in its place."""

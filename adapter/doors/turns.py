@@ -43,6 +43,11 @@ class Turns(Generic[W]):
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
+    @property
+    def takeable(self) -> int:
+        """How many of the clients that wait may have a bite now."""
+        return sum(self._running[key] < key[1].at_once for key in self._waiting)
+
     def put(self, client: Hashable, kind: Kind, piece: W) -> None:
         """One piece more, behind the client's others."""
         self._waiting.setdefault((client, kind), deque()).append(piece)
