@@ -18,7 +18,7 @@ from waitress.utilities import InternalServerError
 
 from adapter.doors.batches import GLANCE, SMALL, Answer, Glimpse
 from adapter.doors.turns import Bite, Kind, Turns
-from adapter.doors.workers import FLIGHTS, MOST
+from adapter.doors.workers import alone, joined
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
@@ -38,9 +38,7 @@ class Hands(ThreadedTaskDispatcher):
         super().__init__()
         self._guess = guess
         self._several = several
-        share = max(1, threads // 2)
-        self._joined = Kind(min(FLIGHTS, share), MOST)
-        self._alone = Kind(max(1, share - FLIGHTS))
+        self._joined, self._alone = joined(threads), alone(threads)
         self._turns: Turns[Any] = Turns()
         self.loop = 0
         self.set_thread_count(threads)

@@ -20,10 +20,12 @@ W = TypeVar("W")
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`at_once`: bites of one client that run at a time; `most` pieces in a bite."""
+    """`at_once`: bites of one client that run at a time; `most` pieces in a bite. While one runs,
+    the next one begins when `least` pieces wait for it."""
 
     at_once: int
     most: int = 1
+    least: int = 1
 
 
 class Bite(NamedTuple, Generic[W]):
@@ -46,7 +48,7 @@ class Turns(Generic[W]):
     @property
     def takeable(self) -> int:
         """How many of the clients that wait may have a bite now."""
-        return sum(self._running[key] < key[1].at_once for key in self._waiting)
+        return sum(map(self._may, self._waiting))
 
     def put(self, client: Hashable, kind: Kind, piece: W) -> None:
         """One piece more, behind the client's others."""
@@ -54,7 +56,7 @@ class Turns(Generic[W]):
 
     def take(self) -> Bite[W] | None:
         """The next bite; None where nothing waits that may run now."""
-        key = next((each for each in self._waiting if self._running[each] < each[1].at_once), None)
+        key = next(filter(self._may, self._waiting), None)
         if key is None:
             return None
         queue = self._waiting.pop(key)
@@ -70,6 +72,10 @@ class Turns(Generic[W]):
         self._running[bite.key] -= 1
         if not self._running[bite.key]:
             del self._running[bite.key]
+
+    def _may(self, key: tuple[Hashable, Kind]) -> bool:
+        running, kind = self._running[key], key[1]
+        return not running or (running < kind.at_once and len(self._waiting[key]) >= kind.least)
 
     def drain(self) -> list[W]:
         """Take out all that waits."""

@@ -24,6 +24,18 @@ MOST = 64
 they share."""
 FLIGHTS = 2
 """Bites of a client's joined pieces at a time: one computes while the other commits."""
+WORTH = 24
+"""Pieces for which a second bite is worth its commit; fewer wait for the first one's end."""
+
+
+def joined(threads: int) -> Kind:
+    """How pieces are done together on so many threads: half of them at most."""
+    return Kind(min(FLIGHTS, max(1, threads // 2)), MOST, WORTH)
+
+
+def alone(threads: int) -> Kind:
+    """How other work is done beside it: with it, half of the threads at most."""
+    return Kind(max(1, threads // 2 - FLIGHTS))
 
 
 class Workers(Generic[P, T]):
@@ -37,9 +49,8 @@ class Workers(Generic[P, T]):
     ) -> None:
         self._pool = ThreadPoolExecutor(threads, name)
         self._free = threads
-        share = max(1, threads // 2)
-        self._joined = Kind(min(FLIGHTS, share), MOST)
-        self._alone = Kind(share if together is None else max(1, share - FLIGHTS))
+        self._joined = joined(threads)
+        self._alone = Kind(max(1, threads // 2)) if together is None else alone(threads)
         self._loop = asyncio.get_running_loop()
         self._together = together
         self._turns: Turns[tuple[Any, asyncio.Future[Any]]] = Turns()
