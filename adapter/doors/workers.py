@@ -71,6 +71,10 @@ class Workers(Generic[P, T]):
             self._loop.call_soon(self._start)
         return future
 
+    def turn_away(self) -> list[asyncio.Future[Any]]:
+        """What waits is not done; its futures, for whoever closes to answer."""
+        return [future for _, future in self._turns.drain()]
+
     def stop(self) -> None:
         """Nothing new begins; what runs is left to end."""
         self._pool.shutdown(wait=False, cancel_futures=True)
