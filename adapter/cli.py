@@ -616,7 +616,7 @@ def _told() -> Iterator[None]:
 @click.option("--window", type=click.IntRange(1, 1_000), default=64, show_default=True)
 @click.option("--delay", type=click.FloatRange(0), default=0.0, show_default=True,
               help="ms before the carrier's answers")  # fmt: skip
-@click.option("--accept-only", "what", flag_value="accept",
+@click.option("--accept-only", is_flag=True,
               help="how fast a door takes messages, without a carrier")  # fmt: skip
 @click.option("--flood", "what", flag_value="flood",
               help="a client's answers at RATE, alone and beside another's flood")  # fmt: skip
@@ -630,7 +630,13 @@ def _told() -> Iterator[None]:
               help="with --upload: urgent messages a second beside it")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="one JSON object")
 def bench(
-    as_json: bool, what: str | None, links: int, window: int, delay: float, **wanted: Any
+    as_json: bool,
+    what: str | None,
+    links: int,
+    window: int,
+    delay: float,
+    accept_only: bool,
+    **wanted: Any,
 ) -> None:
     """Measure the whole way: a node, its carrier, its databases, on this machine.
 
@@ -640,7 +646,8 @@ def bench(
     from adapter.commands.bench import measure
 
     try:
-        found = measure(what or "way", Line(links, window, delay), **wanted)
+        line = None if accept_only else Line(links, window, delay)
+        found = measure(what or ("accept" if accept_only else "way"), line, **wanted)
     except RuntimeError as error:
         raise click.ClickException(str(error)) from error
     if as_json:

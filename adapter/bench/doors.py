@@ -79,12 +79,18 @@ def measure_accept(
 
 
 def measure_flood(
-    door: str, store: str, messages: int, callers: int, batch: int, rate: float
+    door: str,
+    store: str,
+    messages: int,
+    callers: int,
+    batch: int,
+    rate: float,
+    line: Line | None,
 ) -> dict[str, Any]:
     """The answers to `rate` messages a second of one client, `messages` in all, first alone and
     then beside another client's flood. Raises RuntimeError when the node fails."""
     with ExitStack() as stack:
-        rig = _stand(stack, store, Line())
+        rig = _stand(stack, store, line)
         usual = crowd_at(rig, door, ACCOUNT, _USUAL_CALLERS)
         stack.callback(usual.close)
         usual.feed(WARM_UP, 500.0)

@@ -33,6 +33,7 @@ from adapter.domain.states import Door
 from adapter.doors.cmpp_codes import FLOW, result_of
 from adapter.doors.cmpp_intake import Answer, CmppIntake
 from adapter.doors.cmpp_pushing import Pusher
+from adapter.doors.company import Company
 from adapter.doors.doorman import Doorman
 from adapter.doors.faults import internal
 from adapter.doors.workers import Workers
@@ -81,12 +82,13 @@ class CmppDoor:
         intake: CmppIntake,
         feeds: Feeds,
         settings: CmppServer,
+        company: Company | None = None,
     ) -> None:
         self._accounts = accounts
         self._intake = intake
         self._feeds = feeds
         self._settings = settings
-        self._workers = Workers(settings.threads, "cmpp", self._take)
+        self._workers = Workers(settings.threads, "cmpp", self._take, company)
         self._waiting: set[asyncio.Future[Answer]] = set()
         self._asking: dict[ServerSession, str] = {}
         self._visits: dict[ServerSession, _Visit] = {}

@@ -17,6 +17,7 @@ from waitress.task import ThreadedTaskDispatcher, WSGITask
 from waitress.utilities import InternalServerError
 
 from adapter.doors.batches import GLANCE, SMALL, Answer, Glimpse
+from adapter.doors.company import Company
 from adapter.doors.turns import Bite, Kind, Turns
 from adapter.doors.workers import alone, joined
 
@@ -34,12 +35,12 @@ class Hands(ThreadedTaskDispatcher):
     """Tasks are connections whose first request is whole. `wake` follows what the web server's
     own thread, `loop`, has added."""
 
-    def __init__(self, threads: int, guess: Guess, several: Several) -> None:
+    def __init__(self, threads: int, guess: Guess, several: Several, company: Company) -> None:
         super().__init__()
         self._guess = guess
         self._several = several
         self._joined, self._alone = joined(threads), alone(threads)
-        self._turns: Turns[Any] = Turns()
+        self._turns: Turns[Any] = Turns(company)
         self.loop = 0
         self.set_thread_count(threads)
 

@@ -31,6 +31,7 @@ from adapter.contract import SmsExchange
 from adapter.domain.errors import Code, Refusal
 from adapter.domain.states import Door
 from adapter.domain.values import Home, InboundNotice, Notice
+from adapter.doors.company import Company
 from adapter.doors.decoding import decode, parse
 from adapter.doors.documents import Documents
 from adapter.doors.doorman import Doorman
@@ -78,7 +79,13 @@ log = structlog.get_logger(__name__)
 class SocketDoor:
     """Listens and keeps its visitors. Lives on the event loop of the porch."""
 
-    def __init__(self, exchange: Exchange, feeds: Feeds, settings: Socket) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        feeds: Feeds,
+        settings: Socket,
+        company: Company | None = None,
+    ) -> None:
         self.exchange = exchange
         self.feeds = feeds
         self.settings = settings
@@ -87,7 +94,7 @@ class SocketDoor:
         self.elements = Elements(shapes)
         self.documents = Documents(self.elements)
         self.markup = Markup(shapes)
-        self.workers = Workers(settings.threads, "socket", self.respond_together)
+        self.workers = Workers(settings.threads, "socket", self.respond_together, company)
         self.logins: Workers[Any, Any] = Workers(_LOGIN_THREADS, "socket-login")
         self.logins_waiting = 0
         self.visitors: dict[Visitor, None] = {}

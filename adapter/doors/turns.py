@@ -15,17 +15,21 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
+from adapter.doors.company import Company
+
 W = TypeVar("W")
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
     """`at_once`: bites of one client that run at a time; `most` pieces in a bite. While one runs,
-    the next one begins when `least` pieces wait for it."""
+    the next one begins when `least` pieces wait for it. In company a client has one bite at a
+    time, of `shared` pieces."""
 
     at_once: int
     most: int = 1
     least: int = 1
+    shared: int = 0
 
 
 class Bite(NamedTuple, Generic[W]):
@@ -38,7 +42,8 @@ class Bite(NamedTuple, Generic[W]):
 class Turns(Generic[W]):
     """Waiting work, by client and kind."""
 
-    def __init__(self) -> None:
+    def __init__(self, company: Company) -> None:
+        self._company = company
         self._waiting: dict[tuple[Hashable, Kind], deque[W]] = {}
         self._running: Counter[tuple[Hashable, Kind]] = Counter()
 
@@ -52,6 +57,7 @@ class Turns(Generic[W]):
 
     def put(self, client: Hashable, kind: Kind, piece: W) -> None:
         """One piece more, behind the client's others."""
+        self._company.heard(client)
         self._waiting.setdefault((client, kind), deque()).append(piece)
 
     def take(self) -> Bite[W] | None:
@@ -60,7 +66,9 @@ class Turns(Generic[W]):
         if key is None:
             return None
         queue = self._waiting.pop(key)
-        pieces = [queue.popleft() for _ in range(min(key[1].most, len(queue)))]
+        client, kind = key
+        most = kind.shared if kind.shared and self._company.beside(client) else kind.most
+        pieces = [queue.popleft() for _ in range(min(most, len(queue)))]
         if queue:
             # Behind all others.
             self._waiting[key] = queue

@@ -24,6 +24,7 @@ from waitress.server import create_server
 from adapter.config.model import Web
 from adapter.doors.access_log import CODE_KEY, OPERATION_KEY
 from adapter.doors.batches import Answer, Batched, Glimpse
+from adapter.doors.company import Company
 from adapter.doors.hands import Hands
 from adapter.doors.overlong import Channel
 from adapter.doors.proxies import Proxied
@@ -149,9 +150,9 @@ def _tell(environ: WSGIEnvironment, mount: str, status: str, seconds: float) -> 
 class WebServer:
     """waitress in a thread of its own. `port` is the real one, also where 0 was asked for."""
 
-    def __init__(self, app: Proxied, site: Site, web: Web) -> None:
+    def __init__(self, app: Proxied, site: Site, web: Web, company: Company) -> None:
         self._map: dict[int, Any] = {}
-        self._hands = Hands(web.threads, site.account_of, app.several)
+        self._hands = Hands(web.threads, site.account_of, app.several, company)
         server = create_server(
             app,
             map=self._map,
@@ -227,8 +228,10 @@ class Serving(Protocol):
         """Accept no more, answer what is in work, close. May be repeated."""
 
 
-def serve(site: Site, web: Web) -> Serving:
-    """A server for the site, listening but not yet started. Raises OSError where the address is
-    taken, or a file for TLS cannot be used."""
+def serve(site: Site, web: Web, company: Company | None = None) -> Serving:
+    """A server for the site, listening but not yet started. `company` is that of the other
+    doors. Raises OSError where the address is taken, or a file for TLS cannot be used."""
     proxied = Proxied(site, web.proxies, site.several)
-    return TlsServer(proxied, web) if web.tls_certificate else WebServer(proxied, site, web)
+    if web.tls_certificate:
+        return TlsServer(proxied, web)
+    return WebServer(proxied, site, web, company or Company())

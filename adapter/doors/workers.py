@@ -14,13 +14,16 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Generic, TypeVar
 
+from adapter.doors.company import Company
 from adapter.doors.turns import Bite, Kind, Turns
 
 T = TypeVar("T")
 P = TypeVar("P")
 
 MOST = 64
-"""Pieces done together: more would keep others from the interpreter, and from the commit that
+"""Pieces done together by a client that is alone."""
+SHARED = 16
+"""The same in company: more would keep others from the interpreter, and from the commit that
 they share."""
 FLIGHTS = 2
 """Bites of a client's joined pieces at a time: one computes while the other commits."""
@@ -30,7 +33,7 @@ WORTH = 24
 
 def joined(threads: int) -> Kind:
     """How pieces are done together on so many threads: half of them at most."""
-    return Kind(min(FLIGHTS, max(1, threads // 2)), MOST, WORTH)
+    return Kind(min(FLIGHTS, max(1, threads // 2)), MOST, WORTH, SHARED)
 
 
 def alone(threads: int) -> Kind:
@@ -46,6 +49,7 @@ class Workers(Generic[P, T]):
         threads: int,
         name: str,
         together: Callable[[Sequence[P]], Sequence[T]] | None = None,
+        company: Company | None = None,
     ) -> None:
         self._pool = ThreadPoolExecutor(threads, name)
         self._free = threads
@@ -53,7 +57,7 @@ class Workers(Generic[P, T]):
         self._alone = Kind(max(1, threads // 2)) if together is None else alone(threads)
         self._loop = asyncio.get_running_loop()
         self._together = together
-        self._turns: Turns[tuple[Any, asyncio.Future[Any]]] = Turns()
+        self._turns: Turns[tuple[Any, asyncio.Future[Any]]] = Turns(company or Company())
         self._starting = False
 
     def run(self, client: Hashable, work: Callable[[], Any]) -> asyncio.Future[Any]:
