@@ -82,8 +82,13 @@ class Turns(Generic[W]):
             del self._running[bite.key]
 
     def _may(self, key: tuple[Hashable, Kind]) -> bool:
-        running, kind = self._running[key], key[1]
-        return not running or (running < kind.at_once and len(self._waiting[key]) >= kind.least)
+        client, kind = key
+        running = self._running[key]
+        if not running:
+            return True
+        if running >= kind.at_once or len(self._waiting[key]) < kind.least:
+            return False
+        return not kind.shared or not self._company.beside(client)
 
     def drain(self) -> list[W]:
         """Take out all that waits."""

@@ -90,7 +90,11 @@ def environ(path: str, body: bytes, **more: str) -> dict[str, Any]:
 
 def alone(door: Batched, asked: dict[str, Any]) -> Answer:
     said: list[Any] = []
-    body = b"".join(door(asked, lambda status, headers, *_: said.extend((status, headers))))
+
+    def start(status: str, headers: list[tuple[str, str]], *_: Any) -> Any:
+        said.extend((status, headers))
+
+    body = b"".join(door(asked, start))
     return Answer(said[0], body, said[1])
 
 
