@@ -620,6 +620,9 @@ def _told() -> Iterator[None]:
               help="how fast a door takes messages, without a carrier")  # fmt: skip
 @click.option("--flood", "what", flag_value="flood",
               help="a client's answers at RATE, alone and beside another's flood")  # fmt: skip
+@click.option("--idle", "what", flag_value="idle",
+              help="what MESSAGES silent connections cost at the socket door, and more at the "
+              "CMPP door")  # fmt: skip
 @click.option("--waiting", "what", flag_value="waiting",
               help="what MESSAGES cost that wait, without a carrier")  # fmt: skip
 @click.option("--upload", "what", flag_value="upload",

@@ -1,5 +1,6 @@
 """One door under load: how many requests it takes when nothing else is to be done (`accept`), and
-what one client feels while another sends as fast as it can (`flood`)."""
+what one client feels while another sends as fast as it can (`flood`), what clients cost that
+stay and say nothing (`idle`)."""
 
 from __future__ import annotations
 
@@ -33,6 +34,7 @@ from adapter.children import Children
 WARM_UP = 1_000
 """Messages before the first look: passwords are known and plans made then."""
 _USUAL_CALLERS = 2
+_IDLE_S = 5.0
 _FIRST_OF_FLOOD = 50_000_000
 
 
@@ -113,6 +115,37 @@ def measure_flood(
             "p99_ratio": round(after["p99"] / max(before["p99"], 0.1), 2),
             "flood_rate": round(flood_rate, 1),
         }
+
+
+def measure_idle(store: str, visitors: int) -> dict[str, Any]:
+    """What `visitors` connections at the socket door and two fifths of them at the CMPP door cost
+    that stay and say nothing, and how soon one of them is answered then. Raises RuntimeError when
+    one is not let in."""
+    with ExitStack() as stack:
+        rig = _stand(stack, store, None)
+        before, started = rig.memory(), time.monotonic()
+        doors = {"socket": visitors, "cmpp": visitors * 2 // 5}
+        crowds = {
+            door: crowd_at(rig, door, ACCOUNT, count, window=1, receipts=True)
+            for door, count in doors.items()
+        }
+        for crowd in crowds.values():
+            stack.callback(crowd.close)
+        entered = time.monotonic() - started
+        cpu, started = rig.cpu_seconds(), time.monotonic()
+        time.sleep(_IDLE_S)
+        share = (rig.cpu_seconds() - cpu) / (time.monotonic() - started)
+        found: dict[str, Any] = {
+            "visitors": doors,
+            "entered_s": round(entered, 2),
+            "added_mb": round((rig.memory() - before) / 1e6, 1),
+            "idle_cpu_share": round(share, 3),
+        }
+        for door, crowd in crowds.items():
+            crowd.feed(4 * doors[door], 200.0)
+            _refuse(crowd)
+            found[f"{door}_answer_ms"] = shares(_milliseconds(crowd.waits))
+        return found
 
 
 def _stand(stack: ExitStack, store: str, line: Line | None) -> Rig:

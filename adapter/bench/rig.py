@@ -30,8 +30,8 @@ _CONFIG = """\
   <node name="bench"/>
   <store url={store}/>
   <web host="127.0.0.1" port="{web}" max-body="100MB"/>
-  <socket host="127.0.0.1" port="{socket}"/>
-  <cmpp-server host="127.0.0.1" port="{cmpp}"/>
+  <socket host="127.0.0.1" port="{socket}" connections-per-client="1000"/>
+  <cmpp-server host="127.0.0.1" port="{cmpp}" connections-per-client="1000"/>
   <logging format="json" level="WARNING"/>
   <channels>
     <channel name="bench-1" protocol="cmpp" version="3.0" access-number="106900001234">

@@ -8,9 +8,8 @@ from adapter.bench.rig import Line
 
 
 def measure(what: str, line: Line | None, urgent: float, **wanted: Any) -> dict[str, Any]:
-    """Run it; the figures. Without a `line` no carrier takes what was accepted.
-    `what` is `way`, `accept`, `flood`, `waiting`, `upload` or
-    `stored`.
+    """Run it; the figures. Without a `line` no carrier takes what was accepted. `what` is `way`,
+    `accept`, `flood`, `idle`, `waiting`, `upload` or `stored`.
 
     Raises RuntimeError when the node fails.
     """
@@ -29,6 +28,10 @@ def measure(what: str, line: Line | None, urgent: float, **wanted: Any) -> dict[
 
             del wanted["his"]
             return measure_flood(line=line, **wanted)
+        case "idle":
+            from adapter.bench.doors import measure_idle
+
+            return measure_idle(wanted["store"], wanted["messages"])
         case "upload":
             from adapter.bench.upload import measure_upload
 
