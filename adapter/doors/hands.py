@@ -31,6 +31,14 @@ Guess = Callable[[str, Glimpse], Hashable | None]
 Several = Callable[[Sequence["WSGIEnvironment"]], Sequence[Answer]]
 
 
+_TICK_S = 0.001
+"""The loop counts whole milliseconds."""
+
+
+def _nothing() -> None:
+    """No loop runs yet."""
+
+
 class Hands(ThreadedTaskDispatcher):
     """Tasks are connections whose first request is whole. `wake` follows what the web server's
     own thread, `loop`, has added."""
@@ -41,8 +49,23 @@ class Hands(ThreadedTaskDispatcher):
         self._several = several
         self._joined, self._alone = joined(threads), alone(threads)
         self._turns: Turns[Any] = Turns(company)
+        self._held = threading.local()
         self.loop = 0
+        self.wake_loop: Callable[[], None] = _nothing
         self.set_thread_count(threads)
+
+    def once_a_bite(self, wake_loop: Callable[[], None]) -> Callable[[], None]:
+        """Wake the web server's loop, which every answer does, once for all answers of a bite:
+        each time it looks at every connection."""
+
+        def wake() -> None:
+            held: set[Callable[[], None]] | None = getattr(self._held, "wakes", None)
+            if held is None:
+                wake_loop()
+            else:
+                held.add(wake_loop)
+
+        return wake
 
     def add_task(self, task: Any) -> None:
         client, kind = self._judge(task)
@@ -50,6 +73,12 @@ class Hands(ThreadedTaskDispatcher):
             self._turns.put(client, kind, task)
             if threading.get_ident() != self.loop:
                 self.queue_cv.notify()
+
+    def patience_s(self, most: float) -> float:
+        """How long the loop may sleep, until somebody's rest is over."""
+        with self.lock:
+            rest_s = self._turns.rest_s()
+        return most if rest_s is None else min(most, rest_s + _TICK_S)
 
     def wake(self) -> None:
         """See to it that somebody takes what is there."""
@@ -79,6 +108,9 @@ class Hands(ThreadedTaskDispatcher):
             finally:
                 with self.lock:
                     self._turns.over(bite)
+                    resting = self._turns.rest_s() is not None
+                if resting:
+                    self.wake_loop()
 
     def _next(self, thread_no: int) -> Bite[Any] | None:
         """The next bite; None when it is time to end."""
@@ -113,11 +145,16 @@ class Hands(ThreadedTaskDispatcher):
             else:
                 for request, answer in zip(requests, answers, strict=True):
                     request.answer = answer
+        held: set[Callable[[], None]] = set()
+        self._held.wakes = held
         for channel in channels:
             try:
                 channel.service()
             except BaseException:
                 self.logger.exception("Exception when servicing %r", channel)
+        self._held.wakes = None
+        for wake in held:
+            wake()
 
     def shutdown(self, cancel_pending: bool = True, timeout: int = 5) -> bool:
         ended = super().shutdown(False, timeout)

@@ -3,7 +3,9 @@
 A client that floods waits behind its own work, never others behind it: one bite of each in turn.
 A bite is one piece of work, or several of a kind that is cheaper done together (one call of
 intake, one commit); how large it may be and how many of one client's may run at a time is the
-kind's.
+kind's. In company a client rests after a bite, the longer the larger it was: at most as long as
+it ran, so that a flood never has all of the machine, and what it set going elsewhere has time
+to end.
 
 Neither threads nor locks here: whoever owns it sees to them.
 """
@@ -37,6 +39,7 @@ class Bite(NamedTuple, Generic[W]):
 
     key: tuple[Hashable, Kind]
     pieces: list[W]
+    begun: float = 0.0
 
 
 class Turns(Generic[W]):
@@ -46,6 +49,7 @@ class Turns(Generic[W]):
         self._company = company
         self._waiting: dict[tuple[Hashable, Kind], deque[W]] = {}
         self._running: Counter[tuple[Hashable, Kind]] = Counter()
+        self._resting: dict[tuple[Hashable, Kind], float] = {}
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
@@ -73,17 +77,30 @@ class Turns(Generic[W]):
             # Behind all others.
             self._waiting[key] = queue
         self._running[key] += 1
-        return Bite(key, pieces)
+        return Bite(key, pieces, self._company.now())
 
     def over(self, bite: Bite[W]) -> None:
         """A bite has run."""
         self._running[bite.key] -= 1
         if not self._running[bite.key]:
             del self._running[bite.key]
+        client, kind = bite.key
+        if kind.shared and self._company.beside(client):
+            now = self._company.now()
+            self._resting[bite.key] = now + (now - bite.begun) * len(bite.pieces) / kind.shared
+
+    def rest_s(self) -> float | None:
+        """Seconds until a client that waits has had its rest; None where none rests."""
+        ends = [end for key, end in self._resting.items() if key in self._waiting]
+        return max(0.0, min(ends) - self._company.now()) if ends else None
 
     def _may(self, key: tuple[Hashable, Kind]) -> bool:
         client, kind = key
         running = self._running[key]
+        if key in self._resting:
+            if self._resting[key] > self._company.now():
+                return False
+            del self._resting[key]
         if not running:
             return True
         if running >= kind.at_once or len(self._waiting[key]) < kind.least:

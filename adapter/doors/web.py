@@ -171,8 +171,10 @@ class WebServer:
         )
         self._poll = server.adj.asyncore_use_poll
         self._listeners = [each for each in self._map.values() if hasattr(each, "effective_port")]
+        self._hands.wake_loop = self._listeners[0].pull_trigger
         for listener in self._listeners:
             listener.channel_class = Channel
+            listener.pull_trigger = self._hands.once_a_bite(listener.pull_trigger)
         self.host: str = self._listeners[0].effective_host
         self.port = int(self._listeners[0].effective_port)
         self._stopping = threading.Event()
@@ -193,7 +195,7 @@ class WebServer:
     def _run(self) -> None:
         self._hands.loop = threading.get_ident()
         while not self._stopping.is_set():
-            self._turn(_TURN_S)
+            self._turn(self._hands.patience_s(_TURN_S))
         self._close()
 
     def _turn(self, timeout_s: float) -> None:

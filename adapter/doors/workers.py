@@ -59,6 +59,7 @@ class Workers(Generic[P, T]):
         self._together = together
         self._turns: Turns[tuple[Any, asyncio.Future[Any]]] = Turns(company or Company())
         self._starting = False
+        self._rested: asyncio.TimerHandle | None = None
 
     def run(self, client: Hashable, work: Callable[[], Any]) -> asyncio.Future[Any]:
         """The result of `work`, when it was this client's turn."""
@@ -81,6 +82,8 @@ class Workers(Generic[P, T]):
 
     def stop(self) -> None:
         """Nothing new begins; what runs is left to end."""
+        if self._rested:
+            self._rested.cancel()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _put(self, client: Hashable, kind: Kind, piece: Any) -> asyncio.Future[Any]:
@@ -99,6 +102,13 @@ class Workers(Generic[P, T]):
                 run = partial(self._together, pieces)
             running = self._loop.run_in_executor(self._pool, run)
             running.add_done_callback(partial(self._done, bite))
+        rest_s = self._turns.rest_s()
+        if rest_s is not None and not self._rested:
+            self._rested = self._loop.call_later(rest_s, self._go_on)
+
+    def _go_on(self) -> None:
+        self._rested = None
+        self._start()
 
     def _done(self, bite: Bite[tuple[Any, asyncio.Future[Any]]], done: asyncio.Future[Any]) -> None:
         self._free += 1

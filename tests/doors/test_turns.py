@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from adapter.doors.company import HEARD_S, Company
 from adapter.doors.turns import Bite, Kind, Turns
 
@@ -75,9 +77,39 @@ def test_in_company_bites_are_small_and_one_at_a_time() -> None:
     flood = taken(waiting)
     assert len(flood.pieces) == JOINED.shared
     waiting.over(flood)
+    assert waiting.rest_s() == 0, "no time has passed"
     clock.now += HEARD_S
     put(waiting, "flood", 1)
     assert len(taken(waiting).pieces) == JOINED.most, "the other one has gone"
+
+
+def test_in_company_a_flood_rests_as_long_as_it_worked_and_others_hardly() -> None:
+    waiting, clock = turns()
+    put(waiting, "flood", 100)
+    put(waiting, "b", 1)
+    flood, other = taken(waiting), taken(waiting)
+    clock.now += 0.3
+    waiting.over(flood)
+    waiting.over(other)
+    put(waiting, "b", 1)
+    assert waiting.take() is None
+    assert waiting.rest_s() == pytest.approx(0.1), "one of three pieces, a third of the rest"
+    clock.now += 0.1
+    assert taken(waiting).pieces == ["b0"]
+    assert waiting.take() is None
+    clock.now += 0.2
+    assert taken(waiting).key[0] == "flood"
+    assert waiting.rest_s() is None
+
+
+def test_who_is_alone_never_rests() -> None:
+    waiting, clock = turns()
+    put(waiting, "a", 20)
+    bite = taken(waiting)
+    clock.now += 0.3
+    waiting.over(bite)
+    assert waiting.rest_s() is None
+    assert waiting.take() is not None
 
 
 def test_one_that_comes_waits_for_one_bite_of_each_other() -> None:
