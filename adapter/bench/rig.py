@@ -32,7 +32,7 @@ _CONFIG = """\
   <web host="127.0.0.1" port="{web}" max-body="100MB"/>
   <socket host="127.0.0.1" port="{socket}" connections-per-client="1000"/>
   <cmpp-server host="127.0.0.1" port="{cmpp}" connections-per-client="1000"/>
-  <logging format="json" level="WARNING"/>
+  <logging format="json" level="INFO"/>
   <channels>
     <channel name="bench-1" protocol="cmpp" version="3.0" access-number="106900001234">
       <connection host="127.0.0.1" port="{carrier}" account="900001" password="bench"
