@@ -1,7 +1,8 @@
 """The threads of the web server, and whose request they take next (`adapter.doors.turns`).
 
 waitress gives each connection with a whole request to a thread of its own. Here small requests of
-one client that send are taken several at a time, and nobody has more than half of the threads.
+one client that send are taken several at a time; of all others half of the threads at most serve
+one address.
 Whose a request is, is a guess: an account that we know, named from the same address. Who names
 another's shares a turn with him at worst; credentials are judged later.
 """
@@ -19,7 +20,7 @@ from waitress.utilities import InternalServerError
 from adapter.doors.batches import GLANCE, SMALL, Answer, Glimpse
 from adapter.doors.company import Company
 from adapter.doors.turns import Bite, Kind, Turns
-from adapter.doors.workers import alone, joined
+from adapter.doors.workers import joined
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
@@ -47,7 +48,7 @@ class Hands(ThreadedTaskDispatcher):
         super().__init__()
         self._guess = guess
         self._several = several
-        self._joined, self._alone = joined(threads), alone(threads)
+        self._joined, self._alone = joined(threads), Kind(max(1, threads // 2))
         self._turns: Turns[Any] = Turns(company)
         self._held = threading.local()
         self.loop = 0
