@@ -56,8 +56,8 @@ log = structlog.get_logger(__name__)
 
 _FAULT_STATUS = "500 Internal Server Error"
 _SENDING = {f"{{{NS}}}{name}": name for name in SENDING}
-_BODY = re.compile(rb"<(?:[\w.-]+:)?Body(?:\s[^>]*)?>\s*<(?:[\w.-]+:)?([\w.-]+)")
-_ACCOUNT = re.compile(rb"<(?:[\w.-]+:)?(?:account|Username)(?:\s[^>]*)?>\s*([\w.-]{1,64})\s*<")
+_BODY = re.compile(rb"<(?:[\w.-]+:)?Body(?:\s[^<>]*)?>\s*<(?:[\w.-]+:)?([\w.-]+)")
+_ACCOUNT = re.compile(rb"<(?:[\w.-]+:)?(?:account|Username)(?:\s[^<>]*)?>\s*([\w.-]{1,64})\s*<")
 _NAMES = frozenset(name.encode() for name in SENDING)
 _ONCE = (b"Signature", b"#PasswordDigest")
 _XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
