@@ -20,7 +20,7 @@ from adapter.doors.turns import Bite, Kind, Turns
 T = TypeVar("T")
 P = TypeVar("P")
 
-MOST = 64
+MOST = 200
 """Pieces done together by a client that is alone."""
 SHARED = 16
 """The same in company: more would keep others from the interpreter, and from the commit that
