@@ -36,6 +36,13 @@ _TICK_S = 0.001
 """The loop counts whole milliseconds."""
 
 
+def _who(client: tuple[str, Any]) -> Hashable:
+    """One account is one client, wherever it comes from and whatever it calls; who is not known
+    is his address."""
+    address, guess = client
+    return (guess and guess[1]) or address
+
+
 def _nothing() -> None:
     """No loop runs yet."""
 
@@ -49,7 +56,7 @@ class Hands(ThreadedTaskDispatcher):
         self._guess = guess
         self._several = several
         self._joined, self._alone = joined(threads), Kind(max(1, threads // 2))
-        self._turns: Turns[Any] = Turns(company)
+        self._turns: Turns[Any] = Turns(company, _who)
         self._held = threading.local()
         self.loop = 0
         self.wake_loop: Callable[[], None] = _nothing

@@ -13,9 +13,9 @@ Neither threads nor locks here: whoever owns it sees to them.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from adapter.doors.company import Company
 
@@ -43,10 +43,12 @@ class Bite(NamedTuple, Generic[W]):
 
 
 class Turns(Generic[W]):
-    """Waiting work, by client and kind."""
+    """Waiting work, by client and kind. `who` a client is in company, where several of them may
+    be one."""
 
-    def __init__(self, company: Company) -> None:
+    def __init__(self, company: Company, who: Callable[[Any], Hashable] = lambda key: key) -> None:
         self._company = company
+        self._who = who
         self._waiting: dict[tuple[Hashable, Kind], deque[W]] = {}
         self._running: Counter[tuple[Hashable, Kind]] = Counter()
         self._resting: dict[tuple[Hashable, Kind], float] = {}
@@ -61,7 +63,7 @@ class Turns(Generic[W]):
 
     def put(self, client: Hashable, kind: Kind, piece: W) -> None:
         """One piece more, behind the client's others."""
-        self._company.heard(client)
+        self._company.heard(self._who(client))
         self._waiting.setdefault((client, kind), deque()).append(piece)
 
     def take(self) -> Bite[W] | None:
@@ -71,7 +73,7 @@ class Turns(Generic[W]):
             return None
         queue = self._waiting.pop(key)
         client, kind = key
-        most = kind.shared if kind.shared and self._company.beside(client) else kind.most
+        most = kind.shared if kind.shared and self._company.beside(self._who(client)) else kind.most
         pieces = [queue.popleft() for _ in range(min(most, len(queue)))]
         if queue:
             # Behind all others.
@@ -85,7 +87,7 @@ class Turns(Generic[W]):
         if not self._running[bite.key]:
             del self._running[bite.key]
         client, kind = bite.key
-        if kind.shared and self._company.beside(client):
+        if kind.shared and self._company.beside(self._who(client)):
             now = self._company.now()
             self._resting[bite.key] = now + (now - bite.begun) * len(bite.pieces) / kind.shared
 
@@ -105,7 +107,7 @@ class Turns(Generic[W]):
             return True
         if running >= kind.at_once or len(self._waiting[key]) < kind.least:
             return False
-        return not kind.shared or not self._company.beside(client)
+        return not kind.shared or not self._company.beside(self._who(client))
 
     def drain(self) -> list[W]:
         """Take out all that waits."""

@@ -165,3 +165,12 @@ def test_company_is_who_was_heard_of_just_now() -> None:
     for number in range(5_000):
         company.heard(number)
     assert len(company._heard) <= 1_000
+
+
+def test_several_that_are_one_are_no_company() -> None:
+    waiting: Turns[str] = Turns(Company(Clock()), lambda client: client[0])
+    for client in ("a1", "a2"):
+        put(waiting, client, 20)
+    assert len(taken(waiting).pieces) == JOINED.most
+    put(waiting, "b1", 1)
+    assert len(taken(waiting).pieces) == JOINED.shared
