@@ -33,6 +33,8 @@ _WSS = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity"
 _WSSE = f"{{{_WSS}-secext-1.0.xsd}}"
 _WSU = f"{{{_WSS}-utility-1.0.xsd}}"
 _CREDENTIALS = f"{{{NS}}}Credentials"
+BLOCKS = frozenset({_CREDENTIALS, f"{_WSSE}Security"})
+"""Header blocks of an envelope that are read here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from adapter.domain.errors import Code, Refusal
 from adapter.doors.access_log import CODE_KEY, OPERATION_KEY
 from adapter.doors.batches import Answer, Glimpse
 from adapter.doors.bodies import TooLarge, charset_of, read_body
-from adapter.doors.credentials import basic, soap_caller
+from adapter.doors.credentials import BLOCKS, basic, soap_caller
 from adapter.doors.decoding import decode, parse
 from adapter.doors.documents import Documents, exchange_documents
 from adapter.doors.elements import Elements, write_text
@@ -328,13 +328,15 @@ class SoapDoor:
         if _signature(envelope) is not None:
             raise LookupError("a signed request")
         protocol = version.application.in_protocol
+        header = envelope.find(f"{{{protocol.ns_soap_env}}}Header")
+        if header is not None and any(block.tag not in BLOCKS for block in header):
+            raise LookupError("a header block that asks for something else")
         held = envelope.find(f"{{{protocol.ns_soap_env}}}Body")
         if held is None or len(held) != 1:
             raise LookupError("not one operation")
         name = _SENDING[held[0].tag]
         model = SmsExchange.public_methods[name].in_message
         (request,) = protocol.elements.arguments(model, held[0])
-        header = envelope.find(f"{{{protocol.ns_soap_env}}}Header")
         return version, Asked(soap_caller(header, environ, body, None), name, request)
 
     def _run(

@@ -22,6 +22,7 @@ from adapter.domain.values import Reply, Request, Result
 from adapter.doors.batches import Answer, Batched, Glimpse
 from adapter.doors.mounts import doors
 from adapter.doors.service import Exchange
+from adapter.doors.soap import SoapDoor
 from tests.doors.conftest import SOAP11, SOAP12, WSSE, envelope, send
 
 
@@ -176,6 +177,22 @@ def test_soap(mount: str) -> None:
         assert list(door.several([environ("", body) for body in bodies])) == expected
 
     compare()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        own_header("his", "right") + '<x:Route xmlns:x="urn:x" s:mustUnderstand="1"/>',
+        '<To xmlns="http://www.w3.org/2005/08/addressing">x</To>' + token("his", "right"),
+        f'<Other xmlns="{NS}"/>',
+    ],
+)
+def test_an_envelope_with_another_header_block_goes_through_spyne(header: str) -> None:
+    door = SoapDoor(EXCHANGE, "http://x")
+    with pytest.raises(LookupError):
+        door._glance(environ("", envelope(send(), header).encode()))
+    plain = environ("", envelope(send(), own_header("his", "right")).encode())
+    assert door._glance(plain)[1].operation == "Send"
 
 
 BASIC = st.builds(
