@@ -79,11 +79,12 @@ def _run(config: Config) -> None:
     from adapter import logs, node
     from adapter.store.migrate import SchemaTooNewError
     from adapter.store.ownership import StoreOwnedError
+    from adapter.store.store_keys import SealError
 
     logs.configure(config.logging)
     try:
         node.run(config)
-    except (StoreOwnedError, SchemaTooNewError, SQLAlchemyError, OSError) as error:
+    except (StoreOwnedError, SchemaTooNewError, SealError, SQLAlchemyError, OSError) as error:
         raise click.ClickException(str(getattr(error, "orig", None) or error)) from error
 
 
@@ -127,7 +128,7 @@ def check(file: Path, connect: bool, as_json: bool) -> None:
 @main.command()
 @click.argument("directory", type=DIRECTORY, default=Path())
 def init(directory: Path) -> None:
-    """Write a configuration to start from, and a key for its secrets.
+    """Write a configuration to start from, a key for its secrets and one for the store.
 
     Example: sms-adapter init /etc/sms-adapter
     """
@@ -137,7 +138,8 @@ def init(directory: Path) -> None:
         starter = write(directory)
     except OSError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"written: {starter.config}, {starter.key_file}")
+    click.echo(f"written: {starter.config}, {starter.key_file}, {starter.store_key}")
+    click.echo("Keep copies of both keys elsewhere: without them backups and contents are lost.")
     click.echo("Shown only this once:")
     click.echo(f"  client {starter.account}: password {starter.password}")
     click.echo(f"  carrier {starter.carrier_account}: password {starter.carrier_password}")
@@ -175,6 +177,36 @@ def encrypt(key_file: Path, secret: str) -> None:
         click.echo(seal(read_key(key_file), secret))
     except (OSError, SecretError) as error:
         raise click.ClickException(f"{key_file}: {error}") from error
+
+
+@main.command()
+@_config_either_way
+@click.option("--status", "only_look", is_flag=True, help="make none: show the keys there are")
+@click.option("--json", "as_json", is_flag=True, help="the keys as a JSON list")
+def rekey(file: Path | None, named: Path | None, only_look: bool, as_json: bool) -> None:
+    """Have the store sealed with a new data key.
+
+    A running node seals with it within seconds, brings what is there under it little by little,
+    and removes the older keys; one that does not run does so when it starts.
+
+    Example: sms-adapter rekey /etc/sms-adapter/adapter.xml
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from adapter.commands.rekey import keys
+    from adapter.commands.rekey import rekey as make
+    from adapter.store.store_keys import SealError
+
+    config = _load(_either(file, named))
+    try:
+        found = (keys if only_look else make)(config)
+    except (SealError, SQLAlchemyError) as error:
+        raise click.ClickException(str(getattr(error, "orig", None) or error)) from error
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        for each in found:
+            click.echo(f"key {each['id']}  {each['made_at']}  {each['use']}")
 
 
 @main.command()
@@ -393,17 +425,82 @@ def source_status(name: str | None, file: Path) -> None:
         click.echo(json.dumps(each, ensure_ascii=False))
 
 
+@main.group()
+def callback() -> None:
+    """Look after a callback: a client's own service that receipts and inbound texts are brought to.
+
+    Example: sms-adapter callback dead his adapter.xml
+    """
+
+
+@callback.command("status")
+@click.argument("name", required=False)
+@_config_argument
+def callback_status(name: str | None, file: Path) -> None:
+    """Ask the running node how its callbacks do, as JSON, one a line.
+
+    Example: sms-adapter callback status his adapter.xml
+    """
+    from adapter.commands.callback import status as ask
+
+    for each in _asked(lambda: ask(_load(file), name)):
+        click.echo(json.dumps(each, ensure_ascii=False))
+
+
+@callback.command("dead")
+@click.argument("name")
+@_config_argument
+@click.option("--most", type=click.IntRange(1, 100_000), default=100, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="one JSON object a line")
+def callback_dead(name: str, file: Path, most: int, as_json: bool) -> None:
+    """Show what a client's service did not take in time, oldest first.
+
+    Example: sms-adapter callback dead his adapter.xml
+    """
+    from adapter.commands.callback import dead
+
+    for each in _asked(lambda: dead(_load(file), name, most)):
+        if as_json:
+            click.echo(json.dumps(each, ensure_ascii=False))
+        else:
+            click.echo(
+                f"{each['id']}  {each['kind']:7}  {each['mobile']:13}  {each['state'] or '':11}  "
+                f"{each['happened']}  died {each['died']}  {each['reason']}".rstrip()
+            )
+
+
+@callback.command("replay")
+@click.argument("name")
+@_config_argument
+@click.option("--id", "only", type=int, multiple=True, help="only this one; may be repeated")
+def callback_replay(name: str, file: Path, only: Sequence[int]) -> None:
+    """Bring dead letters once more, all of a client or some. They keep their ids, and have the
+    whole time again. A running node begins within seconds.
+
+    Example: sms-adapter callback replay his adapter.xml
+    """
+    from adapter.commands.callback import replay
+
+    count = _asked(lambda: replay(_load(file), name, only))
+    click.echo(f"{count} events are on their way again")
+    if only and count < len(set(only)):
+        sys.exit(1)
+
+
 def _asked(call: Callable[[], _R]) -> _R:
-    """What a command about a source gives, its errors in words."""
+    """What a command about a source or a callback gives, its errors in words."""
     from sqlalchemy.exc import SQLAlchemyError
 
+    from adapter.commands.callback import CallbackError
     from adapter.commands.source import SourceError
     from adapter.commands.status import UnreachableError
     from dbpoll.values import TableFault
 
     try:
         return call()
-    except (SourceError, UnreachableError, TableFault, SQLAlchemyError, OSError) as error:
+    except (
+        SourceError, CallbackError, UnreachableError, TableFault, SQLAlchemyError, OSError
+    ) as error:  # fmt: skip
         raise click.ClickException(str(getattr(error, "orig", None) or error)) from error
 
 
@@ -593,10 +690,12 @@ def _told() -> Iterator[None]:
     from adapter.backup.faults import BackupError
     from adapter.store.migrate import SchemaTooNewError
     from adapter.store.ownership import StoreOwnedError
+    from adapter.store.store_keys import SealError
 
+    faults = BackupError, SchemaTooNewError, StoreOwnedError, SealError, SQLAlchemyError, OSError
     try:
         yield
-    except (BackupError, SchemaTooNewError, StoreOwnedError, SQLAlchemyError, OSError) as error:
+    except faults as error:
         raise click.ClickException(str(getattr(error, "orig", None) or error)) from error
 
 

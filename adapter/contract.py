@@ -36,10 +36,12 @@ from adapter.spyne_compat import (
 
 NS = "urn:his-sms:exchange:1"
 NAME = "SmsExchange"
+CALLBACK_NAME = "SmsCallback"
 
 MAX_RECIPIENTS = 10_000
 MAX_IDS = 10_000
 MAX_FETCH = 1_000
+MAX_NOTIFY = 1_000
 DEFAULT_FETCH = 100
 MAX_ID = 2**63 - 1
 
@@ -92,8 +94,11 @@ def _state(doc: str) -> Any:
 
 
 def _lane(doc: str) -> Any:
+    # The lane that most use comes first: .NET's DataContractSerializer leaves the first value of
+    # an optional enumeration out, and an urgent text would go as one without a lane.
+    lanes = sorted(Lane, key=lambda lane: lane is not Lane.NORMAL)
     lane = Unicode(
-        values=[str(lane) for lane in Lane],
+        values=[str(lane) for lane in lanes],
         type_name="Lane",
         doc=doc,
         min_occurs=0,
@@ -123,8 +128,8 @@ class Credentials(Model):
     UsernameToken (PasswordText) or HTTP Basic may be used."""
 
     _type_info = [
-        ("account", _text("Account of the client.", 64)),
-        ("password", _text("Password of the client.", 256)),
+        ("account", _text("Account of the client.", 64, required=True)),
+        ("password", _text("Password of the client.", 256, required=True)),
     ]
 
 
@@ -141,6 +146,13 @@ class ExchangeFault(Fault):
             _text(
                 "The field at fault, such as recipients[3].mobile (items are counted from 1); "
                 "absent where no single field is."
+            ),
+        ),
+        (
+            "retryAfter",
+            _number(
+                "Seconds after which it is worth trying again; absent where nobody knows, or "
+                "where trying again does not help."
             ),
         ),
     ]
@@ -474,6 +486,30 @@ class AckReply(Model):
     ]
 
 
+class NotifyRequest(Model):
+    """Events of one client, brought to its own service: receipts first, oldest first."""
+
+    _type_info = [
+        (
+            "receipts",
+            _list(Receipt, "Receipt", "Final states of messages.", limit=MAX_NOTIFY),
+        ),
+        ("inbound", _list(Inbound, "Inbound", "Texts from phones.", limit=MAX_NOTIFY)),
+    ]
+
+
+class NotifyReply(Model):
+    """What the client says when all events of a request are safe with it."""
+
+    _type_info = [
+        (
+            "code",
+            _text("OK where all events are safe; after anything else they come again."),
+        ),
+        ("description", _text("The same in words, for the hospital's log.")),
+    ]
+
+
 class CancelRequest(Model):
     """Which messages to withdraw: by submissionId, or messageIds, or businessKey."""
 
@@ -624,3 +660,17 @@ class SmsExchange(Service):
         """Any operation as an XML document in a string. The answer is a document, too: the
         operation's response, or ExchangeFault where the request is refused."""
         return ctx.udc("Exchange", account, password, xml)
+
+
+class SmsCallback(Service):
+    """What a client offers, so that receipts and inbound texts are brought to it. Every event
+    comes at least once: those whose receiptId or inboundId is known already are passed over."""
+
+    @rpc(
+        NotifyRequest.customize(min_occurs=1, nillable=False),
+        _returns=NotifyReply.customize(min_occurs=1, nillable=False),
+        _wsdl_part_name="parameters",
+    )
+    def Notify(ctx: Any, request: Any) -> Any:
+        """Take these events. A fault, or a code other than OK, and they come again."""
+        return ctx.udc("Notify", request)

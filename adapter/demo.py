@@ -34,6 +34,7 @@ from adapter.config.faults import ConfigError
 from adapter.config.load import load
 from adapter.config.model import Channel, Config
 from adapter.files import published
+from adapter.security.secrets import new_key, write_key
 from dbpoll.ddl import ddl
 
 READY_WAIT_S = 60.0
@@ -42,6 +43,8 @@ REVIVALS, WITHIN_S = 5, 60.0
 PASSWORD = "his-demo"  # noqa: S105 - the contract's, for a node that only this machine reaches
 
 DEFAULT = "conf/demo/adapter.xml"
+STORE_KEY = "../../var/demo/store.key"
+"""As `conf/demo/adapter.xml` names it."""
 GUIDE = """\
 The demo is running; Ctrl-C stops it.
 
@@ -98,6 +101,14 @@ def start(config: Config) -> None:
         click.echo("Stopping: the node first, then the carriers.")
         for name in children.stop():
             click.echo(f"{name} did not stop in time and was killed.", err=True)
+
+
+def make_store_key(config: Path) -> None:
+    """Make the key that the demo's configuration names, where it is missing."""
+    key = config.parent / STORE_KEY
+    if not key.exists():
+        key.parent.mkdir(parents=True, exist_ok=True)
+        write_key(key, new_key())
 
 
 def file_of(url: str) -> Path:
@@ -264,7 +275,9 @@ def show(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
 def main(path: Path | None, sql: str | None) -> None:
     """Start a node with a HIS database and simulated carriers on this machine."""
     try:
-        config = load(path or published(DEFAULT))
+        path = path or published(DEFAULT)
+        make_store_key(path)
+        config = load(path)
         if sql is None:
             start(config)
         else:

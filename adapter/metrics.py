@@ -26,13 +26,20 @@ from prometheus_client import (
 from prometheus_client import (
     Counter as PromCounter,
 )
-from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from adapter.domain.errors import Code
 from adapter.domain.states import Door, Lane
-from adapter.domain.status import ChannelStatus, NodeStatus, SourceStatus, Status
+from adapter.domain.status import (
+    CallbackStatus,
+    ChannelStatus,
+    NodeStatus,
+    SourceStatus,
+    Status,
+)
 from adapter.domain.tally import INBOUND, Tally
+from adapter.waits import Waits
 
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _WIRE = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 12.0, 60.0, 600.0, 3600.0)
@@ -68,17 +75,26 @@ class Metrics:
         self._accept = self._histogram(
             "sms_accept_seconds", "From a request that was read to its answer.", _FAST, "door"
         )
-        self._wire = self._histogram(
+        self._wire = self._waits(
             "sms_wire_seconds", "From acceptance (or due time) to the wire.", _WIRE, "lane"
         )
-        self._submit = self._histogram(
+        self._submit = self._waits(
             "sms_submit_seconds", "From a submit to the carrier's answer.", _FAST, "channel"
         )
-        self._receipt = self._histogram(
+        self._receipt = self._waits(
             "sms_receipt_seconds", "From a submit to the carrier's receipt.", _RECEIPT, "channel"
         )
-        self._write_back = self._histogram(
+        self._write_back = self._waits(
             "sms_write_back_seconds", "From a state to its row in the HIS.", _WIRE, "source"
+        )
+        self._asked = self._counter(
+            "sms_callback_requests", "Requests to clients' services.", "client", "outcome"
+        )
+        self._brought = self._waits(
+            "sms_callback_seconds", "From a state to its arrival there.", _RECEIPT, "client"
+        )
+        self._buried = self._counter(
+            "sms_callback_buried", "Events that became dead letters.", "client"
         )
         self._commit = self._histogram(
             "sms_store_commit_seconds", "Duration of a store transaction.", _FAST, "committer"
@@ -89,12 +105,19 @@ class Metrics:
         self._store_failures = self._counter(
             "sms_store_failures", "Store transactions that failed.", "committer", "reason"
         )
+        self._unreadable = self._counter(
+            "sms_store_unreadable", "Sealed values that did not open: changed, moved, or no key."
+        )
         self._job = self._histogram("sms_job_seconds", "Duration of a job's run.", _JOB, "job")
         self._job_runs = self._counter("sms_job_runs", "Runs of a job.", "job", "outcome")
         self._committers: list[CommitterMetrics] = []
         self._totals: Counter[str] = Counter()
         # Committers of several threads count; adding to a dictionary takes two steps.
         self._totals_lock = threading.Lock()
+
+    def unreadable(self) -> None:
+        """A value of the store did not open."""
+        self._unreadable.inc()
 
     def tally(self, rows: Iterable[Tally]) -> None:
         """Count what a committed transaction told the statistics. Call it after the commit."""
@@ -131,19 +154,31 @@ class Metrics:
 
     def observe_wire(self, lane: Lane | str, waits: Iterable[float]) -> None:
         """How long messages of a lane waited from acceptance or due time to the wire."""
-        _observe(self._wire.labels(str(lane)), waits)
+        self._wire.observe(str(lane), waits)
 
     def observe_submit(self, channel: str, waits: Iterable[float]) -> None:
         """How long the carrier took to answer submits."""
-        _observe(self._submit.labels(channel), waits)
+        self._submit.observe(channel, waits)
 
     def observe_receipt(self, channel: str, waits: Iterable[float]) -> None:
         """How long receipts took, counted from the submit."""
-        _observe(self._receipt.labels(channel), waits)
+        self._receipt.observe(channel, waits)
 
     def observe_write_back(self, source: str, waits: Iterable[float]) -> None:
         """How long states took to their row in the HIS."""
-        _observe(self._write_back.labels(source), waits)
+        self._write_back.observe(source, waits)
+
+    def callback_asked(self, client: str, outcome: str) -> None:
+        """A request to a client's service ended: taken, refused or unreachable."""
+        self._asked.labels(client, outcome).inc()
+
+    def callback_brought(self, client: str, waits: Iterable[float]) -> None:
+        """How long events took to a client's service."""
+        self._brought.observe(client, waits)
+
+    def callback_buried(self, client: str, count: int) -> None:
+        """So many events became dead letters."""
+        self._buried.labels(client).inc(count)
 
     def store(self, committer: str) -> CommitterMetrics:
         """What a committer's thread reports to."""
@@ -172,6 +207,11 @@ class Metrics:
 
     def _counter(self, name: str, text: str, *labels: str) -> PromCounter:
         return PromCounter(name, text, labels, registry=self.registry)
+
+    def _waits(self, name: str, text: str, bounds: Sequence[float], label: str) -> Waits:
+        made = Waits(name, text, bounds, label)
+        self.registry.register(made)
+        return made
 
     def _histogram(self, name: str, text: str, buckets: Sequence[float], *labels: str) -> Histogram:
         return Histogram(name, text, labels, buckets=buckets, registry=self.registry)
@@ -225,6 +265,7 @@ class StatusCollector(Collector):
         yield from _queues(status)
         yield from _channels(status.channels)
         yield from _sources(status.sources)
+        yield from _callbacks(status.callbacks)
 
 
 def _queues(status: Status) -> Iterator[Metric]:
@@ -279,20 +320,43 @@ def _sources(sources: Sequence[SourceStatus]) -> Iterator[Metric]:
     write_lag = GaugeMetricFamily(
         "sms_source_write_lag_seconds", "Age of the oldest of these.", labels=["source"]
     )
+    refused = CounterMetricFamily(
+        "sms_source_refused_writes",
+        "Results that a constraint or trigger of the HIS refused for ever.",
+        labels=["source"],
+    )
     for source in sources:
+        refused.add_metric([source.name], source.refused_writes)
         up.add_metric([source.name], source.up)
         broken.add_metric([source.name], source.broken)
         lag.add_metric([source.name], source.lag_s)
         unwritten.add_metric([source.name], source.unwritten)
         write_lag.add_metric([source.name], source.write_lag_s)
-    yield from (up, broken, lag, unwritten, write_lag)
+    yield from (up, broken, lag, unwritten, write_lag, refused)
+
+
+def _callbacks(callbacks: Sequence[CallbackStatus]) -> Iterator[Metric]:
+    up = GaugeMetricFamily(
+        "sms_callback_up", "1 while the client's service takes events.", labels=["client"]
+    )
+    waiting = GaugeMetricFamily(
+        "sms_callback_waiting", "Events not brought yet.", labels=["client"]
+    )
+    oldest = GaugeMetricFamily(
+        "sms_callback_oldest_seconds", "Age of the oldest of these.", labels=["client"]
+    )
+    refused = GaugeMetricFamily(
+        "sms_callback_refused", "Events refused while others are taken.", labels=["client"]
+    )
+    dead = GaugeMetricFamily("sms_callback_dead", "Dead letters.", labels=["client"])
+    for each in callbacks:
+        up.add_metric([each.client], each.up)
+        waiting.add_metric([each.client], each.waiting)
+        oldest.add_metric([each.client], each.oldest_s)
+        refused.add_metric([each.client], each.refused)
+        dead.add_metric([each.client], each.dead)
+    yield from (up, waiting, oldest, refused, dead)
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(name, text, value)
-
-
-def _observe(histogram: Histogram, values: Iterable[float]) -> None:
-    for value in values:
-        # A clock that was set back must not subtract from the sum.
-        histogram.observe(max(0.0, value))

@@ -2,7 +2,7 @@
 
 Started from the ground up, so that nothing is offered before it can be done:
 
-    store, committers > notifier > dispatcher and links > sources > doors > jobs
+    store, committers > notifier, callbacks > dispatcher and links > sources > doors > jobs
 
 Stopped from the top down, so that nothing is taken that would not be finished. A source stops
 in two steps, because it is a door above and a home below: it claims no more rows when the
@@ -13,7 +13,8 @@ A node whose store was taken over by another one (`adapter.store.ownership`) sto
 before anything else, and `run` raises.
 
 Threads: the event loop (links, dispatcher) runs in the main thread, that of the socket and
-CMPP doors in another; each committer, courier, source, job and worker in its own.
+CMPP doors in another, that of the callbacks in a third; each committer, courier, source, job
+and worker in its own.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import asyncio
 import gc
 import signal
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -33,6 +35,7 @@ from sqlalchemy import Engine, func, select
 
 from adapter import __version__
 from adapter.backup import fence
+from adapter.callbacks import LOOK_FOR_REPLAYS_S, Callbacks
 from adapter.config.model import Config
 from adapter.dispatch.dispatcher import Dispatcher
 from adapter.dispatch.inbox import Inbox
@@ -52,6 +55,7 @@ from adapter.doors.push import push_door
 from adapter.doors.service import Exchange
 from adapter.doors.socket import SocketDoor
 from adapter.doors.web import Serving, Site, serve
+from adapter.files import allow_many_open
 from adapter.intake.accounts import Accounts
 from adapter.intake.intake import Intake, utc_now
 from adapter.intake.limits import Limits
@@ -59,6 +63,7 @@ from adapter.intake.uploads import Uploads
 from adapter.jobs import sweep
 from adapter.jobs.backup import Backup
 from adapter.jobs.fold import Fold
+from adapter.jobs.reseal import Reseal
 from adapter.jobs.retention import Retention
 from adapter.jobs.scheduler import Scheduler
 from adapter.jobs.upkeep import Upkeep
@@ -72,11 +77,12 @@ from adapter.security.tries import WrongTries
 from adapter.sources import Sources
 from adapter.sources.references import References
 from adapter.standing import Standing
-from adapter.store import channel_settings, migrate, schema, spooling
+from adapter.store import channel_settings, migrate, schema, spooling, store_keys
 from adapter.store.acceptance import Acceptance, Capacity
 from adapter.store.clock import now_ms
 from adapter.store.committer import Committer
 from adapter.store.counted import count_commits
+from adapter.store.dead_letters import DeadLetters
 from adapter.store.desk import Desk
 from adapter.store.engine import open_engine
 from adapter.store.nonces import Nonces
@@ -99,7 +105,8 @@ class Node:
 
     The constructor takes the store: it raises StoreOwnedError when another node has it,
     SchemaTooNewError when a newer program wrote it, and what the driver raises when it cannot
-    be opened. Nothing is sent or taken before `run`.
+    be opened, SealError when it is sealed and the configuration lacks its key. Nothing is sent or
+    taken before `run`.
     """
 
     def __init__(self, config: Config) -> None:
@@ -114,6 +121,12 @@ class Node:
         self._ownership.acquire()
         migrate.upgrade(self._engine)
         self._ownership.claim()
+        store_keys.prepare(self._engine, config.security.store_keys)
+        self._seal = store_keys.open_seal(
+            self._engine, config.security.store_keys, self.metrics.unreadable
+        )
+        if not self._seal.is_sealed:
+            log.warning("store.in_clear", cure='<security><store-key key="..."/></security>')
         count_commits(self._engine, self.metrics.tally)
         self._build_core()
         self._build_services()
@@ -217,6 +230,7 @@ class Node:
                 Fold(engine, self._zone),
                 Retention(engine, config.jobs, self._zone),
                 Upkeep(engine),
+                Reseal(engine, self._committers, self._seal, config.security.store_keys),
                 *([Backup(config.path, config.jobs.backup)] if config.jobs.backup else []),
             ],
             self.metrics,
@@ -233,6 +247,7 @@ class Node:
             self.metrics,
             datetime.now(UTC),
             self._traces,
+            lambda: self._callbacks.status(),
         )
         self.metrics.watch(self.standing)
         security = config.security
@@ -252,7 +267,23 @@ class Node:
             state=lambda: "stopping" if self._stopping.is_set() else "running",
             watch=self.metrics,
         )
+        self._build_callbacks()
         self.web = self._build_web()
+
+    def _build_callbacks(self) -> None:
+        """What takes events to the clients' own services, on an event loop of its own."""
+        letters = DeadLetters(self._committers[-1])
+        self._called_back = Feeds(self._engine, letters.arrived, self._describe, LOOK_FOR_REPLAYS_S)
+        self._callbacks = Callbacks(
+            self.config.callbacks,
+            self._exchange,
+            self._engine,
+            letters,
+            self._called_back,
+            self.metrics,
+            time.time,
+        )
+        self._callers = Porch(self._called_back, lambda: [self._callbacks], "callbacks")
 
     def _open_doors(self) -> Sequence[OpenDoor]:
         """The doors where clients stay, on the event loop of the porch."""
@@ -322,6 +353,8 @@ class Node:
     async def _start(self) -> None:
         await asyncio.to_thread(self._settler.recover)
         self._notifier.start()
+        if self.config.callbacks:
+            await asyncio.to_thread(self._callers.start)
         await self._switches.look()
         self._switching = asyncio.get_running_loop().create_task(self._switches.run())
         await self._dispatcher.start()
@@ -345,7 +378,8 @@ class Node:
         )
         await asyncio.gather(*map(asyncio.to_thread, doors))
         await self._dispatcher.stop(self.config.policies.stop_wait_s)
-        await asyncio.to_thread(self._notifier.stop)
+        homeward = (self._notifier.stop, self._callers.stop)
+        await asyncio.gather(*map(asyncio.to_thread, homeward))
         await asyncio.to_thread(self._sources.stop)
         for committer in dict.fromkeys(self._committers):
             await asyncio.to_thread(committer.stop)
@@ -359,6 +393,7 @@ class Node:
     def _tell(self, notices: Sequence[Home]) -> None:
         self._notifier.tell(notices)
         self._feeds.tell(notices)
+        self._called_back.tell(notices)
 
 
 def run(config: Config, started: Callable[[Node], None] = lambda _node: None) -> None:
@@ -366,6 +401,7 @@ def run(config: Config, started: Callable[[Node], None] = lambda _node: None) ->
     # A committer's transaction is a dozen short waits for the database; after each it has to
     # get the interpreter back from whoever computes, by default for 5 ms.
     sys.setswitchinterval(SWITCH_S)
+    allow_many_open()
     node = Node(config)
     # What was built stays; what messages leave behind is freed without the collector's help.
     gc.freeze()
@@ -409,6 +445,7 @@ def _greatest_id(engine: Engine) -> int:
                 schema.submission,
                 schema.message,
                 schema.notification,
+                schema.dead_letter,
                 schema.tally,
                 schema.receipt,
                 schema.inbound,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -16,6 +16,7 @@ from adapter.dispatch.channel import Channel, ClientLink
 from adapter.dispatch.dispatcher import Dispatcher
 from adapter.domain.states import AccessNumber, Lane
 from adapter.domain.status import (
+    CallbackStatus,
     ChannelFrames,
     ChannelStatus,
     FrameStatus,
@@ -53,6 +54,7 @@ class Standing:
     metrics: Metrics
     started_at: datetime
     traces: Mapping[str, Trace]
+    callbacks: Callable[[], Sequence[CallbackStatus]] = tuple
 
     def checks(self) -> Mapping[str, str]:
         """What readiness asks."""
@@ -82,6 +84,7 @@ class Standing:
             in_doubt=counted.in_doubt,
             notices=counted.notices,
             sources=self._sources(),
+            callbacks=self.callbacks(),
             jobs=self._jobs(),
             counters=self.metrics.totals(),
         )

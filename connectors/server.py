@@ -39,6 +39,10 @@ from connectors.settings import ServerSettings
 from connectors.window import Window
 from connectors.wire import Wire
 
+Secret = bytes | tuple[bytes, ...] | Entry | None
+"""What is known of an account: its secret, or several of which each opens; an Entry that refuses
+it whatever it shows; None where nobody knows it."""
+
 
 class Gate(Protocol):
     """Who may enter, and what becomes of what they send. Called on the event loop."""
@@ -46,8 +50,8 @@ class Gate(Protocol):
     def connected(self, session: ServerSession) -> None:
         """Somebody connected and has said nothing yet; `session.abort` turns them away."""
 
-    def secret(self, session: ServerSession, account: str) -> bytes | None:
-        """The account's shared secret; None for an unknown account or refused address."""
+    def secret(self, session: ServerSession, account: str) -> Secret:
+        """What is to be held against a login of this account."""
 
     def entered(self, session: ServerSession) -> Entry:
         """The secret fits: OK to let the client in, or a reason (TOO_MANY ...) to refuse."""
@@ -66,6 +70,10 @@ class Gate(Protocol):
 
     def left(self, session: ServerSession, reason: str) -> None:
         """The connection is gone; `session.account` is empty if it never logged in."""
+
+
+_BACKLOG = 1_024
+"""Connections that the system takes while we are busy."""
 
 
 class ServerSession(Wire):
@@ -205,17 +213,27 @@ class ServerSession(Wire):
 
     def _login(self, login: Login) -> None:
         self.version = login.version
-        secret = self._gate.secret(self, login.account)
-        entry = self._dialect.check(login, secret)
+        entry, secret = self._held(login, self._gate.secret(self, login.account))
         if entry is Entry.OK:
             self.account = login.account
             entry = self._gate.entered(self)
-        self.write(self._dialect.admit(login, entry, secret or b""))
+        self.write(self._dialect.admit(login, entry, secret))
         if entry is not Entry.OK:
             self.account, self.refused = "", self._dialect.status(entry)
             self.close(f"login refused with {self.refused}")
             return
         self._let_in(receives=login.receives)
+
+    def _held(self, login: Login, known: Secret) -> tuple[Entry, bytes]:
+        """What the login comes to, and the secret that it was held against."""
+        if isinstance(known, Entry):
+            return known, b""
+        entry, secret = Entry.BAD_ACCOUNT, None
+        for secret in known if isinstance(known, tuple) else (known,):
+            entry = self._dialect.check(login, secret)
+            if entry is not Entry.BAD_SECRET:
+                break
+        return entry, secret or b""
 
     def _let_in(self, *, receives: bool) -> None:
         self._receives = receives
@@ -258,7 +276,12 @@ async def serve(gate: Gate, host: str, port: int, settings: ServerSettings) -> a
     """Listen; every connection becomes a ServerSession of `gate`."""
     dialect = SERVERS[settings.protocol].dialect
     return await asyncio.get_running_loop().create_server(
-        lambda: ServerSession(gate, settings, dialect(settings)), host, port, ssl=settings.tls
+        lambda: ServerSession(gate, settings, dialect(settings)),
+        host,
+        port,
+        ssl=settings.tls,
+        ssl_handshake_timeout=settings.login_timeout_s if settings.tls else None,
+        backlog=_BACKLOG,
     )
 
 

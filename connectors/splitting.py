@@ -155,10 +155,10 @@ def with_udh(pieces: list[bytes], reference: int, *, wide: bool = False) -> list
 
 def _count(text: str, coding: Coding, header: int) -> int:
     """Segments with a header of so many octets; 0 when this coding cannot carry the text."""
-    if coding is Coding.UCS2 and _is_flat(text):
-        length = len(text)
-        return 1 if length <= _UNITS else -(-length // ((PAYLOAD_LIMIT - header) // 2))
     octets = encode(text, coding)
+    if coding is Coding.UCS2 and octets is not None and len(octets) == 2 * len(text):
+        # No pair of surrogates, so nothing to keep together.
+        return 1 if len(text) <= _UNITS else -(-len(text) // ((PAYLOAD_LIMIT - header) // 2))
     return 0 if octets is None else len(_pieces(text, octets, coding, header))
 
 

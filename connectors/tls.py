@@ -7,6 +7,7 @@ is given who may sign one.
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 
 
@@ -37,6 +38,13 @@ def server_context(certificate: str, key: str, client_ca: str = "") -> ssl.SSLCo
         context.load_verify_locations(client_ca)
         context.verify_mode = ssl.CERT_REQUIRED
     return context
+
+
+def shown_certificate(transport: asyncio.BaseTransport | None) -> bytes:
+    """The certificate (DER) that the peer of a connection has shown and that was verified; empty
+    without one, or without TLS."""
+    tls = transport.get_extra_info("ssl_object") if transport is not None else None
+    return (tls.getpeercert(binary_form=True) or b"") if tls is not None else b""
 
 
 def fault(error: BaseException) -> str:

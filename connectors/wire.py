@@ -16,6 +16,7 @@ import struct
 from abc import ABC, abstractmethod
 from typing import cast
 
+from connectors.tls import shown_certificate
 from connectors.trace import Tap, Way
 
 _HEAD = struct.Struct(">II").unpack_from
@@ -44,6 +45,11 @@ class Wire(asyncio.Protocol, ABC):
     def half_read(self) -> bool:
         """The beginning of a frame is here, and its end is not."""
         return bool(self._rest)
+
+    @property
+    def certificate(self) -> bytes:
+        """The certificate (DER) that the peer has shown, by TLS that asked for one; else empty."""
+        return shown_certificate(self._transport)
 
     @abstractmethod
     def opened(self) -> None:

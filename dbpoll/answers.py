@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -38,12 +38,13 @@ class Answers:
     def full(self) -> bool:
         return len(self._accepted) + len(self._refused) >= MOST_ANSWERS
 
-    def hold(self, keys: Iterable[str]) -> None:
+    def hold(self, keys: Sequence[str]) -> None:
         """These rows were taken. An answer to an earlier sending is of no use any more."""
         with self._lock:
-            for key in keys:
-                self._accepted.pop(key, None)
-                self.held.add(key)
+            self.held.update(keys)
+            if self._accepted:
+                for key in keys:
+                    self._accepted.pop(key, None)
 
     def keep(self, answers: Iterable[Taken]) -> None:
         """These answers are to be written."""

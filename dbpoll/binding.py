@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 from typing import Any
 
@@ -21,7 +21,9 @@ from dbpoll.values import Status
 Binder = Callable[[Any], Any]
 
 # No exponents: `1e999999999` would be a number of as many digits.
-_NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,20})?")
+_DIGITS = 40
+_MILLISECONDS = 3
+_NUMBER = re.compile(rf"-?[0-9]{{1,{_DIGITS}}}(\.[0-9]{{1,20}})?")
 
 
 _BEYOND_UTF8MB3 = re.compile("[\U00010000-\U0010ffff]")
@@ -92,26 +94,55 @@ def number_binder(type_: types.TypeEngine[Any]) -> Binder:
     return lambda value: None if value is None else int(value)
 
 
-def moment_binder(type_: types.TypeEngine[Any], zone: tzinfo, *, as_text: bool) -> Binder:
-    """For aware datetimes. `as_text` where the driver has no type for them (SQLite).
+def moment_binder(
+    type_: types.TypeEngine[Any], zone: tzinfo, *, as_text: bool, aware: bool = True
+) -> Binder:
+    """For aware datetimes. `as_text` where the driver has no type for them (SQLite); `aware`:
+    columns with a zone are given moments with one.
 
     A fraction is cut to what the column keeps, never rounded: a database that rounds would tell
     a time still to come. Raises TypeError for a column that can hold no moment.
     """
     if isinstance(type_, types.DateTime | types.TIMESTAMP):
         step = _step(type_)
-        if getattr(type_, "timezone", False):
-            return lambda value: value
-        if not as_text:
-            return lambda value: None if value is None else _wall(value, zone, step)
-        return lambda value: (
-            None if value is None else _wall(value, zone).isoformat(" ", "milliseconds")
-        )
-    if isinstance(type_, types.Date) and not as_text:
-        return lambda value: None if value is None else _wall(value, zone).date()
-    if isinstance(type_, types.String | types.Date | types.NullType):
+        if aware and getattr(type_, "timezone", False):
+            # Drivers that forget the zone (SQL Server's) are then right nevertheless.
+            return lambda value: None if value is None else value.astimezone(UTC)
+        if as_text:
+            return _writer(zone, getattr(type_, "fsp", _MILLISECONDS) or 0)
+        if type(type_) is types.DATETIME:
+            return lambda value: None if value is None else _on_grid(_wall(value, zone))
+        return lambda value: None if value is None else _wall(value, zone, step)
+    if isinstance(type_, types.Date):
+        return lambda value: None if value is None else _day(value, zone, as_text=as_text)
+    if isinstance(type_, types.String | types.NullType):
         return lambda value: None if value is None else _wall(value, zone).isoformat(" ", "seconds")
     raise TypeError(f"{type_} holds no time")
+
+
+def _writer(zone: tzinfo, digits: int) -> Binder:
+    """Wall clocks as texts with so many digits of a fraction: cheaper than a datetime without
+    its zone, which a driver would turn into a text."""
+    length = len("2026-03-01 14:30:15") + (digits and digits + 1)
+
+    def write(value: datetime | None) -> str | None:
+        if value is None:
+            return None
+        return value.astimezone(zone).isoformat(" ", "microseconds")[:length]
+
+    return write
+
+
+def _on_grid(wall: datetime) -> datetime:
+    """For SQL Server's DATETIME, which SQLAlchemy reads as the plain type of that name: it keeps
+    .000, .003 and .007, and rounds what lies between."""
+    hundredths, thirds = divmod(wall.microsecond * 300 // 1_000_000, 3)
+    return wall.replace(microsecond=hundredths * 10_000 + (0, 3_000, 7_000)[thirds])
+
+
+def _day(value: datetime, zone: tzinfo, *, as_text: bool) -> date | str:
+    day = value.astimezone(zone).date()
+    return day.isoformat() if as_text else day
 
 
 def plain_moment(value: datetime | None, zone: tzinfo, *, as_text: bool) -> Any:
@@ -132,20 +163,14 @@ def _step(type_: types.TypeEngine[Any]) -> int:
     precision = getattr(type_, "precision", None)
     if precision is not None:
         return int(10 ** (6 - min(6, precision)))
-    module = type(type_).__module__
-    if name == "DATETIME" and "mssql" in module:
-        return 1_000
-    if name == "DATE" and "oracle" in module:
-        return 1_000_000
-    # SQLAlchemy reads SQL Server's DATETIME as the plain type of that name.
-    return 1_000 if type(type_) is types.DATETIME else 1
+    return 1_000_000 if name == "DATE" and "oracle" in type(type_).__module__ else 1
 
 
-def key_binder(type_: types.TypeEngine[Any]) -> Binder:
-    """For keys, which are texts on our side."""
+def key_binder(type_: types.TypeEngine[Any], *, blank: bool = False) -> Binder:
+    """For keys, which are texts on our side. `blank`: a key may be an empty text."""
     if isinstance(type_, types.Integer | types.Numeric):
         return _number
-    return lambda value: value or None
+    return (lambda value: value) if blank else (lambda value: value or None)
 
 
 def key_text(value: Any) -> str:
@@ -161,6 +186,8 @@ def key_text(value: Any) -> str:
 
 
 def _number(value: str | None) -> int | Decimal | None:
+    if value and value.isascii() and value.isdecimal() and len(value) <= _DIGITS:
+        return int(value)
     if not value or not _NUMBER.fullmatch(value):
         return None
     if "." not in value:

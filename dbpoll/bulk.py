@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import (
     ColumnElement,
@@ -22,11 +23,11 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.types import Integer, LargeBinary, TypeEngine
+from sqlalchemy.types import Integer, LargeBinary, Numeric, String, TypeEngine
 
 from dbpoll.binding import Binder, key_text
 from dbpoll.dialects.base import Tongue
-from dbpoll.dialects.given import Values
+from dbpoll.dialects.given import Given, Values
 from dbpoll.tables import Found, Target
 from dbpoll.values import Status
 
@@ -44,9 +45,60 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
+def _filled(value: Any) -> Any:
+    # '' is NULL, as Oracle has it, and no number.
+    return None if value == "" else value
+
+
 def _kinds(found: Found, names: Sequence[str]) -> dict[str, TypeEngine[Any]]:
     """The types of what is given for these columns."""
     return {name: LargeBinary() if name in found.raw else found.kinds[name] for name in names}
+
+
+class Among:
+    """Which keys a statement is for: in one document or array where the database takes one, since
+    a list of so many parameters costs more than all the rest of a claim. `run`: from `:first` to
+    `:last`, for whole numbers without a gap, in whatever order they were read."""
+
+    def __init__(self, key: ColumnElement[Any], kind: TypeEngine[Any], tongue: Tongue) -> None:
+        plain = isinstance(kind, Integer | Numeric | String) and not isinstance(kind, LargeBinary)
+        given = tongue.given({"key": kind}) if plain else None
+        self._given = None if given is None or given.source is None else given
+        self.condition: ColumnElement[bool] = (
+            key.in_(bindparam("keys", expanding=True))
+            if self._given is None
+            else key == self._given.columns["key"]
+        )
+
+        self.run: ColumnElement[bool] = key.between(bindparam("first"), bindparam("last"))
+        # In a column that may hold 1.5 there is something between 1 and 2.
+        self._whole = isinstance(kind, Integer) and getattr(kind, "scale", 0) == 0
+
+    def ends(self, keys: Sequence[Any]) -> dict[str, Any] | None:
+        """The parameters of `run`, None where there is a gap between these keys."""
+        if not self._whole or not all(isinstance(key, int) for key in keys):
+            return None
+        first, last = min(keys), max(keys)
+        if len(set(keys)) == len(keys) == last - first + 1:
+            return {"first": first, "last": last}
+        return None
+
+    def parameters(self, keys: Sequence[Any]) -> dict[str, Any]:
+        if self._given is None:
+            return {"keys": keys}
+        found: dict[str, Any] = self._given.parameters([(key,) for key in keys])
+        return found
+
+
+class _Filling(NamedTuple):
+    """A statement that fills some columns; `chosen` takes what it needs out of a row."""
+
+    statement: Any
+    given: Given
+    chosen: Callable[[Values], Values]
+
+    def parameters(self, rows: Iterable[Values]) -> Any:
+        return self.given.parameters([self.chosen(row) for row in rows])
 
 
 class Update:
@@ -54,40 +106,25 @@ class Update:
 
     A row is changed where it is new or taken, and by a final state also where it is submitted.
     `resend`: only by news of the sending that the row shows; a new one waits for its next.
+
+    A batch names no column that none of its rows fills: less to send, and less to take apart.
     """
 
     def __init__(
         self, found: Found, tongue: Tongue, names: Sequence[str], *, resend: bool = False
     ) -> None:
+        self._found = found
         self._tongue = tongue
-        self._names = [name for name in names if name in found.columns]
-        self._binders: list[Binder] = [found.binders[name] for name in ("ID", *self._names)]
-        self._binders.append(_as_it_is)
+        self._resend = resend
+        self._names = tuple(name for name in names if name in found.columns)
+        self._binders: list[Binder | None] = [found.binders[n] for n in ("ID", *self._names)]
+        self._binders.append(None)
         self._positions = [0, *(1 + names.index(name) for name in self._names), 1 + len(names)]
-        raw = bool(found.raw.intersection(self._names))
-        kinds = {"key": found.kinds["ID"], **_kinds(found, self._names)}
-        kinds["final"] = Integer()
         if resend:
             self._binders.append(found.binders["TAKEN_AT"])
             self._positions.append(2 + len(names))
-            kinds["accepted"] = found.kinds["TAKEN_AT"]
-        self._given = tongue.given(kinds, raw=raw)
-        columns, marks = found.columns, self._given.columns
-        values = {
-            columns[name]: func.coalesce(
-                tongue.unraw(marks[name]) if name in found.raw else marks[name], columns[name]
-            )
-            for name in self._names
-        }
-        self._statement = (
-            update(found.table)
-            .values(values)
-            .where(columns["ID"] == marks["key"], _may_follow(found, tongue, marks["final"]))
-        )
-        if resend:
-            self._statement = self._statement.where(
-                ~found.has(Status.NEW, tongue.unsought(columns["STATUS"])), _shows(columns, marks)
-            )
+        self._fillings: dict[tuple[str, ...], _Filling] = {}
+        columns = found.columns
         self._there = select(columns["ID"]).where(
             columns["ID"].in_(bindparam("keys", expanding=True))
         )
@@ -96,12 +133,61 @@ class Update:
     def rows(self, values: Iterable[Values]) -> list[Values]:
         """Values (key, each name, final, when the sending was accepted) as the database takes
         them; those whose key cannot be one of the table's are left out."""
-        pairs = list(zip(self._binders, self._positions))
-        made = [tuple([bind(value[place]) for bind, place in pairs]) for value in values]
-        return [row for row in made if row[0] is not None]
+        columns = list(zip(*values))
+        if not columns:
+            return []
+        made = [
+            columns[place] if bind is None else map(bind, columns[place])
+            for bind, place in zip(self._binders, self._positions)
+        ]
+        return [row for row in zip(*made) if row[0] is not None]
 
     def execute(self, connection: Connection, rows: Sequence[Values]) -> None:
-        connection.execute(self._statement, self._given.parameters(rows))
+        filled = tuple(
+            name
+            for name, column in zip(self._names, list(zip(*rows))[1:])
+            if name in self._always or any(value is not None for value in column)
+        )
+        filling = self.filling(filled)
+        connection.execute(filling.statement, filling.parameters(rows))
+
+    def filling(self, names: Sequence[str] | None = None) -> _Filling:
+        """The statement that fills these columns; all that we have."""
+        chosen = self._names if names is None else tuple(names)
+        if chosen not in self._fillings:
+            self._fillings[chosen] = self._made(chosen)
+        return self._fillings[chosen]
+
+    @property
+    def _always(self) -> frozenset[str]:
+        return frozenset({"STATUS", "MESSAGE_ID"} if self._resend else {"STATUS"})
+
+    def _made(self, names: tuple[str, ...]) -> _Filling:
+        found, tongue, columns = self._found, self._tongue, self._found.columns
+        kinds = {"key": found.kinds["ID"], **_kinds(found, names)}
+        kinds["final"] = Integer()
+        if self._resend:
+            kinds["accepted"] = found.kinds["TAKEN_AT"]
+        given = tongue.given(kinds, raw=bool(found.raw.intersection(names)))
+        marks = given.columns
+        values = {
+            columns[name]: func.coalesce(
+                tongue.unraw(marks[name]) if name in found.raw else marks[name], columns[name]
+            )
+            for name in names
+        }
+        statement = (
+            update(found.table)
+            .values(values)
+            .where(columns["ID"] == marks["key"], _may_follow(found, tongue, marks["final"]))
+        )
+        if self._resend:
+            statement = statement.where(
+                ~found.has(Status.NEW, tongue.unsought(columns["STATUS"])), _shows(columns, marks)
+            )
+        places = [1 + self._names.index(name) for name in names]
+        ends = range(1 + len(self._names), len(self._positions))
+        return _Filling(statement, given, itemgetter(0, *places, *ends))
 
     def divide(
         self, connection: Connection, rows: Sequence[Values]
@@ -224,7 +310,7 @@ class Own:
                 f"no such parameter: {', '.join(unknown)}; there are {', '.join(names)}"
             )
         self._taken = [
-            (name, place, binders.get(name, _as_it_is))
+            (name, place, binders.get(name, _filled))
             for place, name in enumerate(names)
             if name in wanted
         ]

@@ -1,33 +1,36 @@
 """Proves, before a source goes live, that it can do what it will have to do.
 
 Connects, finds the tables, tries each kind of write on no row at all (a database checks rights
-all the same), and asks for the indexes. Nothing is changed.
+all the same), and asks for the indexes. The hospital's own statements are run for a row that is
+not there, and undone. Nothing is changed, unless a procedure of the hospital commits by itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, false, insert, inspect, select, types, update
+from sqlalchemy import Connection, delete, false, insert, inspect, select, text, types, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from dbpoll.database import Line, open_engine
+from dbpoll.database import Line, open_engine, reason
 from dbpoll.dialects.base import Tongue
-from dbpoll.feeds.shelf import QueryShelf, TableShelf
+from dbpoll.feeds.shelf import QueryShelf, TableShelf, fetched, used
 from dbpoll.feeds.status import Claims
 from dbpoll.parameters import ROW
 from dbpoll.settings import Settings, Strategy
 from dbpoll.tables import Found, Tables, find, find_outbound, find_results
 from dbpoll.values import TableFault
+from dbpoll.writeback import NO_ROW, probes
 
 # What our values are long at most; a shorter column cuts them.
-_MESSAGE_ID = 19
 _LENGTHS = {"MOBILE": 11, "RESULT_CODE": 20, "STATE": 11, "ACCESS_NUMBER": 21}
 _HINTS = {
     "DPY-3010": "this Oracle is too old for thin mode: install its client and set thick",
     "DPY-3015": "the account has only an old password form: the DBA sets its password anew,"
     " or set thick",
+    "DPI-1047": "the libraries of Oracle's client are not where thick says",
     "ModuleNotFoundError": "its driver is not installed here",
 }
 
@@ -47,13 +50,14 @@ def examine(settings: Settings) -> list[Finding]:
 def _examine(settings: Settings) -> Iterator[Finding]:
     try:
         line = Line(open_engine(settings))
-    except (ImportError, SQLAlchemyError) as fault:
-        yield Finding(True, _told(fault))
+    except Exception as fault:
+        # Each driver has its own way of missing its libraries.
+        yield Finding(True, explained(fault))
         return
     try:
-        yield from line.run(lambda connection: list(_outbound(connection, line.tongue, settings)))
+        yield from line.run(lambda connection: list(_outbound(connection, line, settings)))
     except (SQLAlchemyError, OSError, TableFault) as fault:
-        yield Finding(True, _told(fault))
+        yield Finding(True, explained(fault))
     finally:
         line.close()
     if settings.results_url:
@@ -66,13 +70,15 @@ def _elsewhere(settings: Settings) -> Iterator[Finding]:
         receipt, inbound = line.run(lambda connection: find_results(connection, settings))
         tables = Tables(None, receipt, inbound, None, ())
         yield from line.run(lambda connection: list(_rights(connection, settings, tables)))
+        yield from line.run(lambda connection: list(_ways_home(connection, line, settings)))
     except (SQLAlchemyError, OSError, TableFault) as fault:
-        yield Finding(True, f"results: {_told(fault)}")
+        yield Finding(True, f"results: {explained(fault)}")
     finally:
         line.close()
 
 
-def _outbound(connection: Connection, tongue: Tongue, settings: Settings) -> Iterator[Finding]:
+def _outbound(connection: Connection, line: Line, settings: Settings) -> Iterator[Finding]:
+    tongue = line.tongue
     if settings.results_url:
         outbound = find_outbound(connection, settings)
         tables = Tables(outbound, None, None, None, ())
@@ -83,6 +89,7 @@ def _outbound(connection: Connection, tongue: Tongue, settings: Settings) -> Ite
         yield Finding(False, f"{settings.table} has no column {names}: done without")
     yield from _rights(connection, settings, tables)
     yield from _look(connection, tongue, settings, tables.outbound)
+    yield from _own_statements(connection, line, settings)
     if tables.outbound is not None:
         yield from _types(settings.table, tables.outbound)
         yield from _key(settings, tables.outbound)
@@ -97,7 +104,7 @@ def _rights(connection: Connection, settings: Settings, tables: Tables) -> Itera
             with connection.begin_nested():
                 connection.execute(statement)
         except SQLAlchemyError as fault:
-            yield Finding(True, f"{what}: {_told(fault)}")
+            yield Finding(True, f"{what}: {explained(fault)}")
 
 
 def _attempts(settings: Settings, tables: Tables) -> Iterator[tuple[str, Any]]:
@@ -140,9 +147,54 @@ def _look(
             TableShelf(settings, found, tongue).after(connection, None, 1)
     except (SQLAlchemyError, TableFault) as fault:
         if not tongue.blames_row(fault):
-            yield Finding(True, f"a look for new rows: {_told(fault)}")
+            yield Finding(True, f"a look for new rows: {explained(fault)}")
     finally:
         attempt.rollback()
+
+
+def _own_statements(connection: Connection, line: Line, settings: Settings) -> Iterator[Finding]:
+    """Each statement of the hospital's own but <fetch>, on a row that is not there."""
+    sql, tongue = settings.sql, line.tongue
+    for name in ("claim", "remove"):
+        if statement := getattr(sql, name):
+            given = used(statement, {"ID": NO_ROW})
+            run = partial(_execute, statement, given)
+            yield from _tried(connection, tongue, name, run)
+    if sql.recover:
+        given = used(sql.recover, {"MOST": 1})
+        query = text(sql.recover)
+        yield from _tried(
+            connection, tongue, "recover", lambda c: fetched(c, query, given, settings)
+        )
+    if not settings.results_url:
+        yield from _ways_home(connection, line, settings)
+
+
+def _ways_home(connection: Connection, line: Line, settings: Settings) -> Iterator[Finding]:
+    for name, run in probes(settings, line):
+        yield from _tried(connection, line.tongue, name, run)
+
+
+def _execute(statement: str, given: Mapping[str, Any], connection: Connection) -> None:
+    connection.execute(text(statement), given)
+
+
+def _tried(
+    connection: Connection, tongue: Tongue, name: str, run: Callable[[Connection], object]
+) -> Iterator[Finding]:
+    attempt = connection.begin_nested()
+    try:
+        run(connection)
+    except (SQLAlchemyError, TableFault, UnicodeError) as fault:
+        # A constraint or procedure may dislike a row that nobody inserted.
+        blamed = tongue.blames_row(fault)
+        told = reason(fault, tongue) if blamed else explained(fault)
+        yield Finding(not blamed, f"<{name}> on a row that is not there: {told}")
+    try:
+        attempt.rollback()
+    except SQLAlchemyError:
+        told = "a transaction is its caller's, so what it does may be done by halves"
+        yield Finding(False, f"<{name}> commits by itself: {told}")
 
 
 def _nothing_into(table: Any) -> Any:
@@ -163,11 +215,6 @@ def _types(table: str, found: Found) -> Iterator[Finding]:
         if "utf8_" in named or "utf8mb3" in named:
             told = f"{table}: the column for {name} is utf8mb3: other characters become '?'"
             yield Finding(False, told)
-    number = found.kinds.get("MESSAGE_ID")
-    length = getattr(number, "length", None)
-    if isinstance(number, types.String) and length is not None and length < _MESSAGE_ID:
-        told = f"{table}: the column for MESSAGE_ID keeps {length} characters of {_MESSAGE_ID}"
-        yield Finding(True, f"{told}: a part is the number of no message")
 
 
 def _key(settings: Settings, found: Found) -> Iterator[Finding]:
@@ -237,8 +284,9 @@ def _plan(
         yield Finding(False, f"{settings.table}: a look reads the whole table: {plan[0].strip()}")
 
 
-def _told(fault: BaseException) -> str:
+def explained(fault: BaseException) -> str:
+    """What a database or its driver said, and what helps where we know."""
     cause = getattr(fault, "orig", None) or fault
-    told = f"{type(cause).__name__}: {(str(cause).strip().splitlines() or [''])[0]}"
-    hints: list[str] = [hint for sign, hint in _HINTS.items() if sign in told]
-    return f"{told} ({hints[0]})" if hints else told
+    words = f"{type(cause).__name__}: {(str(cause).strip().splitlines() or [''])[0]}"
+    hints: list[str] = [hint for sign, hint in _HINTS.items() if sign in words]
+    return f"{words} ({hints[0]})" if hints else words

@@ -54,11 +54,15 @@ class Line:
         self._connection: Connection | None = None
         self._closing = threading.Event()
 
-    def run(self, work: Callable[[Connection], T], *, writes: bool = True) -> T:
-        """`work` in one transaction. After an error that no row or lock is to blame for, the
-        connection is thrown away."""
+    def run(
+        self, work: Callable[[Connection], T], *, writes: bool = True, alone: bool = False
+    ) -> T:
+        """`work` in one transaction; `alone`: it is a single statement, which needs none said
+        around it. After an error that no row or lock is to blame for, the connection is thrown
+        away."""
         try:
             connection = self._open().execution_options(writes=writes)
+            self.tongue.single(connection, alone)
             with connection.begin():
                 return work(connection)
         except BaseException as fault:

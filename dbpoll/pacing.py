@@ -9,8 +9,8 @@ REST_S = 60.0
 """A look that found nothing is followed by a pause of so many times its duration, at most this."""
 SLOW_S = 0.5
 FEWEST = 20
-TRIPS = 6
-"""So many failures in a row need somebody's attention."""
+TRIPS = 10
+"""So many failures in a row, some ten seconds of them, need somebody's attention."""
 
 
 class Pace:
@@ -71,12 +71,12 @@ class BatchSize:
 
 
 class Breaker:
-    """Open after TRIPS failures in a row: then the database is left alone for `rest_s` between
-    single tries, until one succeeds."""
+    """Open after TRIPS failures in a row. The pauses between tries grow with the time that it is
+    failing, up to `rest_s`: a database that comes back waits for us no longer than a part of the
+    time that it was away."""
 
     def __init__(self, least: float, rest_s: float) -> None:
         self._pace = Pace(least, rest_s, jitter=True)
-        self._rest_s = rest_s
         self._failures = 0
 
     @property
@@ -86,7 +86,7 @@ class Breaker:
     def failed(self) -> float:
         """Count a failure; how long to wait."""
         self._failures += 1
-        return self._rest_s if self.open else self._pace.next()
+        return self._pace.next()
 
     def well(self) -> None:
         self._failures = 0

@@ -36,7 +36,7 @@ from sqlalchemy import Connection
 from dbpoll.answers import Answers
 from dbpoll.database import Line, open_engine, reason
 from dbpoll.feeds import feed_for
-from dbpoll.feeds.base import NONE, Batch, Feed, Marks, NoMarks
+from dbpoll.feeds.base import AGAIN, NONE, Batch, Feed, Marks, NoMarks
 from dbpoll.pacing import BatchSize, Breaker, Looks, Pace
 from dbpoll.settings import Settings, Strategy
 from dbpoll.tables import Tables, find, find_outbound, find_results
@@ -105,6 +105,7 @@ class Source:
         self._answers = Answers(delay_s, written=self._row_told or removes)
         self._stumbled: list[Row] = []
         self._feed: Feed | None = None
+        self._doubts = False
         self._known: set[str] = set()
         self._looks = Looks(settings.poll_min_s, settings.poll_max_s, settings.warm_s)
         self._breaker = Breaker(settings.retry_min_s, settings.retry_max_s)
@@ -112,6 +113,9 @@ class Source:
         self._troubles: dict[str, str] = {}
         self._claimed = 0
         self._written = 0
+        self._keyless = 0
+        self._refused_writes = 0
+        self._refusal = ""
         self._polled_at: datetime | None = None
         self._lag_s = 0.0
         self._threads = [
@@ -169,10 +173,12 @@ class Source:
             self._polled_at,
             self._lag_s,
             self._claimed,
-            self._answers.refused_count,
+            self._answers.refused_count + self._keyless,
             self._written,
             len(self._answers.held),
             self._breaker.open,
+            self._refused_writes,
+            self._refusal,
         )
 
     def write(self, changes: Sequence[StateChange]) -> None:
@@ -254,6 +260,7 @@ class Source:
                 lambda connection: feed.left_over(connection, self._wall()), writes=False
             )
             self._offer(left.rows)
+            self._refuse_keyless(feed)
             feed.turned(time.monotonic())
             again = left.more or feed.due(time.monotonic())
         began = time.monotonic()
@@ -271,17 +278,36 @@ class Source:
         pause = self._looks.pause(time.monotonic(), len(batch.rows), took_s)
         return 0.0 if batch.more or again else pause
 
+    def _refuse_keyless(self, feed: Feed) -> None:
+        if not feed.may_lack_keys:
+            return
+        wall = self._wall()
+        if refused := self._read(lambda c: feed.refuse_keyless(c, wall), writes=feed.writes):
+            self._keyless += refused
+            self._log.error("rows_without_key", rows=refused)
+
     def _claim(self, feed: Feed) -> Batch:
-        if feed.looks_first and not self._read(feed.waiting, writes=False):
+        if feed.looks_first and not self._read(feed.waiting, writes=False, alone=True):
             return NONE
         most = self._size.rows
         try:
-            return self._read(
-                lambda connection: feed.take(connection, most, self._wall()), writes=feed.writes
+            batch = self._read(
+                lambda connection: feed.take(connection, most, self._wall()),
+                writes=feed.writes,
+                alone=feed.alone,
             )
+            self._doubts = False
+            return batch
         except Exception as fault:
             if not self._claim_line.tongue.blames_row(fault):
                 raise
+            if feed.alone and self._doubts:
+                raise
+            if feed.alone:
+                # Perhaps committed before it could be read: then it is left over, and a new feed
+                # looks for that first, row by row.
+                self._feed, self._doubts = None, True
+                return AGAIN
             return self._read(
                 lambda connection: feed.take_singly(connection, most, self._wall()),
                 writes=feed.writes,
@@ -294,10 +320,10 @@ class Source:
             self._settings, found, tongue, self._answers.held, self._known, marks or self._marks
         )
 
-    def _read(self, work: Callable[[Connection], T], *, writes: bool) -> T:
+    def _read(self, work: Callable[[Connection], T], *, writes: bool, alone: bool = False) -> T:
         # With a single connection reading and writing take turns.
         with self._writing if self._claim_line is self._write_line else nullcontext():
-            return self._claim_line.run(work, writes=writes)
+            return self._claim_line.run(work, writes=writes, alone=alone)
 
     def _offer(self, rows: list[Row]) -> None:
         if not rows:
@@ -425,7 +451,9 @@ class Source:
             try:
                 if self._writeback is None:
                     tables = self._write_line.run(self._find, writes=False)
-                    self._writeback = Writeback(self._settings, self._write_line, tables)
+                    self._writeback = Writeback(
+                        self._settings, self._write_line, tables, self._write_refused
+                    )
                     if tables.missing:
                         self._log.info("columns_missing", columns=list(tables.missing))
                 self._written += work(self._writeback)
@@ -435,6 +463,10 @@ class Source:
                 # The table may have been altered: look at it again.
                 self._writeback = None
                 raise
+
+    def _write_refused(self, why: str) -> None:
+        self._refused_writes += 1
+        self._refusal = why
 
     def _find(self, connection: Connection) -> Tables:
         if not self._settings.results_url:

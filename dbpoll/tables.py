@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Column,
@@ -35,6 +35,7 @@ from dbpoll.binding import (
     word_binder,
 )
 from dbpoll.dialects import tongue_of
+from dbpoll.dialects.base import Tongue
 from dbpoll.parameters import INBOUND, RECEIPT, ROW
 from dbpoll.reading import READ
 from dbpoll.settings import Settings, Strategy
@@ -42,6 +43,8 @@ from dbpoll.values import Status, TableFault
 
 OUTBOUND = (*READ, *(name for name in ROW if name not in READ), "TAKEN_AT")
 _MOMENTS = frozenset({"TAKEN_AT", "SUBMITTED_AT", "DONE_AT", "RECEIVED_AT"})
+ID_DIGITS = 19
+"""Of our ids: MESSAGE_ID, and the ID of SMS_INBOUND."""
 _PLAIN = frozenset({"MESSAGE_ID", "MOBILE", "STATE", "ACCESS_NUMBER"})
 
 
@@ -50,7 +53,7 @@ class Found:
     """A table as it really is. `columns` and `binders` are by contract name; both lack what
     the table lacks. `kinds` are the columns' types, `parameters` the columns of template
     values by their names, `raw` the names whose bytes the database misunderstands; `by_range`:
-    see Tongue."""
+    see Tongue; `keyless`: a row may lack a key."""
 
     table: Table
     columns: Mapping[str, Column[Any]]
@@ -59,6 +62,7 @@ class Found:
     parameters: Mapping[str, ColumnClause[Any]]
     raw: frozenset[str] = frozenset()
     by_range: bool = True
+    keyless: bool = False
 
     def has(self, status: Status, its: ColumnElement[Any] | None = None) -> ColumnElement[bool]:
         """Whether a row has this status (`its`: the expression that tells it). The value is
@@ -107,10 +111,10 @@ def find_target(connection: Connection, settings: Settings) -> Target | None:
     if not settings.move_to:
         return None
     seeker = _Seeker(connection, settings)
-    schema, real, there = seeker.describe(settings.move_to)
-    ours = {name.lower(): name for name in seeker.describe(settings.table)[2]}
-    kept = [name for name in there if name.lower() in ours]
-    table = Table(real, MetaData(), *[Column(name) for name in kept], schema=schema)
+    there = seeker.describe(settings.move_to)
+    ours = {name.lower(): name for name in seeker.describe(settings.table).kinds}
+    kept = [name for name in there.kinds if name.lower() in ours]
+    table = Table(there.name, MetaData(), *[Column(name) for name in kept], schema=there.schema)
     return Target(table, tuple(ours[name.lower()] for name in kept))
 
 
@@ -157,6 +161,31 @@ def _optional(seeker: _Seeker, name: str, contract: Iterable[str], *needed: str)
     return found
 
 
+def holds_id(kind: types.TypeEngine[Any], tongue: Tongue) -> bool:
+    """Whether a column of this type keeps all digits of an id."""
+    if isinstance(kind, types.Float):
+        return False
+    if isinstance(kind, types.Integer | types.Numeric):
+        # Oracle's NUMBER is both; only where it says nothing it holds anything.
+        digits = getattr(kind, "precision", None)
+        if digits is not None:
+            return bool(digits - (getattr(kind, "scale", None) or 0) >= ID_DIGITS)
+        wide = types.BigInteger, types.Numeric
+        return tongue.wide_integers or isinstance(kind, wide)
+    length = getattr(kind, "length", None)
+    return length is None or length >= ID_DIGITS
+
+
+class _Described(NamedTuple):
+    """A table as its database describes it: its real name, its columns' types by their real
+    names, those that may be NULL."""
+
+    schema: str | None
+    name: str
+    kinds: dict[str, types.TypeEngine[Any]]
+    nullable: frozenset[str]
+
+
 class _Seeker:
     def __init__(self, connection: Connection, settings: Settings) -> None:
         self._inspector: Inspector = inspect(connection)
@@ -171,7 +200,8 @@ class _Seeker:
         mapping: Mapping[str, str],
         parameters: Mapping[str, str],
     ) -> Found:
-        schema, real, there = self.describe(name)
+        described = self.describe(name)
+        there = described.kinds
         folded = {each.lower(): each for each in reversed(there)}
 
         def actual(wanted: str) -> str | None:
@@ -183,7 +213,13 @@ class _Seeker:
             if not wanted:
                 continue
             known = actual(wanted)
-            if known is not None:
+            ours = word == "MESSAGE_ID" or (contract is INBOUND and word == "ID")
+            if known is not None and ours and not holds_id(there[known], self._tongue):
+                # A part of an id is the number of no message: better none at all.
+                if contract is not OUTBOUND or word in mapping:
+                    told = f"{name}: the column for {word}, {there[known]}, cannot hold its"
+                    raise TableFault(f"{told} {ID_DIGITS} digits")
+            elif known is not None:
                 # Without a type: values come and go as the driver has them, so that one that
                 # doesn't fit its column's type (SQLite) is found by us and not by a driver.
                 columns[word] = Column(known, key=word, nullable=True)
@@ -195,18 +231,21 @@ class _Seeker:
             if known is None:
                 raise TableFault(f"{name} has no column {wanted} (for the parameter {word})")
             values[word] = column(known)
-        table = Table(real, MetaData(), *columns.values(), schema=schema)
+        table = Table(described.name, MetaData(), *columns.values(), schema=described.schema)
         kinds = {word: there[each.name] for word, each in columns.items()}
         raw = frozenset(word for word in columns if self._is_raw(word, kinds[word]))
         binders = {word: self._binder(name, word, kinds[word], word in raw) for word in kinds}
-        return Found(table, columns, binders, kinds, values, raw, self._tongue.by_range)
+        keyless = "ID" in columns and columns["ID"].name in described.nullable
+        by_range = self._tongue.by_range
+        return Found(table, columns, binders, kinds, values, raw, by_range, keyless)
 
-    def describe(self, name: str) -> tuple[str | None, str, dict[str, types.TypeEngine[Any]]]:
-        """A table's schema, its real name, and its columns' types."""
+    def describe(self, name: str) -> _Described:
         schema, real = self._table(name)
-        there = {each["name"]: each["type"] for each in self._inspector.get_columns(real, schema)}
-        self._tongue.refine(self._connection, schema, real, there)
-        return schema, real, there
+        found = self._inspector.get_columns(real, schema)
+        kinds = {each["name"]: each["type"] for each in found}
+        self._tongue.refine(self._connection, schema, real, kinds)
+        nullable = frozenset(each["name"] for each in found if each.get("nullable", True))
+        return _Described(schema, real, kinds, nullable)
 
     def _is_raw(self, word: str, kind: types.TypeEngine[Any]) -> bool:
         texts = isinstance(kind, types.String) and not isinstance(kind, types.Unicode)
@@ -227,14 +266,15 @@ class _Seeker:
     def _binder(self, table: str, word: str, kind: types.TypeEngine[Any], raw: bool) -> Binder:
         try:
             if word in ("ID", "OUTBOUND_ID"):
-                return key_binder(kind)
+                return key_binder(kind, blank=word == "ID")
             if word == "STATUS":
                 return word_binder(kind, self._settings.statuses)
             if word == "SEGMENTS":
                 return number_binder(kind)
             if word in _MOMENTS:
-                as_text = self._tongue.name == "sqlite"
-                return moment_binder(kind, self._settings.zone, as_text=as_text)
+                as_text = self._tongue.moments_as_text
+                aware = self._tongue.binds_zones
+                return moment_binder(kind, self._settings.zone, as_text=as_text, aware=aware)
         except TypeError as fault:
             raise TableFault(f"{table}, column for {word}: {fault}") from fault
         encoding = self._settings.encoding if raw else ""

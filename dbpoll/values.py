@@ -118,7 +118,8 @@ class Health:
     """How a source does. `reason` is empty while it is up; counts are since the start.
     `lag_s`: age of the oldest new row at the last poll; `unanswered`: rows claimed whose
     answer isn't in the table yet; `broken`: it has failed so long that only now and then a
-    look is taken, and somebody should come."""
+    look is taken, and somebody should come. `refused_writes`: results that a constraint or
+    trigger of the hospital refused, each given up and told of; `refusal`: why the last one."""
 
     name: str
     up: bool
@@ -130,3 +131,5 @@ class Health:
     written: int
     unanswered: int
     broken: bool = False
+    refused_writes: int = 0
+    refusal: str = ""

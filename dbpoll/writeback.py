@@ -14,8 +14,9 @@ written and `Locked` names those.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import structlog
@@ -65,16 +66,48 @@ def _order(change: StateChange) -> tuple[datetime, Status]:
     return change.accepted_at or _NEVER, LIMIT[change.status]
 
 
+NO_ROW = "-1"
+"""A key that no row has, to try statements on."""
+
+
+def probes(settings: Settings, line: Line) -> Iterator[tuple[str, Callable[[Connection], None]]]:
+    """The hospital's own statements that write, by their names, each for a row that is not there:
+    with every value that we may give, and with no more than there must be."""
+    at, sql = datetime.now(UTC), settings.sql
+    full = StateChange(
+        NO_ROW, "1", Status.DELIVERED, "DELIVRD", "text", 1, at, at, "13800138000", "DELIVERED", "-"
+    )
+    bare = StateChange(NO_ROW, "", Status.REFUSED)
+    answered = InboundRow("1", "13800138000", "text", "10690001", "01", NO_ROW, at)
+    alone = InboundRow("2", "13800138000", "text", "10690001", "", "", at)
+    asked: tuple[tuple[str, str, Sequence[str], list[tuple[Any, ...]]], ...] = (
+        ("result", sql.result, of_statement("result"), [_row(full), _row(bare)]),
+        ("receipt", sql.receipt, RECEIPT, [_receipt(full)]),
+        ("inbound", sql.inbound, INBOUND, [_inbound(answered), _inbound(alone)]),
+    )
+    for name, statement, names, values in asked:
+        if statement:
+            own = Own(statement, names, _words(settings, line))
+            yield name, partial(own.execute, rows=own.rows(values))
+
+
 class _Writer(Protocol):
     def rows(self, values: Iterable[Any]) -> list[Any]: ...
     def execute(self, connection: Connection, rows: Sequence[Any]) -> None: ...
 
 
 class Writeback:
-    """Writes through one line; one thread at a time."""
+    """Writes through one line; one thread at a time. `refused` hears why a row was given up."""
 
-    def __init__(self, settings: Settings, line: Line, tables: Tables) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        line: Line,
+        tables: Tables,
+        refused: Callable[[str], None] = lambda reason: None,
+    ) -> None:
         self._line = line
+        self._refused = refused
         self._log = structlog.get_logger("dbpoll").bind(source=settings.name)
         self._removes = settings.strategy is Strategy.REMOVE
         self._refusals = not settings.row_written
@@ -135,6 +168,7 @@ class Writeback:
                 )
             told = reason(fault, tongue)
             self._log.error("write_back_refused", key=str(rows[0][0]), reason=told)
+            self._refused(told)
             return 0
         return len(rows)
 

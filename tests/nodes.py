@@ -191,7 +191,7 @@ class Carrier:
 
 
 @cache
-def _password_hash() -> str:
+def password_hash_of_clients() -> str:
     return hash_password(PASSWORD)
 
 
@@ -199,7 +199,9 @@ def _password_hash() -> str:
 class Setup:
     """A configuration for one node: a source `his` where `his` is given, and a client `web`.
 
-    `connection`: further attributes of the channel's connection, as XML.
+    `connection`: further attributes of the channel's connection, as XML; `sources`: other
+    sources of the client `his`, as XML; `security`: the element. `accounts`: further clients with
+    the same password, account -> extension.
     """
 
     folder: Path
@@ -213,6 +215,13 @@ class Setup:
     policies: str = ""
     lane: str = "normal"
     connection: str = ""
+    accounts: Mapping[str, str] = field(default_factory=dict)
+    sources: str = ""
+    callback: str = ""
+    """Of the client `web`, as XML."""
+    clients: str = ""
+    """More of them, as XML."""
+    security: str = ""
 
     @property
     def windows(self) -> int:
@@ -231,6 +240,7 @@ class Setup:
   <node name="test"/>
   <store url={quoteattr(self.store)}/>
   <web port="{self.web_port}"/>
+  {self.security}
   <logging format="text"/>
   <channels>
     <channel name="main" protocol="cmpp" version="3.0" access-number="{ACCESS_NUMBER}">
@@ -248,18 +258,25 @@ class Setup:
   </routes>
   <clients>
     <client account="his" extension="01" lane="{self.lane}"/>
-    <client account="web" extension="02" lane="{self.lane}">
-      <password hash="{_password_hash()}"/>
-    </client>
+    {self._client("web", "02", self.callback)}
+    {"".join(self._client(*each) for each in self.accounts.items())}
+    {self.clients}
   </clients>
   <sources>{self._source()}</sources>
   {self.policies}
 </adapter>
 """
 
+    def _client(self, account: str, extension: str, callback: str = "") -> str:
+        return f"""
+    <client account="{account}" extension="{extension}" lane="{self.lane}">
+      <password hash="{password_hash_of_clients()}"/>
+      {callback}
+    </client>"""
+
     def _source(self) -> str:
         if not self.his:
-            return ""
+            return self.sources
         return f"""
     <source name="his" client="his" url={quoteattr(self.his)} receipt-table="SMS_RECEIPT"
             inbound-table="SMS_INBOUND" poll-min="20ms" poll-max="200ms"/>"""

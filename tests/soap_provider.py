@@ -42,12 +42,12 @@ class Report(ComplexModel):  # type: ignore[misc]
     status = Unicode
 
 
-class _Handler(WSGIRequestHandler):
+class Handler(WSGIRequestHandler):
     def log_message(self, *_args: Any) -> None:
         return
 
 
-class _Server(ThreadingMixIn, WSGIServer):
+class Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
 
@@ -70,7 +70,7 @@ class SoapProvider:
             out_protocol=Soap11(),
         )
         wsgi = WsgiApplication(application)
-        self._server = make_server("127.0.0.1", 0, wsgi, _Server, _Handler)
+        self._server = make_server("127.0.0.1", 0, wsgi, Server, Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}/"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 

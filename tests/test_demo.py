@@ -44,6 +44,7 @@ def configuration(tmp_path: Path) -> Path:
     for port in (8090, 7891, 8080, 17890, 18801, 18802, 18890, 12775):
         text = text.replace(str(port), str(free_port()))
     (folder / "adapter.xml").write_text(text, encoding="utf-8")
+    demo.make_store_key(folder / "adapter.xml")
     (folder / "send.xml").write_bytes((shipped / "send.xml").read_bytes())
     return folder / "adapter.xml"
 
@@ -89,6 +90,7 @@ def test_the_guide_names_the_configuration_where_it_is_not_the_usual_one(
     ]
     assert len(lines) == 3
     assert all(f"adapter.demo --config {configuration} --sql" in line for line in lines)
+    demo.make_store_key(published(demo.DEFAULT))
     usual = load(published(demo.DEFAULT))
     assert "--config" not in demo.guide(usual, tmp_path)
 

@@ -74,9 +74,11 @@ def test_the_tests_run_on_the_versions_that_are_installed_in_production() -> Non
     assert locked("lock.txt").items() <= locked("dev.txt").items()
 
 
-def test_npm_packages_have_a_hash_and_name_no_host() -> None:
-    text = (ROOT / "tests/connectors/smpp/node/package-lock.json").read_text(encoding="utf-8")
+@pytest.mark.parametrize("folder", ["connectors/smpp/node", "callbacks/node"])
+def test_npm_packages_have_a_hash_and_name_no_host(folder: str) -> None:
+    text = (ROOT / "tests" / folder / "package-lock.json").read_text(encoding="utf-8")
     packages = {name: each for name, each in json.loads(text)["packages"].items() if name}
-    assert "node_modules/smpp" in packages
+    wanted = json.loads((ROOT / "tests" / folder / "package.json").read_text(encoding="utf-8"))
+    assert {f"node_modules/{name}" for name in wanted["dependencies"]} <= packages.keys()
     assert all(each["integrity"].startswith("sha512-") for each in packages.values())
     assert "resolved" not in text

@@ -22,10 +22,10 @@ def functions(path: Path) -> set[str]:
     }
 
 
-def named() -> set[tuple[str, str]]:
+def named_in(page: str) -> set[tuple[str, str]]:
     """File and name; a bare name belongs to the file that its section states."""
     found: set[tuple[str, str]] = set()
-    for section in PAGE.split("\n## "):
+    for section in page.split("\n## "):
         place = _PLACE.search(section)
         for path, name in _NAMED.findall(section):
             assert path or place, f"{name}: in which file?"
@@ -34,7 +34,9 @@ def named() -> set[tuple[str, str]]:
 
 
 def test_every_test_that_is_named_exists() -> None:
-    missing = [f"{path}::{name}" for path, name in named() if name not in functions(ROOT / path)]
+    missing = [
+        f"{path}::{name}" for path, name in named_in(PAGE) if name not in functions(ROOT / path)
+    ]
     assert missing == []
 
 
@@ -42,4 +44,4 @@ def test_every_test_of_a_fault_is_named() -> None:
     files = sorted((ROOT / "tests" / "faults").glob("test_*.py"))
     there = {(f"tests/faults/{path.name}", name) for path in files for name in functions(path)}
     assert files
-    assert there - named() == set()
+    assert there - named_in(PAGE) == set()

@@ -63,6 +63,7 @@ class House:
     store: Engine
     capacity: int = 100_000
     source: dict[str, Any] = field(default_factory=dict)
+    others: list[Configured] = field(default_factory=list)
     told: list[Notice] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -74,6 +75,7 @@ class House:
         acceptance = Acceptance(self.committer, ids, capacity, lambda waiting: None, tell)
         self.desk = Desk(self.store, self.committer, ids, capacity, lambda *_: "", tell)
         config = config_of(self.his.url, **self.source)
+        config = replace(config, sources=(*config.sources, *self.others))
         limits = Limits(ZONE, lambda account, day: 0)
         intake = Intake(acceptance, ids, config, limits)
         self.sources = Sources(
@@ -504,6 +506,18 @@ def test_a_column_missing_after_an_upgrade_stops_one_source_alone(
     his.run("INSERT INTO SMS_OUTBOUND (ID, PHONE, CONTENT) VALUES (1, '13800138000', 'x')")
     eventually(lambda: his.count("MESSAGE_ID IS NOT NULL") == 1)
     assert house.sources.status()[0].up
+
+
+def test_a_source_without_its_driver_stops_no_other(his: His, build: Callable[..., House]) -> None:
+    insert(his, 1)
+    house = build(others=[Configured("dameng", "his", "dm://sms@127.0.0.1:5236")])
+    eventually(lambda: his.count("MESSAGE_ID IS NOT NULL") == 1)
+    able, unable = house.sources.status()
+    assert able.up
+    assert (unable.name, unable.up, unable.broken) == ("dameng", False, True)
+    assert "its driver is not installed here" in unable.reason
+    with pytest.raises(ConnectionError, match="driver"):
+        house.sources.homes()["source:dameng"]([])
 
 
 def test_results_are_written_again_after_the_hospital_lost_them(

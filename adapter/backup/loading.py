@@ -29,10 +29,11 @@ from adapter.backup.making import key_of
 from adapter.backup.shelf import check_sum
 from adapter.backup.tables import tables_at
 from adapter.config.model import Config
-from adapter.store import migrate
+from adapter.store import migrate, store_keys
 from adapter.store.clock import from_ms, now_ms
 from adapter.store.engine import open_engine, write_connection
 from adapter.store.ownership import Ownership, claim
+from adapter.store.store_keys import SealError
 from adapter.store.upkeep import tend
 
 CLOCK_SLACK_MS = 60_000
@@ -96,6 +97,7 @@ def restore(
             _make_room(connection, replace=replace)
             _load(connection, archive, key)
             migrate.raise_to(connection, migrate.newest())
+            _check_keys(connection, config)
             if not nothing_since:
                 doubt_what_followed(connection, config, archive.manifest.taken_at)
             epoch = claim(connection, config.node.name)
@@ -154,6 +156,10 @@ def _check_clock(manifest: Manifest) -> None:
         )
 
 
+_NO_ROWS = frozenset({"ownership", "store_key"})
+"""Tables that hold something in an empty store."""
+
+
 def _make_room(connection: Connection, *, replace: bool) -> None:
     """Drop what the store has. Raises RefusedError when that is something, and not to be
     replaced."""
@@ -163,7 +169,7 @@ def _make_room(connection: Connection, *, replace: bool) -> None:
     there = set(inspect(connection).get_table_names())
     known = tables_at(revision) if migrate.is_known(revision) else ()
     own = [table for table in known if table.name in there]
-    used = [each.name for each in own if each.name != "ownership" and _holds(connection, each)]
+    used = [each.name for each in own if each.name not in _NO_ROWS and _holds(connection, each)]
     if not replace and (used or not known):
         what = f"it has rows in {', '.join(used)}" if used else f"it has schema {revision}"
         raise RefusedError(
@@ -176,6 +182,14 @@ def _make_room(connection: Connection, *, replace: bool) -> None:
 
 def _holds(connection: Connection, table: Table) -> bool:
     return connection.execute(select(1).select_from(table).limit(1)).first() is not None
+
+
+def _check_keys(connection: Connection, config: Config) -> None:
+    """A store that was sealed is worth nothing without the key of its keys."""
+    try:
+        store_keys.check(connection, config.security.store_keys)
+    except SealError as error:
+        raise RefusedError(str(error)) from None
 
 
 def _load(connection: Connection, archive: Verified, key: bytes) -> None:
@@ -201,6 +215,8 @@ def _fill(
 ) -> None:
     own = [table.c[name] for name in columns]
     named = ", ".join(column.name for column in own)
+    # The migrations put a row into `store_key`.
+    connection.execute(table.delete())
     with driver_of(connection) as driver:
         if connection.dialect.name == "postgresql":
             statement = f"COPY {table.name} ({named}) FROM STDIN"

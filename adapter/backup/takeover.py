@@ -32,7 +32,7 @@ from adapter.backup.faults import BackupError, RefusedError
 from adapter.backup.loading import Restored, restore
 from adapter.backup.shelf import Shelf
 from adapter.config.model import Config
-from adapter.store import migrate
+from adapter.store import migrate, store_keys
 from adapter.store.clock import now_ms
 from adapter.store.engine import open_engine, write_connection
 from adapter.store.ownership import Ownership, claim
@@ -65,7 +65,7 @@ def promote_shipped(config: Config, backups: Path, *, replace: bool) -> Promoted
 
 def promote_replica(config: Config, *, lossless: bool, force: bool) -> Promoted:
     """Take over a replicated PostgreSQL database. `lossless`: its replication was synchronous.
-    Raises BackupError, StoreOwnedError, and what the driver raises."""
+    Raises BackupError, StoreOwnedError, SealError, and what the driver raises."""
     started = time.monotonic()
     engine = open_engine(config.store.url, pool_size=2)
     if engine.dialect.name != "postgresql":
@@ -182,6 +182,7 @@ def _take(engine: Engine, config: Config, since: int, *, lossless: bool) -> tupl
         if migrate.revision_of(connection) is None:
             raise BackupError("the database holds no store: it is not the standby of one")
         migrate.raise_to(connection, migrate.newest())
+        store_keys.check(connection, config.security.store_keys)
         if not lossless:
             doubt_what_followed(connection, config, since)
         epoch = claim(connection, config.node.name)

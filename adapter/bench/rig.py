@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import socket
 import time
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ FLOOD = "flood"
 """A second client, who sends as fast as it can where it is asked to."""
 PASSWORD = "bench"  # noqa: S105 - of a node that lives for a minute
 CMPP_SECRET = "bench"  # noqa: S105
+STORE_KEY = b"the store of such a node, sealed"
 READY_WAIT_S = 60.0
 SOURCE = "his"
 
@@ -32,6 +34,7 @@ _CONFIG = """\
   <web host="127.0.0.1" port="{web}" max-body="100MB"/>
   <socket host="127.0.0.1" port="{socket}" connections-per-client="1000"/>
   <cmpp-server host="127.0.0.1" port="{cmpp}" connections-per-client="1000"/>
+  <security><store-key key="{key}"/></security>
   <logging format="json" level="INFO"/>
   <channels>
     <channel name="bench-1" protocol="cmpp" version="3.0" access-number="106900001234">
@@ -172,6 +175,7 @@ def configure(
             carrier=carrier,
             links=line.links,
             window=line.window,
+            key=b64encode(STORE_KEY).decode(),
             hash=quoteattr(hash_password(PASSWORD)),
             secret=quoteattr(CMPP_SECRET),
             source=_SOURCE.format(url=quoteattr(his)) if his else "",

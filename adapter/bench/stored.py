@@ -1,14 +1,14 @@
 """What many stored messages cost: those that come, and those that are looked for.
 
-The store is filled by the database itself with messages of the last hundred days, one a
-submission, all ended; secondary indexes are built afterwards.
+The store is filled with messages of the last hundred days, one a submission, all ended: what is
+sealed from here, the rest by the database itself. Secondary indexes are built afterwards.
 """
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,15 +17,19 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Table, text
 
 from adapter.bench.databases import Databases
-from adapter.bench.rig import Line
+from adapter.bench.load import CONTENT
+from adapter.bench.rig import STORE_KEY, Line
 from adapter.bench.run import Wanted, bench
 from adapter.domain.ids import id_at
 from adapter.domain.states import State
+from adapter.store import bulk
 from adapter.store.engine import open_engine, write_connection
 from adapter.store.migrate import upgrade
 from adapter.store.reading import reading
 from adapter.store.schema import message, not_delivered, segment, submission
+from adapter.store.sealing import MESSAGE_MOBILE, SUBMISSION_CONTENT, seal_of
 from adapter.store.search import Search, search
+from adapter.store.store_keys import open_seal, prepare
 from adapter.store.upkeep import tend
 
 DAYS = 100
@@ -33,20 +37,9 @@ FEW = 10_000
 SENT = 20_000
 PAGE = 50
 TRIES = 20
-CHUNK = 500_000
+CHUNK = 50_000
+_CLOCK_BITS = 22
 
-_SUBMISSION = """
-INSERT INTO submission (id, client, door, client_ref, ref_key, business, lane, content, receipt,
-  accepted_at, due_at, expire_at)
-SELECT {id}, 'client-' || (i % 10), 'soap', 'ref-' || i, 'client-' || (i % 10) || '//ref-' || i,
-  'bench', 'normal', 'Your appointment is at 14:30 tomorrow.', {true}, {at}, {at}, {at} + 86400000
-FROM {numbers}"""
-_MESSAGE = """
-INSERT INTO message (id, submission_id, mobile, carrier, segments, state, channel, in_doubt,
-  submitted_at, done_at)
-SELECT {id} + 1, {id}, '138' || {digits}, 'mobile', 1, {state}, 'bench-1', {false}, {at},
-  {at} + 3000
-FROM {numbers}"""
 _SEGMENT = """
 INSERT INTO segment (message_id, attempt, number, channel, carrier_id, state, submitted_at,
   receipt_code, receipt_at)
@@ -96,6 +89,8 @@ def fill(url: str, messages: int) -> None:
     """Make so many messages that ended, in an empty database."""
     engine = open_engine(url)
     upgrade(engine)
+    prepare(engine, [STORE_KEY])
+    open_seal(engine, [STORE_KEY])
     with _without_indexes(engine, (submission, message, segment, not_delivered)):
         for first in range(0, messages, CHUNK):
             with write_connection(engine) as connection, connection.begin():
@@ -112,28 +107,63 @@ def fill(url: str, messages: int) -> None:
 def _add(connection: Connection, first: int, end: int, messages: int) -> None:
     oldest = datetime.now(UTC) - timedelta(days=DAYS)
     step_ms = max(1, DAYS * 86_400_000 // messages)
+    at = int(oldest.timestamp() * 1000)
+    _add_sealed(
+        connection,
+        (
+            (i, id_at(oldest) + (i * step_ms << _CLOCK_BITS), at + i * step_ms)
+            for i in range(first, end)
+        ),
+    )
     words = {
-        "id": f"({id_at(oldest)} + i * {step_ms} * 4194304)",
-        "at": f"({int(oldest.timestamp() * 1000)} + i * {step_ms})",
+        "id": f"({id_at(oldest)} + i * {step_ms} * {1 << _CLOCK_BITS})",
+        "at": f"({at} + i * {step_ms})",
         "state": _STATE,
     }
     if connection.dialect.name == "sqlite":
         words |= {
             "numbers": f"(WITH RECURSIVE n(i) AS (VALUES ({first}) UNION ALL "  # noqa: S608
-            f"SELECT i + 1 FROM n WHERE i < {end - 1}) SELECT i FROM n)",
-            "digits": "printf('%08d', i * 7919 % 100000000)",
-            "true": "1",
-            "false": "0",
+            f"SELECT i + 1 FROM n WHERE i < {end - 1}) SELECT i FROM n)"
         }
     else:
         words |= {
             "numbers": f"generate_series({first}::bigint, {end - 1}) AS n(i)",
-            "digits": "lpad((i * 7919 % 100000000)::text, 8, '0')",
-            "true": "true",
-            "false": "false",
         }
-    for statement in (_SUBMISSION, _MESSAGE, _SEGMENT, _NOT_DELIVERED):
+    for statement in (_SEGMENT, _NOT_DELIVERED):
         connection.execute(text(statement.format(**words).replace("::", r"\:\:")))
+
+
+def _add_sealed(connection: Connection, made: Iterable[tuple[int, int, int]]) -> None:
+    """Submissions and messages, by their number, id and moment."""
+    seal = seal_of(connection)
+    submissions: list[bulk.Row] = []
+    messages: list[bulk.Row] = []
+    for i, own, at in made:
+        client, ref = f"client-{i % 10}", f"ref-{i}"
+        content = seal.sealed(SUBMISSION_CONTENT, own, CONTENT)
+        submissions.append(
+            (own, client, "soap", None, ref, f"{client}//{ref}", "bench", "normal", content,
+             None, None, None, True, at, at, at + 86_400_000, None)
+        )  # fmt: skip
+        mobile = mobile_of(i * 7919)
+        state = _state(i)
+        messages.append(
+            (own + 1, own, None, seal.sealed(MESSAGE_MOBILE, own + 1, mobile), "mobile", None, 1,
+             state, None, "bench-1", False, at, at + 3_000, seal.key_of(mobile))
+        )  # fmt: skip
+    bulk.insert(connection, submission, submissions)
+    bulk.insert(connection, message, messages)
+
+
+def mobile_of(number: int) -> str:
+    return f"138{number % 100_000_000:08d}"
+
+
+def _state(i: int) -> str:
+    """As `_STATE` says it."""
+    if i % 53:
+        return State.DELIVERED
+    return State.REJECTED if i % 1007 == 0 else State.UNDELIVERED
 
 
 @contextmanager
@@ -151,13 +181,14 @@ def _without_indexes(engine: Engine, tables: tuple[Table, ...]) -> Iterator[None
 def _searches(url: str) -> dict[str, float]:
     """The longest of some tries, in milliseconds."""
     engine = open_engine(url)
+    open_seal(engine, [STORE_KEY])
     now = datetime.now(UTC)
 
     def days(number: int) -> timedelta:
         return timedelta(days=DAYS * number / TRIES)
 
     asked: dict[str, Callable[[int], Search]] = {
-        "number": lambda n: Search(mobile=f"138{n * 7919 * 7919 % 100_000_000:08d}"),
+        "number": lambda n: Search(mobile=mobile_of(n * 7919 * 7919)),
         "client": lambda n: Search(client=f"client-{n % 10}"),
         "client_day": lambda n: Search(
             client=f"client-{n % 10}", since=now - days(n + 1), until=now - days(n)

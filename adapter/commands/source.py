@@ -27,6 +27,7 @@ from adapter.store.committer import Committer
 from adapter.store.desk import Desk
 from adapter.store.engine import open_engine
 from adapter.store.schema import submission
+from adapter.store.store_keys import open_seal
 from adapter.store.watermarks import Watermark
 from dbpoll.checkup import Finding, examine
 from dbpoll.feeds.base import NoMarks
@@ -87,9 +88,10 @@ def try_out(config: Config, name: str, most: int) -> list[Told]:
 
 def replay(config: Config, name: str, start: datetime, end: datetime) -> int:
     """Write what the store knows of the rows accepted in this time into the HIS once more; how
-    many states there were. The node may run meanwhile. Raises SourceError."""
+    many states there were. The node may run meanwhile. Raises SourceError, SealError."""
     configured = named(config, name)
     engine = open_engine(config.store.url)
+    open_seal(engine, config.security.store_keys)
     committer = Committer(engine, "replay")
     ids = IdMaker(config.node.id)
     capacity = Capacity(config.store.capacity)

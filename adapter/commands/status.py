@@ -92,6 +92,7 @@ def page(found: Document, zone: tzinfo) -> Group:
         _queues(found),
         *_channels(found, clock),
         *_sources(found, clock),
+        *_callbacks(found),
         *_jobs(found, clock),
     )
 
@@ -195,6 +196,27 @@ def _sources(found: Document, clock: _Clock) -> list[RenderableType]:
             faults.append(_fault(source["name"], source["reason"]))
         if source["set_aside"]:
             faults.append(_fault(source["name"], f"refuses {source['set_aside']:,} states"))
+        if refused := source["refused_writes"]:
+            told = f"refused {refused:,} results for ever, the last with {source['refusal']}"
+            faults.append(_fault(source["name"], told))
+    return _section(table, faults)
+
+
+def _callbacks(found: Document) -> list[RenderableType]:
+    table = _table("callback", "state", "waiting", "oldest", "refused", "dead", left=2)
+    faults = []
+    for each in found["callbacks"]:
+        dead = f"{each['dead']:,}"
+        table.add_row(
+            each["client"],
+            _state(each["up"]),
+            f"{each['waiting']:,}",
+            _span(each["oldest_s"]) if each["waiting"] else "",
+            f"{each['refused']:,}",
+            Text(dead, "red") if each["dead"] else dead,
+        )
+        if each["reason"]:
+            faults.append(_fault(each["client"], each["reason"]))
     return _section(table, faults)
 
 

@@ -25,6 +25,7 @@ from adapter.domain.client import Certificate, Client, ContentCipher, ContentKey
 from adapter.domain.hours import Span
 from adapter.domain.proofs import ProofKind
 from adapter.domain.states import Door, DoubtRule, Lane
+from adapter.security.data_keys import master_of
 
 _T = TypeVar("_T")
 _WORDS: dict[str, Callable[[str], Any]] = {
@@ -38,11 +39,12 @@ _WORDS: dict[str, Callable[[str], Any]] = {
     "encodings": str,
     "channels": str,
     "success_is": str,
+    "events": str,
     "delivered": str,
     "pending": str,
 }
 _SIZES = frozenset({"max_body", "max_answer", "max_frame"})
-_SECRETS = frozenset({"password", "secret", "key", "cmpp_secret"})
+_SECRETS = frozenset({"password", "secret", "key", "cmpp_secret", "cmpp_secret_old"})
 
 _STATEMENTS = ("fetch", "claim", "recover", "remove", "result", "receipt", "inbound")
 
@@ -61,6 +63,11 @@ def build(root: etree._Element, path: Path) -> model.Config:
         routes=tuple(_read(e, model.Route) for e in _all(root, "routes", "route")),
         ported=tuple(_read(e, model.Ported) for e in _all(root, "routes", "ported")),
         clients=tuple(_client(e) for e in _all(root, "clients", "client")),
+        callbacks=tuple(
+            callback_of(each, _said(client, "account"), folder)
+            for client in _all(root, "clients", "client")
+            for each in _children(client, "callback")
+        ),
         sources=tuple(
             source
             for e in _all(root, "sources", "source")
@@ -72,7 +79,7 @@ def build(root: etree._Element, path: Path) -> model.Config:
         ),
         policies=_policies(root),
         jobs=_jobs(root, folder),
-        security=_with_path(_section(root, "security", model.Security), "key_file", folder),
+        security=_security(root, folder),
         logging=_with_path(_section(root, "logging", model.Logging), "file", folder),
     )
 
@@ -190,6 +197,35 @@ def _client(element: etree._Element) -> Client:
     )
 
 
+def callback_of(element: etree._Element, account: str, folder: Path) -> model.Callback:
+    """A callback of a client. Its events are those that it has calls for, where it has any."""
+    callback = _read(
+        element,
+        model.Callback,
+        account=account,
+        headers=tuple((_said(e, "name"), e.get("value", "")) for e in _children(element, "header")),
+        receipt=_callback_call(element, "receipt", folder),
+        inbound=_callback_call(element, "inbound", folder),
+    )
+    if callback.mapped:
+        both = {"receipts": callback.receipt, "inbound": callback.inbound}
+        events = tuple(name for name, call in both.items() if call is not None)
+        callback = dataclasses.replace(callback, events=events)
+    for name in ("ca", "certificate", "certificate_key", "wsdl"):
+        callback = _with_path(callback, name, folder)
+    return callback
+
+
+def _callback_call(parent: etree._Element, name: str, folder: Path) -> model.CallbackCall | None:
+    element = _only(parent, name)
+    if element is None:
+        return None
+    reader, answer = provider_reader(folder), _only(element, "answer")
+    return model.CallbackCall(
+        reader.call(element), None if answer is None else reader.result(answer)
+    )
+
+
 def _content_key(element: etree._Element) -> ContentKey:
     return ContentKey(
         ContentCipher(_said(element, "cipher")), base64.b64decode(_said(element, "key"))
@@ -262,6 +298,14 @@ def _jobs(root: etree._Element, folder: Path) -> model.Jobs:
         return model.Jobs()
     planned = _child(element, "backup", model.Backup)
     return _read(element, model.Jobs, backup=planned and _with_path(planned, "to", folder))
+
+
+def _security(root: etree._Element, folder: Path) -> model.Security:
+    keys = tuple(master_of(_said(e, "key")) for e in _all(root, "security", "store-key"))
+    element = _only(root, "security")
+    if element is None:
+        return model.Security()
+    return _with_path(_read(element, model.Security, store_keys=keys), "key_file", folder)
 
 
 def _section(root: etree._Element, name: str, cls: type[_T]) -> _T:

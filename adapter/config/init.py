@@ -24,7 +24,10 @@ _STARTER = """\
 
   <store url="sqlite:///data/adapter.db"/>
   <web host="127.0.0.1" port="8080"/>
-  <security key-file="adapter.key"/>
+  <!-- Not part of backups: keep copies of both keys where they outlive this machine. -->
+  <security key-file="adapter.key">
+    <store-key key="${file:store.key}"/>
+  </security>
 
   <channels>
     <!-- Set for a simulated carrier on this machine, which sms-adapter simulate starts.
@@ -66,6 +69,7 @@ class Starter:
 
     config: Path
     key_file: Path
+    store_key: Path
     account: str
     password: str = field(repr=False)
     carrier_account: str
@@ -73,26 +77,30 @@ class Starter:
 
 
 def init(directory: Path | str) -> Starter:
-    """Write `adapter.xml` and `adapter.key` into a directory, which is made if need be.
+    """Write `adapter.xml`, `adapter.key` and `store.key` into a directory, which is made if need
+    be.
 
     Raises FileExistsError when one of them is there already, OSError when it cannot write.
     """
     folder = Path(directory)
     config, key_file = folder / "adapter.xml", folder / "adapter.key"
+    store_key = folder / "store.key"
     folder.mkdir(parents=True, exist_ok=True)
-    for path in (config, key_file):
+    for path in (config, key_file, store_key):
         if path.exists():
             raise FileExistsError(f"{path} is there already; nothing was changed")
     key = new_key()
     starter = Starter(
         config=config,
         key_file=key_file,
+        store_key=store_key,
         account=CLIENT,
         password=new_password(),
         carrier_account=CARRIER_ACCOUNT,
         carrier_password=new_password(),
     )
     write_key(key_file, key)
+    write_key(store_key, new_key())
     _write(config, _filled(starter, key))
     return starter
 

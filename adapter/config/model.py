@@ -15,7 +15,7 @@ from adapter.domain.client import Client
 from adapter.domain.states import Carrier, DoubtRule, Lane
 from connectors.codings import named
 from connectors.splitting import Manner
-from connectors.web.settings import LongTexts, WebSettings
+from connectors.web.settings import Call, LongTexts, Result, Submission, WebSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +300,75 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class CallbackCall:
+    """A request for one event in the form of the client's own service. `answer` says what tells
+    success; without it HTTP 2xx and no SOAP fault do."""
+
+    call: Call
+    answer: Result | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """Where events of the client `account` are brought, in our own `format` or, where they are
+    given, by the calls `receipt` and `inbound`.
+
+    `events` is what is brought. An event older than `give_up_s` that cannot be brought is dead.
+    With a `secret` requests are signed, named `key_id`; with a `user` they show HTTP Basic.
+    """
+
+    account: str
+    url: str = field(default="", repr=False)
+    format: str = "json"
+    events: Sequence[str] = ("receipts", "inbound")
+    batch: int = 50
+    connections: int = 4
+    connect_timeout_s: float = 10.0
+    response_timeout_s: float = 30.0
+    max_answer: int = 64_000
+    retry_min_s: float = 2.0
+    retry_max_s: float = 600.0
+    give_up_s: float = 3 * 86_400.0
+    key_id: str = ""
+    secret: str = field(default="", repr=False)
+    algorithm: str = "hmac-sha256"
+    user: str = ""
+    password: str = field(default="", repr=False)
+    ca: str = ""
+    certificate: str = ""
+    certificate_key: str = ""
+    proxy: str = field(default="", repr=False)
+    wsdl: str = ""
+    service: str = ""
+    port: str = ""
+    headers: Sequence[tuple[str, str]] = field(default=(), repr=False)
+    receipt: CallbackCall | None = None
+    inbound: CallbackCall | None = None
+    enabled: bool = True
+
+    @property
+    def mapped(self) -> bool:
+        """Whether the client's service has a form of its own."""
+        return self.receipt is not None or self.inbound is not None
+
+    @property
+    def transport(self) -> WebSettings:
+        """The settings of its connections."""
+        return WebSettings(
+            f"callback-{self.account}",
+            Submission(Call()),
+            connect_timeout_s=self.connect_timeout_s,
+            response_timeout_s=self.response_timeout_s,
+            max_answer=self.max_answer,
+            ca=self.ca,
+            certificate=self.certificate,
+            certificate_key=self.certificate_key,
+            proxy=self.proxy,
+            values=MappingProxyType({"account": self.account}),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Template:
     """`${name}` in `text` is replaced by the value of that name."""
 
@@ -378,10 +447,12 @@ class Logging:
 
 @dataclass(frozen=True, slots=True)
 class Security:
-    """`key_file` opens `{enc:...}` secrets. After `wrong_tries` an account is locked at an
+    """`key_file` opens `{enc:...}` secrets. The first of `store_keys` wraps the keys that the store
+    is sealed with, the others still unwrap them. After `wrong_tries` an account is locked at an
     address for `lock_s`. Signatures with a time hold for `clock_window_s` before and after it."""
 
     key_file: str = ""
+    store_keys: Sequence[bytes] = field(default=(), repr=False)
     wrong_tries: int = 10
     lock_s: float = 900.0
     clock_window_s: float = 300.0
@@ -402,6 +473,7 @@ class Config:
     routes: Sequence[Route] = ()
     ported: Sequence[Ported] = ()
     clients: Sequence[Client] = ()
+    callbacks: Sequence[Callback] = ()
     sources: Sequence[Source] = ()
     templates: Sequence[Template] = ()
     policies: Policies = field(default_factory=Policies)

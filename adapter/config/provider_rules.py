@@ -140,18 +140,22 @@ class _Examination:
             self._place(element, str(e))
 
     def _place(self, element: etree._Element, message: str) -> None:
-        """At the attribute or the child that the message begins with."""
-        name = message.partition(":")[0]
-        kind, _, own = name.partition(" ")
-        for child in every(element, kind):
-            if child.get("name", "") == own:
-                self._fault(child, "", f"<{name}>{message[len(name) :]}")
-                return
-        self._fault(element, name, message)
+        self._fault(*place_of(element, message))
 
     def _fault(self, element: etree._Element, attribute: str, message: str) -> None:
         self._found = True
         self._notes.fault(element, attribute, message)
+
+
+def place_of(element: etree._Element, message: str) -> tuple[etree._Element, str, str]:
+    """The attribute or the child that a message ("NAME: what is wrong") begins with, and what is
+    to be told there."""
+    name = message.partition(":")[0]
+    kind, _, own = name.partition(" ")
+    for child in every(element, kind):
+        if child.get("name", "") == own:
+            return child, "", f"<{name}>{message[len(name) :]}"
+    return element, name, message
 
 
 class _Nobody:

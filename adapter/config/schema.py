@@ -25,7 +25,9 @@ _INSTANCE = "{http://www.w3.org/2001/XMLSchema-instance}"
 _Told = tuple[etree._Element, str, str]
 """Where, at which attribute (or ""), and what."""
 
-_NEVER_SHOWN = frozenset({"password", "secret", "key", "hash", "url", "cmpp-secret"})
+_NEVER_SHOWN = frozenset(
+    {"password", "secret", "key", "hash", "url", "cmpp-secret", "cmpp-secret-old"}
+)
 
 
 @cache

@@ -19,8 +19,10 @@ from lxml import etree
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from adapter.config.callback_rules import examine_callback
 from adapter.config.channel_rules import ACCOUNT_OCTETS, examine_channel
 from adapter.config.document import NAMESPACE, Document
+from adapter.config.model import Jobs
 from adapter.config.references import Hidden
 from adapter.config.scalars import collapsed, seconds
 from adapter.config.source_rules import examine_source
@@ -29,7 +31,9 @@ from adapter.domain.client import ContentCipher
 from adapter.domain.states import Carrier, Door, Lane
 from adapter.security.certificates import subject
 from adapter.security.contents import KEY_OCTETS
+from adapter.security.data_keys import master_of
 from adapter.security.passwords import is_hash
+from adapter.security.secrets import SecretError
 
 SENDER_DIGITS = 20
 """Access number and extension together: what a carrier takes as the sender."""
@@ -55,6 +59,7 @@ _ORDERED = (
     ("channels/channel/connection", "reconnect-min", "reconnect-max", "1s", "60s"),
     ("sources/source", "poll-min", "poll-max", "100ms", "2s"),
     ("channels/channel/provider", "reconnect-min", "reconnect-max", "1s", "60s"),
+    ("clients/client/callback", "retry-min", "retry-max", "2s", "10min"),
     ("policies/lane", "backoff-min", "backoff-max", "2s", "600s"),
 )
 
@@ -375,6 +380,9 @@ def _hashes(tree: _Tree, client: etree._Element) -> None:
 def _cmpp_account(tree: _Tree, client: etree._Element) -> None:
     most = ACCOUNT_OCTETS["cmpp"]
     if "cmpp-secret" not in client.attrib:
+        if "cmpp-secret-old" in client.attrib:
+            message = "cmpp-secret-old: it is only for the time beside a new cmpp-secret"
+            tree.fault(client, "cmpp-secret-old", message)
         return
     if len(tree.get(client, "account")) > most:
         message = f"cmpp-secret: CMPP carries accounts of at most {most} characters"
@@ -397,7 +405,7 @@ ENTRY_DOORS = {
     "password": (Door.SOAP, Door.HTTP, Door.SOCKET),
     "digest": (Door.SOAP, Door.CMPP),
     "hmac": (Door.SOAP, Door.HTTP),
-    "certificate": (Door.SOAP, Door.HTTP),
+    "certificate": (Door.SOAP, Door.HTTP, Door.SOCKET, Door.CMPP),
     "signature": (Door.SOAP,),
 }
 """Where each kind can be shown."""
@@ -447,6 +455,14 @@ def _content_keys(tree: _Tree, client: etree._Element) -> None:
             fits = False
         if not fits:
             tree.fault(key, "key", f"key: {cipher} needs {octets} octets, written in base64")
+
+
+def _callbacks(tree: _Tree) -> None:
+    keeping = [tree.get(jobs, "notices-keep-days") for jobs in tree.all("jobs")]
+    kept = next((each for each in keeping if each.isdigit()), str(Jobs().notices_keep_days))
+    for client in tree.all("clients/client"):
+        for callback in client.iterchildren(f"{{{NAMESPACE}}}callback"):
+            examine_callback(tree, client, callback, int(kept))
 
 
 def _sources(tree: _Tree) -> None:
@@ -517,6 +533,16 @@ def _backup(tree: _Tree) -> None:
             tree.fault(backup, "", message)
 
 
+def _store_keys(tree: _Tree) -> None:
+    for key in tree.all("security/store-key"):
+        # What is missing, or could not be opened, has its own fault.
+        if written := tree.get(key, "key"):
+            try:
+                master_of(written)
+            except SecretError as error:
+                tree.fault(key, "key", f"key: {error}; sms-adapter init makes one")
+
+
 RULES: tuple[Callable[[_Tree], None], ...] = (
     _unique_names,
     _timezone,
@@ -526,9 +552,11 @@ RULES: tuple[Callable[[_Tree], None], ...] = (
     _web,
     _routes,
     _clients,
+    _callbacks,
     _sources,
     _templates,
     _ordered,
     _standby,
     _backup,
+    _store_keys,
 )

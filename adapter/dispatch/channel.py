@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Protocol
 
 import structlog
@@ -91,6 +92,7 @@ class Channel:
         self.name = config.name
         self.links: list[ClientLink] = []
         self.in_flight = 0
+        """Segments of messages that are on the wire."""
         self._beginning = Beginning(config.name, spool, recorder, clock)
         self._lanes = lanes
         self._routes = routes
@@ -170,10 +172,15 @@ class Channel:
         return self._routes.choice(carrier, avoid) == self.name
 
     def _open_places(self) -> int:
-        """How many more messages may be begun. On the wire, or answered and not recorded yet,
-        are never more than the windows: so many come up in doubt after a crash."""
-        windows = self.config.window * sum(link.submits for link in self.links)
-        return windows - self.in_flight - self._recorder.unrecorded(self.name)
+        """How many more segments may be begun. On the wire, or answered and not recorded yet,
+        are never more than the windows, but for the end of the last message: so many come up in
+        doubt after a crash."""
+        return self._windows - self.in_flight - self._recorder.unrecorded(self.name)
+
+    @cached_property
+    def _windows(self) -> int:
+        """Of all links, which are there before the first turn."""
+        return self.config.window * sum(link.submits for link in self.links)
 
     async def _send(self, pulled: Sequence[Waiting]) -> None:
         fresh = self._without_those_under_way(pulled)
@@ -215,7 +222,7 @@ class Channel:
                 log.exception("channel.unsendable", channel=self.name, message=waiting.message.id)
                 self._end_unsent(waiting, Verdict.REJECTED, UNSENDABLE)
                 continue
-            self.in_flight += 1
+            self.in_flight += len(submits)
             freest = room.index(max(room))
             room[freest] -= len(submits)
             shares[freest] += submits
@@ -330,7 +337,7 @@ class Channel:
             ack()
 
     def _ended(self, flight: Flight) -> None:
-        self.in_flight -= 1
+        self.in_flight -= flight.size
         if not self.in_flight:
             self._idle.set()
         elsewhere = flight.turned_away and self._routes.elsewhere(

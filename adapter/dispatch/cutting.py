@@ -30,12 +30,13 @@ class Cutter:
         self._codings = named(channel.encodings)
         self._wide = channel.quirks.wide_references
         self._whole = channel.whole_texts
+        self._manner = Manner(self._codings, self._wide)
 
     def sized(self, waiting: Waiting) -> Waiting:
         """The message with the segments that it takes here; all of them, if it takes other
         ones than before. Unchanged where no coding carries the text: `split` will say so."""
         try:
-            segments = Manner(self._fitting(waiting), self._wide).measure(waiting.content).segments
+            segments = self._manner_of(waiting).measure(waiting.content).segments
         except ValueError:
             return waiting
         parts = self._parts(waiting, segments)
@@ -48,7 +49,7 @@ class Cutter:
         """The segments of a `sized` message. Raises ValueError for more than 255, or none."""
         return splitting.split(
             waiting.content,
-            self._fitting(waiting),
+            self._manner_of(waiting).codings,
             reference=_reference(waiting.message.id),
             wide=self._wide,
             whole=waiting.parts == (WHOLE,),
@@ -60,16 +61,16 @@ class Cutter:
         same = segments == waiting.message.segments and waiting.parts != (WHOLE,)
         return waiting.parts if same else ()
 
-    def _fitting(self, waiting: Waiting) -> tuple[Coding, ...]:
+    def _manner_of(self, waiting: Waiting) -> Manner:
         """All codings; of a message that is partly out those that cut it as before, if any."""
         if not waiting.parts or len(self._codings) == 1:
-            return self._codings
+            return self._manner
         same = tuple(
             coding
             for coding in self._codings
             if self._count(waiting.content, coding) == waiting.message.segments
         )
-        return same or self._codings
+        return Manner(same, self._wide) if same else self._manner
 
     def _count(self, text: str, coding: Coding) -> int:
         try:

@@ -59,11 +59,11 @@ class Recorder:
         self._alive.difference_update(messages)
 
     def unrecorded(self, channel: str) -> int:
-        """Outcomes of this channel that were told and are not recorded yet."""
+        """Segments of this channel's outcomes that were told and are not recorded yet."""
         return self._unrecorded[channel]
 
     def outcome(self, outcome: Outcome) -> None:
-        self._unrecorded[outcome.channel] += 1
+        self._unrecorded[outcome.channel] += outcome.size
         self._outcomes.append(outcome)
         self._gather()
 
@@ -129,8 +129,9 @@ class Recorder:
     async def _record(self, outcomes: list[Outcome]) -> None:
         # What could not be recorded stays in `attempt` and comes up in doubt.
         recorded = await _commit(self._spool.finish, outcomes)
-        self.expect_no_more(each.waiting.message.id for each in outcomes)
-        self._unrecorded.subtract(each.channel for each in outcomes)
+        self.expect_no_more([each.waiting.message.id for each in outcomes])
+        for each in outcomes:
+            self._unrecorded[each.channel] -= each.size
         self._recorded(recorded)
 
     async def _record_late(self, late: list[Late]) -> None:

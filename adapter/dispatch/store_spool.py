@@ -78,7 +78,9 @@ class StoreSpool:
         self._told = told
         self._begin: Kind[Sequence[Begin], set[int]] = Kind("begin", 1, self._run_begin)
         self._withdraw: Kind[_End, Withdrawn] = Kind("withdraw", 2, self._run_withdraw)
-        self._record: Kind[_Told, list[Notice]] = Kind("record", 3, self._run_record, patient=True)
+        self._record: Kind[_Told, Sequence[Notice]] = Kind(
+            "record", 3, self._run_record, patient=True
+        )
 
     async def keys(self) -> Sequence[QueueKey]:
         return await asyncio.to_thread(spooling.queue_keys, self._engine)
@@ -86,7 +88,14 @@ class StoreSpool:
     async def take(
         self, key: QueueKey, most: int, now: int, held: Collection[int]
     ) -> tuple[list[Waiting], int | None]:
-        return await asyncio.to_thread(spooling.read_due, self._engine, key, most, now, held)
+        found, later = await asyncio.to_thread(
+            spooling.read_due, self._engine, key, most, now, held
+        )
+        lost = [each.message.id for each in found if spooling.is_unreadable(each)]
+        if lost:
+            await self.reject(lost, spooling.UNREADABLE_CODE)
+            found = [each for each in found if not spooling.is_unreadable(each)]
+        return found, later
 
     async def begin(self, begins: Sequence[Begin]) -> set[int]:
         owned = await self._commit(self._starter, self._begin, begins)
@@ -105,16 +114,16 @@ class StoreSpool:
         self._told(gone.notices)
 
     async def finish(self, outcomes: Sequence[Outcome]) -> None:
-        notices = await self._commit(self._recorder, self._record, _Told(outcomes=outcomes))
-        self._told(notices)
+        self._tell(await self._commit(self._recorder, self._record, _Told(outcomes=outcomes)))
         self._capacity.add(sum(each.verdict is Verdict.RETRY for each in outcomes))
 
     async def accept_late(self, late: Sequence[Late]) -> None:
-        notices = await self._commit(self._recorder, self._record, _Told(late=late))
-        self._told(notices)
+        self._tell(await self._commit(self._recorder, self._record, _Told(late=late)))
 
     async def report(self, reports: Sequence[Reported]) -> None:
-        notices = await self._commit(self._recorder, self._record, _Told(reports=reports))
+        self._tell(await self._commit(self._recorder, self._record, _Told(reports=reports)))
+
+    def _tell(self, notices: Sequence[Notice]) -> None:
         self._told(notices)
         if self._watch is not None:
             for channel, waits in _receipt_times(notices).items():
@@ -138,7 +147,9 @@ class StoreSpool:
     def _run_withdraw(self, connection: Connection, works: Sequence[_End]) -> list[Withdrawn]:
         return [withdraw(connection, self._ids, *work) for work in works]
 
-    def _run_record(self, connection: Connection, works: Sequence[_Told]) -> list[list[Notice]]:
+    def _run_record(
+        self, connection: Connection, works: Sequence[_Told]
+    ) -> Sequence[Sequence[Notice]]:
         outcomes = _joined([work.outcomes for work in works])
         reports = _joined([work.reports for work in works])
         late = _joined([work.late for work in works])

@@ -53,7 +53,8 @@ class Client:
     of `entries` name, one of those is the way in; through others any one proof is. `hmac_keys` and
     `content_keys` are by their ids. `doubt` overrides the lane's rule for messages whose
     submit was never answered. `cmpp_secret` is the shared secret of the CMPP door, which the
-    protocol needs as it is; empty where the client may not use that door.
+    protocol needs as it is; empty where the client may not use that door. `cmpp_secret_old` opens
+    as well, while the client changes.
     """
 
     account: str
@@ -80,5 +81,6 @@ class Client:
     max_segments: int = 10
     validity_s: int = 86_400
     cmpp_secret: str = field(default="", repr=False)
+    cmpp_secret_old: str = field(default="", repr=False)
     doubt: Mapping[Lane, DoubtRule] = field(default_factory=lambda: MappingProxyType({}))
     enabled: bool = True

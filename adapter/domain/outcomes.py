@@ -66,6 +66,11 @@ class Outcome(NamedTuple):
     sent: bool = True
     avoid: tuple[str, ...] = ()
 
+    @property
+    def size(self) -> int:
+        """Segments of the attempt."""
+        return len(self.parts) + len(self.remaining)
+
 
 class Late(NamedTuple):
     """The carrier took a part after the `attempt` that sent it had been given up for it."""

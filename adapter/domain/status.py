@@ -81,6 +81,25 @@ class SourceStatus:
     """States that the table refuses while it takes others."""
     broken: bool = False
     """It has failed so often that it is only tried now and then: somebody should come."""
+    refused_writes: int = 0
+    """Results that a constraint or trigger of the hospital refused, since the node started."""
+    refusal: str = ""
+    """Why the last one of these was refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackStatus:
+    """Where a client's events are brought. `waiting` for `oldest_s`, `refused` of them alone while
+    others are taken; `dead` letters; nothing was taken for `failing_s`."""
+
+    client: str
+    up: bool
+    waiting: int = 0
+    oldest_s: float = 0.0
+    refused: int = 0
+    dead: int = 0
+    failing_s: float = 0.0
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +142,7 @@ class Status:
     in_doubt: int = 0
     notices: int = 0
     sources: Sequence[SourceStatus] = ()
+    callbacks: Sequence[CallbackStatus] = ()
     jobs: Sequence[JobStatus] = ()
     counters: Mapping[str, int] = field(default_factory=dict)
 

@@ -76,7 +76,7 @@ class Reply:
     they differ). What was refused whole has `submission_id` None: without results where the
     request itself is at fault, with one for each entry where all its recipients are.
     `retry_after_s`: when a request that was refused whole is worth another try, 0 where nobody
-    knows.
+    knows. `field`: the one at fault where the request itself is, as the contract names it.
     """
 
     code: Code
@@ -86,6 +86,7 @@ class Reply:
     refused: int
     results: Sequence[Result] = ()
     retry_after_s: int = 0
+    field: str = ""
 
     @property
     def refusals(self) -> Mapping[Code, int]:

@@ -31,8 +31,7 @@ def charset_of(environ: WSGIEnvironment) -> str | None:
 def read_body(environ: WSGIEnvironment, most: int) -> bytes:
     """The body, unpacked where it is compressed. `most` octets, packed and unpacked.
 
-    waitress gives CONTENT_LENGTH also for chunks, cheroot an input that ends with them. Raises
-    Refusal(BAD_REQUEST), TooLarge.
+    waitress gives CONTENT_LENGTH also for chunks. Raises Refusal(BAD_REQUEST), TooLarge.
     """
     if environ.get("CONTENT_TYPE", "").lower().startswith("multipart/"):
         raise Refusal(Code.BAD_REQUEST, "attachments are not taken: send the plain request")
@@ -42,14 +41,7 @@ def read_body(environ: WSGIEnvironment, most: int) -> bytes:
         raise Refusal(Code.BAD_REQUEST, "Content-Length is no number") from None
     if length > most:
         raise TooLarge(most)
-    chunked = "CONTENT_LENGTH" not in environ and "HTTP_TRANSFER_ENCODING" in environ
-    # One octet more than allowed shows that there would be more.
-    try:
-        body: bytes = environ["wsgi.input"].read(most + 1 if chunked else length)
-    except OSError:
-        raise Refusal(Code.BAD_REQUEST, "the body broke off, or is far too long") from None
-    if len(body) > most:
-        raise TooLarge(most)
+    body: bytes = environ["wsgi.input"].read(length)
     match environ.get("HTTP_CONTENT_ENCODING", "identity").strip().lower():
         case "identity":
             return body

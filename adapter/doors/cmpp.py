@@ -28,7 +28,7 @@ import structlog
 from adapter.config.model import CmppServer
 from adapter.domain.client import Client
 from adapter.domain.errors import Code, Refusal
-from adapter.domain.proofs import ProofKind, Stamp
+from adapter.domain.proofs import Proof, ProofKind, Stamp
 from adapter.domain.states import Door
 from adapter.doors.cmpp_codes import FLOW, result_of
 from adapter.doors.cmpp_intake import Answer, CmppIntake
@@ -36,13 +36,14 @@ from adapter.doors.cmpp_pushing import Pusher
 from adapter.doors.company import Company
 from adapter.doors.doorman import Doorman
 from adapter.doors.faults import internal
+from adapter.doors.renewal import RenewedContext
 from adapter.doors.workers import Workers
 from adapter.intake.accounts import Accounts
 from adapter.notify.feeds import Feeds, Stream
-from connectors.server import ServerSession, serve
+from adapter.security.certificates import shown_in
+from connectors.server import Secret, ServerSession, serve
 from connectors.server_dialect import Entry, Submitted
 from connectors.settings import ServerSettings
-from connectors.tls import server_context
 
 _ENTRIES = {Code.RATE_LIMITED: Entry.TOO_MANY, Code.IP_DENIED: Entry.BAD_ACCOUNT}
 _LOOK_S = 5.0
@@ -102,7 +103,8 @@ class CmppDoor:
         settings = self._settings
         tls: ssl.SSLContext | None = None
         if settings.tls_certificate:
-            tls = server_context(settings.tls_certificate, settings.tls_key, settings.tls_ca)
+            files = settings.tls_certificate, settings.tls_key, settings.tls_ca
+            tls = RenewedContext(*files).standing()
         served = ServerSettings(
             "cmpp",
             window=settings.deliver_window,
@@ -140,12 +142,15 @@ class CmppDoor:
         if not self.doorman.arrive() or self._closing:
             session.abort("too many connections")
 
-    def secret(self, session: ServerSession, account: str) -> bytes | None:
+    def secret(self, session: ServerSession, account: str) -> Secret:
+        if self._accounts.wait_s(account, session.peer):
+            # Whatever is shown: an answer that told right from wrong would let the guessing go on.
+            return Entry.TOO_MANY
         self._asking[session] = account
         client = self._accounts.find(account)
-        secret = client.cmpp_secret if client is not None else ""
+        known = (client.cmpp_secret, client.cmpp_secret_old) if client is not None else ()
         # Whoever is not known, or may not, hears the same as who has a wrong secret.
-        return secret.encode() if secret else secrets.token_bytes(16)
+        return tuple(each.encode() for each in known if each) or secrets.token_bytes(16)
 
     def entered(self, session: ServerSession) -> Entry:
         try:
@@ -198,8 +203,8 @@ class CmppDoor:
 
     def _authenticate(self, session: ServerSession, *, right: bool) -> Client:
         account = self._asking.pop(session)
-        shown = _Shown(right)
-        return self._accounts.authenticate(account, "", session.peer, Door.CMPP, [shown])
+        shown: list[Proof] = [_Shown(right), *shown_in(session.certificate)]
+        return self._accounts.authenticate(account, "", session.peer, Door.CMPP, shown)
 
     def _note_wrong_secret(self, session: ServerSession) -> None:
         """The connection asked to come in, and was never let in."""

@@ -24,10 +24,27 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# A GB2312 or GBK label often stands on text with characters of the larger set.
-_WIDER = {"gb2312": "gb18030", "gbk": "gb18030"}
+# The labels that we know, by the codec that reads them. Python knows others, some of which take
+# quadratic time (punycode), decode escapes, or hide what they hold (utf-7); and it remembers
+# every label that it was ever asked for. A GB2312 or GBK label often stands on text with
+# characters of the larger set.
+_LABELS = {
+    "utf-8": ("utf-8", "utf8"),
+    "utf-16": ("utf-16", "utf16", "ucs-2", "iso-10646-ucs-2"),
+    "utf-16-le": ("utf-16le", "utf-16-le"),
+    "utf-16-be": ("utf-16be", "utf-16-be"),
+    "gb18030": ("gb18030", "gbk", "x-gbk", "cp936", "ms936", "windows-936", "gb2312", "euc-cn"),
+    "big5": ("big5", "cp950"),
+    "ascii": ("us-ascii", "ascii"),
+    "latin-1": ("iso-8859-1", "iso8859-1", "latin-1", "latin1"),
+    "cp1252": ("windows-1252", "cp1252"),
+    "iso8859-15": ("iso-8859-15", "iso8859-15"),
+}
+_CODECS = {label: codec for codec, labels in _LABELS.items() for label in labels}
 # Labels that toolkits put on without knowing: any octets can be read with them.
-_VAGUE = frozenset({"ascii", "iso8859-1", "cp1252", "iso8859-15"})
+_VAGUE = frozenset({"ascii", "latin-1", "cp1252", "iso8859-15"})
+# Begins a character of three octets in UTF-8, as all of Chinese are.
+_THREE_OCTETS = re.compile(rb"[\xe1-\xef]")
 
 # A node takes a hundred octets or more of memory and three of the request: 20 MB of `<a/>`
 # would take half a gigabyte. The longest honest request stays well beneath.
@@ -36,11 +53,7 @@ _COUNT_FROM = 100_000
 
 
 def _codec(label: str | None) -> str | None:
-    try:
-        name = codecs.lookup(label or "").name
-    except (LookupError, ValueError):
-        return None
-    return _WIDER.get(name, name)
+    return _CODECS.get((label or "").lower().replace("_", "-"))
 
 
 def _candidates(body: bytes, charset: str | None) -> Iterator[str]:
@@ -49,6 +62,10 @@ def _candidates(body: bytes, charset: str | None) -> Iterator[str]:
             yield name
     declared = _DECLARED.match(body[:200])
     named = [_codec(charset), _codec(declared[1].decode("ascii") if declared else None)]
+    if "gb18030" in named and _THREE_OCTETS.search(body):
+        # Chinese in UTF-8 reads as GB18030, too, only wrongly. The other way round it does not:
+        # of GB18030 no more than single characters pass as UTF-8, and those with two octets.
+        yield "utf-8"
     yield from (name for name in named if name and name not in _VAGUE)
     yield "utf-8"
     yield "gb18030"
@@ -59,13 +76,14 @@ def decode(body: bytes, charset: str | None = None, opens: tuple[str, ...] = ("<
     """The text of a document, with the first encoding that makes one of it: `opens` are the
     characters it may begin with.
 
-    In turn: byte order mark, `charset` of the HTTP header, XML declaration, UTF-8, GB18030.
+    In turn: byte order mark, `charset` of the HTTP header, XML declaration, UTF-8, GB18030; before
+    a label that says GB18030, UTF-8 where it can be nothing else.
     Raises Refusal(BAD_REQUEST).
     """
     for name in _candidates(body, charset):
         try:
             text = body.decode(name)
-        except (UnicodeDecodeError, LookupError):
+        except UnicodeDecodeError:
             continue
         # Octets of UTF-8 also pass as UTF-16, but then no document begins.
         if text.lstrip("\ufeff \t\r\n").startswith(opens):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from lxml import etree
@@ -57,7 +56,7 @@ def exchange_documents(
 ) -> str:
     """The operation `Exchange`. Whoever uses it cannot read faults, so a refusal is a
     document, too: ExchangeFault."""
-    inner = replace(caller, account=account or "", password=password or "")
+    inner = caller.another(account, password)
     try:
         name, arguments = documents.read(document or "")
         answered = documents.write(name, exchange.run(name, inner, *arguments))

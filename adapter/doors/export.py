@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from adapter.doors.soap import make_application
-from adapter.doors.wsdl import build_wsdl, schema_of
+from adapter.doors.wsdl import build_callback_wsdl, build_wsdl, schema_of
 
 EXAMPLE_URL = "http://127.0.0.1:8080"
+CALLBACK_URL = "http://127.0.0.1:8000/sms/events"
+"""An example: a callback's address is the client's own."""
 
 
 def documents(url: str = EXAMPLE_URL) -> Mapping[str, bytes]:
@@ -19,6 +21,8 @@ def documents(url: str = EXAMPLE_URL) -> Mapping[str, bytes]:
         "wsdl/SmsExchange.wsdl": wsdl,
         "wsdl/SmsExchange12.wsdl": build_wsdl(make_application("1.2"), f"{base}/soap12"),
         "xsd/exchange.xsd": schema_of(wsdl),
+        "wsdl/callback.wsdl": (callback := build_callback_wsdl(CALLBACK_URL)),
+        "xsd/callback.xsd": schema_of(callback),
     }
     return {path: document.rstrip() + b"\n" for path, document in built.items()}
 

@@ -22,14 +22,14 @@ log = structlog.get_logger(__name__)
 def fault_of(refusal: Refusal) -> Any:
     """A refusal as the fault that Spyne carries to the writer; `detail` is the Refusal's."""
     side = "Server" if refusal.code in _SERVER_CODES else "Client"
-    detail = {"code": str(refusal.code), "field": refusal.field}
-    return Fault(side, refusal.description, detail=detail)
+    return Fault(side, refusal.description, detail={"refusal": refusal})
 
 
 def refusal_of(fault: Any) -> Refusal:
     """What a fault says. Spyne's own ones, in words of its own, become BAD_REQUEST or INTERNAL."""
     if isinstance(fault.detail, dict):
-        return Refusal(Code(fault.detail["code"]), fault.faultstring, fault.detail["field"])
+        refusal: Refusal = fault.detail["refusal"]
+        return refusal
     if fault.faultcode.startswith("Client"):
         return Refusal(Code.BAD_REQUEST, "the request cannot be read")
     return Refusal(Code.INTERNAL, "the request failed within")
@@ -61,6 +61,7 @@ def tell(parent: etree._Element | None, refusal: Refusal) -> etree._Element:
         ("code", str(refusal.code)),
         ("description", refusal.description),
         ("field", refusal.field),
+        ("retryAfter", str(refusal.retry_after_s or "")),
     )
     for name, text in words:
         if text:

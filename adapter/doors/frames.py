@@ -12,6 +12,8 @@ import socket
 from abc import ABC, abstractmethod
 from typing import cast
 
+from connectors.tls import shown_certificate
+
 HEAD = 4
 _CLOSE_GRACE_S = 2.0
 
@@ -38,6 +40,11 @@ class Frames(asyncio.Protocol, ABC):
         """When the peer stopped reading what we write; None while it reads."""
         self.heard_at = self._loop.time()
         """When the last frame came in whole."""
+
+    @property
+    def certificate(self) -> bytes:
+        """The certificate (DER) that the peer has shown, by TLS that asked for one; else empty."""
+        return shown_certificate(self._transport)
 
     @abstractmethod
     def opened(self) -> None:

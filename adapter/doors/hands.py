@@ -82,7 +82,7 @@ class Hands(ThreadedTaskDispatcher):
             if threading.get_ident() != self.loop:
                 self.queue_cv.notify()
 
-    def patience_s(self, most: float) -> float:
+    def sleep_s(self, most: float) -> float:
         """How long the loop may sleep, until somebody's rest is over."""
         with self.lock:
             rest_s = self._turns.rest_s()

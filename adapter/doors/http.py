@@ -106,8 +106,12 @@ class _Json:
         return _dumped(objects.written(member, result))
 
     def refuse(self, refusal: Refusal) -> bytes:
-        told = {"code": str(refusal.code), "description": refusal.description}
-        return _dumped(told | {"field": refusal.field} if refusal.field else told)
+        told: dict[str, Any] = {"code": str(refusal.code), "description": refusal.description}
+        if refusal.field:
+            told["field"] = refusal.field
+        if refusal.retry_after_s:
+            told["retryAfter"] = refusal.retry_after_s
+        return _dumped(told)
 
 
 class _Xml:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -18,15 +19,19 @@ from adapter.domain.errors import Code, Refusal
 from adapter.doors.shapes import UNWRITABLE, Member, Shape
 
 MAX_DEPTH = 20
-_DEEPER = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+# As many as of XML (adapter.doors.decoding): an empty list of three octets takes sixty in memory.
+MAX_VALUES = 1_000_000
+# A string that is not closed reaches to the end: looking for its end anew from each escaped quote
+# in it would take quadratic time.
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_BRACKET = re.compile(r"[\[\]{}]")
 _SHOWABLE = re.compile(r"(?!.*\d{5})[A-Za-z_][A-Za-z0-9_.-]{0,39}", re.ASCII)
 
 
 def parse(text: str) -> Any:
     """The value of a JSON text (RFC 8259). Raises Refusal(BAD_REQUEST): also for a member given
-    twice, for NaN, and beyond `MAX_DEPTH`."""
-    if _is_deep(text):
-        raise Refusal(Code.BAD_REQUEST, f"the request is nested deeper than {MAX_DEPTH} levels")
+    twice, for NaN, and beyond `MAX_DEPTH` or `MAX_VALUES`."""
+    _check_size(text)
     try:
         return json.loads(
             text, object_pairs_hook=_members_once, parse_constant=_no_number, parse_float=_Fraction
@@ -47,26 +52,26 @@ class _Fraction(str):
     __slots__ = ()
 
 
-def _is_deep(text: str) -> bool:
-    if text.count("[") + text.count("{") <= MAX_DEPTH:
-        return False
+def _check_size(text: str) -> None:
+    """Refuses what is nested too deeply or holds too many values, whatever its texts hold."""
+    opened = text.count("[") + text.count("{")
+    if opened <= MAX_DEPTH and text.count(",") <= MAX_VALUES:
+        return
+    bare = _STRING.sub("", text)
+    if bare.count(",") + bare.count("[") + bare.count("{") > MAX_VALUES:
+        raise Refusal(Code.BAD_REQUEST, "the request has too many values")
     depth = 0
-    for found in _DEEPER.finditer(text):
-        mark = found[0]
-        if mark in "[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                return True
-        elif mark in "]}":
-            depth -= 1
-    return False
+    for found in _BRACKET.finditer(bare):
+        depth += 1 if found[0] in "[{" else -1
+        if depth > MAX_DEPTH:
+            words = f"the request is nested deeper than {MAX_DEPTH} levels"
+            raise Refusal(Code.BAD_REQUEST, words)
 
 
 def _members_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
         raise Refusal(Code.BAD_REQUEST, f"{_shown(twice)}: is given twice")
     return made
 

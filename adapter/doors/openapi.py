@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 from adapter import __version__
-from adapter.contract import NAME, ExchangeFault, SmsExchange
+from adapter.contract import NAME, ExchangeFault, SmsCallback, SmsExchange
 from adapter.domain.errors import Code
 from adapter.doors.http import KEYED, OPERATIONS, READING, status_of
 from adapter.doors.shapes import Member, Shape, Shapes, bounds
@@ -38,6 +38,10 @@ def build_openapi(url: str) -> Schema:
         f"/api/json/{name}": _path(name, SmsExchange.public_methods[name], shapes, schemas)
         for name in OPERATIONS
     }
+    webhooks = {
+        name: {"post": _webhook(name, operation, shapes, schemas)}
+        for name, operation in SmsCallback.public_methods.items()
+    }
     schemas[ExchangeFault.__type_name__] = _fault()
     return {
         "openapi": "3.1.0",
@@ -49,6 +53,7 @@ def build_openapi(url: str) -> Schema:
         },
         "servers": [{"url": url.rstrip("/")}],
         "paths": paths,
+        "webhooks": webhooks,
         "components": {
             "schemas": schemas,
             "securitySchemes": _SCHEMES,
@@ -75,6 +80,29 @@ def _path(name: str, operation: Any, shapes: Shapes, schemas: dict[str, Schema])
         "content": {"application/json": {"schema": _arguments(arguments, schemas)}},
     }
     return {"post": described}
+
+
+def _webhook(name: str, operation: Any, shapes: Shapes, schemas: dict[str, Schema]) -> Schema:
+    """What a client offers, where the hospital configured a callback for it."""
+    words = f"{_words(SmsCallback.__doc__)} See docs/integrator/callbacks.md."
+    key = "The id of the event, where a request carries one alone."
+    return {
+        "operationId": name,
+        "summary": "Receipts and inbound texts brought to the client's own service",
+        "description": words,
+        "security": [{"hmac": []}, {"basic": []}, {"certificate": []}],
+        "parameters": [{**_KEY, "description": key}],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": _arguments(shapes[operation.in_message], schemas)}
+            },
+        },
+        "responses": {
+            "2XX": {"description": "The events are safe."},
+            "default": {"description": "They come again."},
+        },
+    }
 
 
 _KEY: Schema = {

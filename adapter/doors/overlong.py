@@ -6,6 +6,7 @@ fault of the contract instead.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from waitress.channel import HTTPChannel
@@ -41,9 +42,17 @@ class _Overlong(RequestEntityTooLarge):
         )
 
 
-class _Parser(HTTPRequestParser):
+class Incoming(HTTPRequestParser):
+    """One request; `began` and `octets` tell how it comes in."""
+
+    def __init__(self, adj: Any) -> None:
+        super().__init__(adj)
+        self.began = time.monotonic()
+        self.octets = 0
+
     def received(self, data: bytes) -> Any:
         taken = super().received(data)
+        self.octets += taken
         if isinstance(self.error, RequestEntityTooLarge):
             limit = self.adj.max_request_body_size
             self.error = _Overlong(f"the request is larger than {limit} octets")
@@ -51,7 +60,20 @@ class _Parser(HTTPRequestParser):
 
 
 class Channel(HTTPChannel):
-    """One connection of a client."""
+    """One connection of a client. `known`: it had a whole request, the last one at `whole_at`; else
+    that is when it came."""
 
-    parser_class = _Parser
+    parser_class = Incoming
     task_class = Task
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.known = False
+        self.whole_at = time.monotonic()
+
+    def received(self, data: bytes) -> Any:
+        kept = super().received(data)
+        if self.requests:
+            self.known = True
+            self.whole_at = time.monotonic()
+        return kept

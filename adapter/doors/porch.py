@@ -32,16 +32,19 @@ class OpenDoor(Protocol):
 
 
 class Porch:
-    """`make` builds the doors, on the event loop that they are to live on."""
+    """`make` builds the doors, on the event loop that they are to live on; what brings events to
+    clients' own services lives on one like it, under another name."""
 
-    def __init__(self, feeds: Feeds, make: Callable[[], Sequence[OpenDoor]]) -> None:
+    def __init__(
+        self, feeds: Feeds, make: Callable[[], Sequence[OpenDoor]], name: str = "porch"
+    ) -> None:
         self._feeds = feeds
         self._make = make
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended: asyncio.Event | None = None
         self._opened = threading.Event()
         self._fault: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="porch", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         """Open the doors. Raises OSError where an address is taken."""

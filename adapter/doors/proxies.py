@@ -38,16 +38,19 @@ _LONGEST = 16_000
 
 class Proxied:
     """The application as it is behind these proxies (addresses and networks); `several` takes
-    several requests at a time."""
+    several requests at a time. `certificate_of`: what the caller of a request has shown by TLS of
+    our own."""
 
     def __init__(
         self,
         app: WSGIApplication,
         proxies: Sequence[str],
         several: Callable[[Sequence[WSGIEnvironment]], Sequence[Answer]],
+        certificate_of: Callable[[WSGIEnvironment], ShownCertificate | None] = lambda _: None,
     ) -> None:
         self._app = app
         self._several = several
+        self._certificate_of = certificate_of
         self._proxies = Networks(proxies)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -64,10 +67,11 @@ class Proxied:
         told = {name: environ.pop(name, "") for name in (ADDRESS, VERIFIED, CERTIFICATE)}
         if environ.get("REMOTE_ADDR", "") in self._proxies:
             environ["REMOTE_ADDR"] = _address(told[ADDRESS])
-            environ.pop(CERTIFICATE_KEY, None)  # the proxy's own
             certificate = _certificate(told[VERIFIED], told[CERTIFICATE])
-            if certificate is not None:
-                environ[CERTIFICATE_KEY] = certificate
+        else:
+            certificate = self._certificate_of(environ)
+        if certificate is not None:
+            environ[CERTIFICATE_KEY] = certificate
 
 
 def _address(told: str) -> str:

@@ -31,6 +31,8 @@ from adapter.security.contents import Binding, ContentError, unseal
 _SEPARATORS = re.compile(r"[,;，；、\s]+")
 SENDING = frozenset({"Send", "SendBatch"})
 """Operations that may be run together."""
+_LISTS = {"SendBatch": "entries"}
+"""What an operation calls its recipients, where it has another name for them."""
 _TIMED = SENDING | {"SendText"}
 _ID = re.compile(r"\d{1,19}", re.ASCII)
 
@@ -39,13 +41,19 @@ N = TypeVar("N", Notice, InboundNotice)
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls: what was shown at the door, not yet believed."""
+    """Who calls: what was shown at the door, not yet believed; or the `client` that it turned
+    out to be, at a door where it stays."""
 
     account: str
     password: str
     address: str
     door: Door
     proofs: Sequence[Proof] = ()
+    client: Client | None = None
+
+    def another(self, account: str | None, password: str | None) -> Caller:
+        """The same by account and password alone, which stand among its arguments."""
+        return replace(self, account=account or "", password=password or "", client=None)
 
 
 class Asked(NamedTuple):
@@ -54,6 +62,15 @@ class Asked(NamedTuple):
     caller: Caller
     operation: str
     request: Any
+
+
+class _Taken(NamedTuple):
+    """One of them on its way through intake: where its answer belongs, and whose it is."""
+
+    place: int
+    operation: str
+    client: Client
+    request: Request
 
 
 class Watch(Protocol):
@@ -134,7 +151,7 @@ class Exchange:
         started = time.perf_counter()
         told: list[Any] = [None] * len(asked)
         known: dict[tuple[str, str, str, Door], Client] = {}
-        groups: dict[tuple[str, Door], list[tuple[int, Client, Request]]] = {}
+        groups: dict[tuple[str, Door], list[_Taken]] = {}
         for place, (caller, operation, request) in enumerate(asked):
             try:
                 client = self._enter_once(caller, known)
@@ -143,7 +160,7 @@ class Exchange:
                 told[place] = fault
             else:
                 group = groups.setdefault((client.account, caller.door), [])
-                group.append((place, client, wanted))
+                group.append(_Taken(place, operation, client, wanted))
         for group in groups.values():
             self._take_together(group, told)
         seconds = time.perf_counter() - started
@@ -158,8 +175,8 @@ class Exchange:
         self, caller: Caller, known: dict[tuple[str, str, str, Door], Client]
     ) -> Client:
         """Who shows the same as another one of the same moment is the same client. Proofs are
-        looked at one by one: most are good for one time."""
-        if caller.proofs:
+        looked at one by one: most are good for one time. Who is known already shows nothing."""
+        if caller.proofs or caller.client is not None:
             return self._enter(caller)
         shown = caller.account, caller.password, caller.address, caller.door
         client = known.get(shown)
@@ -167,16 +184,15 @@ class Exchange:
             client = known[shown] = self._enter(caller)
         return client
 
-    def _take_together(self, group: Sequence[tuple[int, Client, Request]], told: list[Any]) -> None:
-        client = group[0][1]
+    def _take_together(self, group: Sequence[_Taken], told: list[Any]) -> None:
         try:
-            replies = self._intake.accept(client, [request for _, _, request in group])
+            replies = self._intake.accept(group[0].client, [each.request for each in group])
         except Exception as fault:
-            for place, _, _ in group:
-                told[place] = fault
+            for each in group:
+                told[each.place] = fault
             return
-        for (place, _, request), reply in zip(group, replies, strict=True):
-            told[place] = self._judged(request, reply)
+        for each, reply in zip(group, replies, strict=True):
+            told[each.place] = self._judged(each.operation, each.request, reply)
 
     def _run(self, operation: str, caller: Caller, *arguments: Any) -> Any:
         if operation == "Ping":
@@ -193,7 +209,17 @@ class Exchange:
             for code, count in refusals.items():
                 self._watch.refused(door, code, count)
 
+    def enter(self, caller: Caller) -> Client:
+        """Who the caller turns out to be. Raises Refusal."""
+        try:
+            return self._enter(caller)
+        except Refusal as refusal:
+            self._count(caller.door, {refusal.code: 1})
+            raise
+
     def _enter(self, caller: Caller) -> Client:
+        if caller.client is not None:
+            return caller.client
         if not caller.account and not caller.proofs:
             raise Refusal(Code.AUTH_FAILED, "account and password are missing")
         return self._accounts.authenticate(
@@ -202,11 +228,12 @@ class Exchange:
 
     def send(self, client: Client, door: Door, request: Any) -> Any:
         """`Send`."""
-        return self._accept(client, self._read_send(client, door, request))
+        return self._accept("Send", client, self._read_send(client, door, request))
 
     def send_batch(self, client: Client, door: Door, request: Any) -> Any:
         """`SendBatch`."""
-        return self._accept(client, self._read_send_batch(client, door, request))
+        wanted = self._read_send_batch(client, door, request)
+        return self._accept("SendBatch", client, wanted)
 
     def _read_send(self, client: Client, door: Door, request: Any) -> Request:
         _at_most_one(
@@ -252,19 +279,19 @@ class Exchange:
             )
         return asked
 
-    def _accept(self, client: Client, asked: Request) -> Any:
-        return _told(asked, self._take(client, asked))
+    def _accept(self, operation: str, client: Client, asked: Request) -> Any:
+        return _told(asked, self._take(operation, client, asked))
 
-    def _take(self, client: Client, request: Request) -> Reply:
+    def _take(self, operation: str, client: Client, request: Request) -> Reply:
         (reply,) = self._intake.accept(client, [request])
-        if (refusal := _refusal_in(reply)) is not None:
+        if (refusal := _refusal_in(reply, operation)) is not None:
             raise refusal
         self._count(request.door, reply.refusals)
         return reply
 
-    def _judged(self, request: Request, reply: Reply) -> Any:
+    def _judged(self, operation: str, request: Request, reply: Reply) -> Any:
         """The answer in a reply, or the Refusal."""
-        if (refusal := _refusal_in(reply)) is not None:
+        if (refusal := _refusal_in(reply, operation)) is not None:
             return refusal
         self._count(request.door, reply.refusals)
         return _told(request, reply)
@@ -280,8 +307,7 @@ class Exchange:
     ) -> str:
         """`SendText`: refusals, too, are `code;submissionId;text`."""
         try:
-            shown = replace(caller, account=account or "", password=password or "")
-            client = self._enter(shown)
+            client = self._enter(caller.another(account, password))
             numbers = [number for number in _SEPARATORS.split(mobiles or "") if number]
             if not 1 <= len(numbers) <= contract.MAX_RECIPIENTS:
                 raise Refusal(
@@ -293,7 +319,7 @@ class Exchange:
                 extension=(extension or "").strip(),
                 door=caller.door,
             )
-            reply = self._take(client, request)
+            reply = self._take("SendText", client, request)
         except Refusal as refusal:
             self._count(caller.door, {refusal.code: 1})
             return f"{refusal.code};;{refusal.description}"
@@ -503,11 +529,14 @@ class Exchange:
         return None if moment is None else moment.astimezone(self._timezone)
 
 
-def _refusal_in(reply: Reply) -> Refusal | None:
-    """What refuses a request whole."""
-    if reply.submission_id is None and not reply.results:
-        return Refusal(reply.code, reply.description, retry_after_s=reply.retry_after_s)
-    return None
+def _refusal_in(reply: Reply, operation: str) -> Refusal | None:
+    """What refuses a request of this operation whole."""
+    if reply.submission_id is not None or reply.results:
+        return None
+    field = reply.field
+    if field == "recipients":
+        field = _LISTS.get(operation, field)
+    return Refusal(reply.code, reply.description, field, retry_after_s=reply.retry_after_s)
 
 
 def _told(request: Request, reply: Reply) -> Any:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from adapter.contract import NS, SmsExchange
+from adapter.contract import NS, SmsCallback, SmsExchange
 from adapter.spyne_compat import Array, Boolean, ComplexModelBase, DateTime, Integer32
 
 PREFIX = f"{{{NS}}}"
@@ -143,13 +143,15 @@ class Shape:
 
 
 class Shapes:
-    """The shapes of all operations; never changes once made, safe to share between threads."""
+    """The shapes of all operations, the callback's too; never changes once made, safe to share
+    between threads."""
 
     def __init__(self) -> None:
         self._shapes: dict[Any, Shape] = {}
-        for operation in SmsExchange.public_methods.values():
-            self._compile(operation.in_message)
-            self._compile(operation.out_message)
+        for service in (SmsExchange, SmsCallback):
+            for operation in service.public_methods.values():
+                self._compile(operation.in_message)
+                self._compile(operation.out_message)
 
     def __getitem__(self, model: Any) -> Shape:
         return self._shapes[model]

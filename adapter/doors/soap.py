@@ -34,6 +34,7 @@ from adapter.doors.decoding import decode, parse
 from adapter.doors.documents import Documents, exchange_documents
 from adapter.doors.elements import Elements, write_text
 from adapter.doors.faults import fault_of, internal, is_ours, refusal_of, tell
+from adapter.doors.mandatory import NotUnderstood, check_mandatory
 from adapter.doors.markup import DECLARATION, Markup
 from adapter.doors.service import SENDING, Asked, Caller, Exchange
 from adapter.doors.shapes import Shapes
@@ -120,7 +121,7 @@ class _Ours:
 class _Soap11(_Ours, Soap11):
     def write_fault(self, refusal: Refusal, body: etree._Element) -> None:
         """Section 4.4 of SOAP 1.1; children of Fault are unqualified."""
-        side = "Server" if is_ours(refusal) else "Client"
+        side = _side(refusal, "Client", "Server")
         fault = etree.SubElement(body, f"{{{self.ns_soap_env}}}Fault")
         etree.SubElement(fault, "faultcode").text = f"{self.soap_env}:{side}"
         write_text(etree.SubElement(fault, "faultstring"), refusal.description)
@@ -131,7 +132,7 @@ class _Soap12(_Ours, Soap12):
     def write_fault(self, refusal: Refusal, body: etree._Element) -> None:
         """Section 5.4 of SOAP 1.2, part 1."""
         env = f"{{{self.ns_soap_env}}}"
-        side = "Receiver" if is_ours(refusal) else "Sender"
+        side = _side(refusal, "Sender", "Receiver")
         fault = etree.SubElement(body, f"{env}Fault")
         code = etree.SubElement(etree.SubElement(fault, f"{env}Code"), f"{env}Value")
         code.text = f"{self.soap_env}:{side}"
@@ -139,6 +140,13 @@ class _Soap12(_Ours, Soap12):
         words.set(_XML_LANG, "en")
         write_text(words, refusal.description)
         tell(etree.SubElement(fault, f"{env}Detail"), refusal)
+
+
+def _side(refusal: Refusal, theirs: str, ours: str) -> str:
+    """Local name of the fault code."""
+    if isinstance(refusal, NotUnderstood):
+        return "MustUnderstand"
+    return ours if is_ours(refusal) else theirs
 
 
 class _Server(ServerBase):
@@ -343,6 +351,7 @@ class SoapDoor:
         self, version: _Version, envelope: etree._Element, body: bytes, environ: WSGIEnvironment
     ) -> tuple[bytes, bool]:
         """Spyne's pipeline: the answer's octets, and whether they are a fault."""
+        check_mandatory(envelope)
         signature = _signature(envelope)
         server = version.server
         initial = MethodContext(server, MethodContext.SERVER)

@@ -29,6 +29,7 @@ from lxml import etree
 from adapter.config.model import Socket
 from adapter.contract import SmsExchange
 from adapter.domain.errors import Code, Refusal
+from adapter.domain.proofs import Proof
 from adapter.domain.states import Door
 from adapter.domain.values import Home, InboundNotice, Notice
 from adapter.doors.company import Company
@@ -39,11 +40,12 @@ from adapter.doors.elements import DEFAULT_NS, Elements, local
 from adapter.doors.faults import internal, tell
 from adapter.doors.frames import Frames
 from adapter.doors.markup import Markup, document
+from adapter.doors.renewal import RenewedContext
 from adapter.doors.service import SENDING, Asked, Caller, Exchange
 from adapter.doors.shapes import PREFIX, Shapes
 from adapter.doors.workers import Workers
 from adapter.notify.feeds import Feed, Feeds, Stream
-from connectors.tls import server_context
+from adapter.security.certificates import shown_in
 
 FIRST_FRAME = 8_000
 """Octets that a connection may send before it has logged in."""
@@ -106,7 +108,8 @@ class SocketDoor:
         settings, loop = self.settings, asyncio.get_running_loop()
         tls: ssl.SSLContext | None = None
         if settings.tls_certificate:
-            tls = server_context(settings.tls_certificate, settings.tls_key, settings.tls_ca)
+            files = settings.tls_certificate, settings.tls_key, settings.tls_ca
+            tls = RenewedContext(*files).standing()
         self._server = await loop.create_server(
             partial(Visitor, self),
             settings.host,
@@ -317,8 +320,8 @@ class Visitor(Frames):
 
     async def _login(self, octets: bytes) -> None:
         try:
-            caller, streams, mark = read_login(octets, self.peer)
-            answer = await self._authenticate(caller)
+            shown, streams, mark = read_login(octets, self.peer, shown_in(self.certificate))
+            caller, answer = await self._authenticate(shown)
         except Refusal as refusal:
             if refusal.code is not Code.RATE_LIMITED:
                 await asyncio.sleep(WRONG_S)
@@ -345,25 +348,28 @@ class Visitor(Frames):
         self.heard_at = self._loop.time()
         self.hold(False)
 
-    async def _authenticate(self, caller: Caller) -> etree._Element:
-        """The answer to a good login. Raises Refusal."""
+    async def _authenticate(self, shown: Caller) -> tuple[Caller, etree._Element]:
+        """Who comes in, and the answer to the login. Raises Refusal."""
         door = self._door
         if door.logins_waiting >= _LOGINS_WAITING:
             raise Refusal(Code.RATE_LIMITED, "too many logins at once; try again")
         door.logins_waiting += 1
         try:
-            ping = partial(door.exchange.run, "Ping", caller)
-            result = await door.logins.run(self.peer, ping)
+            client = await door.logins.run(self.peer, partial(door.exchange.enter, shown))
         except Refusal:
             raise
         except Exception as error:
             raise internal(error) from None
         finally:
             door.logins_waiting -= 1
+        # From now on it is known: who tries wrong passwords from its address locks it out of
+        # nothing that stands.
+        caller = Caller(client.account, "", self.peer, Door.SOCKET, client=client)
+        result = door.exchange.run("Ping", caller)
         answer = etree.Element(f"{PREFIX}LoginResponse", nsmap=DEFAULT_NS)
         told = etree.SubElement(answer, f"{PREFIX}LoginResult")
         door.elements.fill(_PING, vars(result), told)
-        return answer
+        return caller, answer
 
     # What is pushed.
 
@@ -435,7 +441,9 @@ def glance(octets: bytes) -> tuple[str, str]:
     return "", ""
 
 
-def read_login(octets: bytes, address: str) -> tuple[Caller, list[Stream], str]:
+def read_login(
+    octets: bytes, address: str, proofs: Sequence[Proof] = ()
+) -> tuple[Caller, list[Stream], str]:
     """Who wants in, what is to be pushed, and the frame's id. Raises Refusal."""
     root = parse(decode(octets))
     if root.tag != f"{PREFIX}Login":
@@ -447,9 +455,10 @@ def read_login(octets: bytes, address: str) -> tuple[Caller, list[Stream], str]:
             known = ", ".join(_LOGIN_FIELDS)
             raise Refusal(Code.BAD_REQUEST, f"Login: takes {known}, each once")
         given[name] = (child.text or "").strip() if name != "password" else child.text or ""
-    if not given.get("account"):
+    account, password = given.get("account", ""), given.get("password", "")
+    if not account and not proofs:
         raise Refusal(Code.AUTH_FAILED, "account and password are missing")
-    caller = Caller(given["account"], given.get("password", ""), address, Door.SOCKET)
+    caller = Caller(account, password, address, Door.SOCKET, proofs)
     wanted = (("receipts", Stream.RECEIPTS), ("inbound", Stream.INBOUND))
     return caller, [stream for name, stream in wanted if _flag(given, name)], _mark_of(root)
 

@@ -4,14 +4,15 @@ waitress reads each request whole in its one loop and gives it to a thread (`han
 small ones of a client to one), so a slow client costs a buffer, not a thread; a request that
 announces more than the limit is refused before its body is read.
 
-Limits: no TLS here; `serve` gives the same application to `adapter.doors.tls` where it is
-configured. A handler that hangs keeps its thread.
+Limits: a handler that hangs keeps its thread. TLS comes from `adapter.doors.tls`, which takes the
+connections then.
 """
 
 from __future__ import annotations
 
 import logging
 import select
+import socket
 import threading
 import time
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -27,8 +28,9 @@ from adapter.doors.batches import Answer, Batched, Glimpse
 from adapter.doors.company import Company
 from adapter.doors.hands import Hands
 from adapter.doors.overlong import Channel
+from adapter.doors.patience import Patience
 from adapter.doors.proxies import Proxied
-from adapter.doors.tls import TlsServer
+from adapter.doors.tls import Shown, TlsServer
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -41,8 +43,10 @@ _HEADERS = {
 }
 # Asked every few seconds by somebody who only looks: a line each would bury the others.
 _WATCHED = frozenset({"/healthz", "/readyz", "/metrics", "/status"})
-# Beyond these waitress stops accepting; a hospital has some hundred clients.
+# Beyond these the idlest leave; a hospital has some hundred clients.
 _CONNECTIONS = 1_000
+# Where nobody is idle, waitress stops accepting.
+_UTMOST = 1_100
 # A client that says nothing for so long is dropped.
 _SILENCE_S = 60
 # How soon a stop is noticed where nothing happens.
@@ -148,20 +152,25 @@ def _tell(environ: WSGIEnvironment, mount: str, status: str, seconds: float) -> 
 
 
 class WebServer:
-    """waitress in a thread of its own. `port` is the real one, also where 0 was asked for."""
+    """waitress in a thread of its own. `port` is the real one, also where 0 was asked for; with
+    `adopting` it listens to nobody and serves the connections that it is given."""
 
-    def __init__(self, app: Proxied, site: Site, web: Web, company: Company) -> None:
+    def __init__(
+        self, app: Proxied, site: Site, web: Web, company: Company, *, adopting: bool = False
+    ) -> None:
         self._map: dict[int, Any] = {}
         self._hands = Hands(web.threads, site.account_of, app.several, company)
         server = create_server(
             app,
             map=self._map,
             _dispatcher=self._hands,
-            host=web.host,
-            port=web.port,
+            _start=not adopting,
+            host="127.0.0.1" if adopting else web.host,
+            port=0 if adopting else web.port,
+            url_scheme=web.scheme,
             threads=web.threads,
             max_request_body_size=web.max_body,
-            connection_limit=_CONNECTIONS,
+            connection_limit=_UTMOST,
             channel_timeout=_SILENCE_S,
             asyncore_use_poll=hasattr(select, "poll"),
             # What proxies say is judged in `adapter.doors.proxies`.
@@ -177,12 +186,25 @@ class WebServer:
             listener.pull_trigger = self._hands.once_a_bite(listener.pull_trigger)
         self.host: str = self._listeners[0].effective_host
         self.port = int(self._listeners[0].effective_port)
+        self._patience = Patience(_CONNECTIONS)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="web", daemon=True)
 
     def start(self) -> None:
         """Serve; returns at once."""
         self._thread.start()
+
+    def adopt(self, connection: socket.socket, address: tuple[str, int]) -> None:
+        """Serve a connection as if it came from this address. From any thread."""
+        listener = self._listeners[0]
+
+        def take() -> None:
+            if self._stopping.is_set():
+                connection.close()
+            else:
+                Channel(listener, connection, address, listener.adj, map=self._map)
+
+        listener.trigger.pull_trigger(take)
 
     def stop(self) -> None:
         """Accept no more, answer the requests in work (5 s at most), close. May be repeated."""
@@ -195,7 +217,8 @@ class WebServer:
     def _run(self) -> None:
         self._hands.loop = threading.get_ident()
         while not self._stopping.is_set():
-            self._turn(self._hands.patience_s(_TURN_S))
+            self._turn(self._hands.sleep_s(_TURN_S))
+            self._patience.look(self._map)
         self._close()
 
     def _turn(self, timeout_s: float) -> None:
@@ -233,7 +256,8 @@ class Serving(Protocol):
 def serve(site: Site, web: Web, company: Company | None = None) -> Serving:
     """A server for the site, listening but not yet started. `company` is that of the other
     doors. Raises OSError where the address is taken, or a file for TLS cannot be used."""
-    proxied = Proxied(site, web.proxies, site.several)
-    if web.tls_certificate:
-        return TlsServer(proxied, web)
-    return WebServer(proxied, site, web, company or Company())
+    shown = Shown()
+    proxied = Proxied(site, web.proxies, site.several, shown.of)
+    secured = bool(web.tls_certificate)
+    server = WebServer(proxied, site, web, company or Company(), adopting=secured)
+    return TlsServer(server, web, shown) if secured else server

@@ -6,6 +6,7 @@ killed node left it, for the next one to recover.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Engine, create_engine, select
@@ -13,6 +14,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
 from adapter.store.schema import attempt, message
+from adapter.store.sealing import MESSAGE_MOBILE
+from adapter.store.store_keys import open_seal
 
 
 class Attempt(NamedTuple):
@@ -33,10 +36,11 @@ class Stored(NamedTuple):
 
 
 class Evidence:
-    """What the store at `url` says."""
+    """What the store at `url` says; `masters` open what is sealed in it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, masters: Sequence[bytes] = ()) -> None:
         self._engine = _open(url)
+        self._masters = masters
 
     def attempts(self) -> set[Attempt]:
         """What was on the wire when the node died, or is in doubt since an earlier death."""
@@ -46,8 +50,12 @@ class Evidence:
 
     def messages(self) -> list[Stored]:
         columns = message.c.id, message.c.mobile, message.c.state, message.c.in_doubt
+        seal = open_seal(self._engine, self._masters)
         with self._engine.connect() as connection:
-            return [Stored(*row) for row in connection.execute(select(*columns))]
+            return [
+                Stored(made, seal.opened(MESSAGE_MOBILE, made, mobile), *rest)
+                for made, mobile, *rest in connection.execute(select(*columns))
+            ]
 
 
 def _open(url: str) -> Engine:

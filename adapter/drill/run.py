@@ -24,7 +24,7 @@ from adapter.bench.callers import Callers
 from adapter.bench.databases import Databases
 from adapter.bench.forms import FORMS
 from adapter.bench.load import mobile
-from adapter.bench.rig import Line, Rig, start
+from adapter.bench.rig import STORE_KEY, Line, Rig, start
 from adapter.bench.sightings import Sightings
 from adapter.bench.table import Table
 from adapter.children import Children
@@ -83,7 +83,7 @@ def drill(wanted: Wanted) -> dict[str, Any]:
         soap = Callers(FORMS["soap"], rig.web, wanted.callers, wanted.batch, REPEAT_FOR_S)
         stack.callback(soap.close)
         hospital = _Hospital(table, soap, wanted.messages)
-        scene = _Scene(wanted, rig, children, hospital, Evidence(store))
+        scene = _Scene(wanted, rig, children, hospital, Evidence(store, [STORE_KEY]))
         scene.play()
         children.stop()
         seconds = time.monotonic() - started

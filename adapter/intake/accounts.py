@@ -88,6 +88,11 @@ class Accounts:
         """The client of this account, enabled or not."""
         return self._clients.get(account)
 
+    def wait_s(self, account: str, address: str) -> int:
+        """Seconds until this account is looked at again from this address, after wrong tries; 0
+        for now."""
+        return self._tries.wait_s(account, address)
+
     def authenticate(
         self,
         account: str,
@@ -106,7 +111,7 @@ class Accounts:
         account = account or self._certified(proofs)
         if len(account) > _LONGEST or len(password) > _LONGEST:
             raise _failed()
-        if wait_s := self._tries.wait_s(account, address):
+        if wait_s := self.wait_s(account, address):
             raise Refusal(
                 Code.RATE_LIMITED,
                 f"too many wrong tries; try again in {wait_s} s",

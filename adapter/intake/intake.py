@@ -107,9 +107,14 @@ class Intake:
                 return _all_refused([result for _, result in made.refusals])
             self._limits.reserve(client, len(made.messages), now)
         except Refusal as refusal:
-            wait_s = refusal.retry_after_s
             return Reply(
-                refusal.code, refusal.description, None, 0, len(entries), retry_after_s=wait_s
+                refusal.code,
+                refusal.description,
+                None,
+                0,
+                len(entries),
+                retry_after_s=refusal.retry_after_s,
+                field=refusal.field,
             )
         return _Draft(
             submission=_submission(ids[0], client, request, terms, wording.common, now, made),

@@ -67,6 +67,7 @@ class Retention:
         notices = min(self.keep.notices_keep_days, days)
         return [
             ("notices", retention.forget_notices, notices),
+            ("dead_letters", retention.forget_dead_letters, days),
             ("receipts", retention.forget_receipts, days),
             ("inbound", retention.forget_inbound, days),
             ("arrivals", retention.forget_arrivals, min(ARRIVALS_DAYS, days)),

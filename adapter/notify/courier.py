@@ -23,7 +23,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 
 import structlog
@@ -213,11 +213,32 @@ class Courier:
         if not landed:
             return False
         tried = {notice.id for notice in landed}
+        refused: list[Home] = []
         for notice in batch:
             if self._stopping:
                 return False
-            if notice.id not in tried and not self._lands(notice):
-                self._set_aside(notice)
+            if notice.id in tried:
+                continue
+            if not self._lands(notice):
+                refused.append(notice)
+                if len(refused) < PROBES:
+                    continue
+                # It may have gone away in the middle: then nothing is wrong with these.
+                if not self._takes(landed[0]):
+                    return False
+            self._set_aside(refused)
+            refused = []
+        if refused and not self._takes(landed[0]):
+            return False
+        self._set_aside(refused)
+        return True
+
+    def _takes(self, witness: Home) -> bool:
+        """Whether the destination takes once more what it took before."""
+        try:
+            self._deliver([witness])
+        except Exception:
+            return False
         return True
 
     def _lands(self, notice: Home) -> bool:
@@ -227,11 +248,12 @@ class Courier:
             return False
         return True
 
-    def _set_aside(self, notice: Home) -> None:
-        if notice.id not in self._aside:
-            kind, number = _subject(notice)
-            log.error("courier.refused", destination=self.destination, kind=kind, id=number)
-        self._aside[notice.id] = time.monotonic() + ASIDE_S
+    def _set_aside(self, notices: Iterable[Home]) -> None:
+        for notice in notices:
+            if notice.id not in self._aside:
+                kind, number = _subject(notice)
+                log.error("courier.refused", destination=self.destination, kind=kind, id=number)
+            self._aside[notice.id] = time.monotonic() + ASIDE_S
 
     def _try_again(self, refused: Sequence[Home]) -> None:
         for notice in refused:
@@ -240,7 +262,7 @@ class Courier:
             if self._lands(notice):
                 del self._aside[notice.id]
             else:
-                self._set_aside(notice)
+                self._set_aside([notice])
 
     def _pause(self, seconds: float) -> None:
         with self._changed:

@@ -33,6 +33,7 @@ from sqlalchemy import Engine
 from adapter.domain.values import Home, InboundNotice
 from adapter.notify.wording import Describe
 from adapter.store import notices
+from adapter.store.reading import at_one_moment
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +53,8 @@ class Stream(StrEnum):
     RECEIPTS = "receipts"
     CMPP_RECEIPTS = "cmpp-receipts"
     INBOUND = "inbound"
+    ALL = "all"
+    """Receipts and inbound, in the order in which they came."""
 
 
 class Listener(Protocol):
@@ -85,6 +88,7 @@ class Feed:
         self._waiting: deque[Home] = deque()
         self._out: dict[int, Home] = {}
         self._answered: set[int] = set()
+        self._gone: set[int] = set()
         self._aside: dict[int, float] = {}
         self._behind = True
         self._told = False
@@ -117,6 +121,13 @@ class Feed:
             if self._out.pop(made, None) is not None:
                 self._answered.add(made)
         self.wake()
+
+    def gone(self, ids: Iterable[int]) -> None:
+        """These wait in the store no more: there is nothing to forget."""
+        gone = [made for made in ids if made in self._out]
+        # A page that is read just now may still hold them: until then they count as answered.
+        self._gone.update(gone)
+        self.answered(gone)
 
     def refused(self, ids: Iterable[int]) -> None:
         """The client took them, but wants them again later."""
@@ -192,10 +203,11 @@ class Feed:
             self.tending = None
 
     async def _forget_answered(self) -> None:
-        ids = list(self._answered)
+        gone, ids = set(self._gone), list(self._answered - self._gone)
         if ids:
             await self._loop.run_in_executor(self._pool, self._forget, ids)
-            self._answered.difference_update(ids)
+        self._answered.difference_update(ids, gone)
+        self._gone -= gone
 
     async def _read_page(self) -> None:
         self._behind = False
@@ -222,8 +234,10 @@ class Feeds:
         engine: Engine,
         acknowledge: Callable[[str, Sequence[int]], object],
         describe: Describe,
+        look_again_s: float = LOOK_AGAIN_S,
     ) -> None:
         self._engine = engine
+        self._look_again_s = look_again_s
         self._acknowledge = acknowledge
         self._describe = describe
         self._feeds: dict[tuple[str, Stream], Feed] = {}
@@ -234,7 +248,7 @@ class Feeds:
     def open(self) -> None:
         """On the event loop that the feeds are to live on."""
         self._loop = asyncio.get_running_loop()
-        self._timer = self._loop.call_later(LOOK_AGAIN_S, self._look_again)
+        self._timer = self._loop.call_later(self._look_again_s, self._look_again)
 
     async def close(self) -> None:
         """After every listener has left: forget what was answered, as far as that goes."""
@@ -274,7 +288,7 @@ class Feeds:
         for destination, is_inbound in news:
             account = destination.removeprefix("client:")
             streams = (Stream.INBOUND,) if is_inbound else (Stream.RECEIPTS, Stream.CMPP_RECEIPTS)
-            for stream in streams:
+            for stream in (*streams, Stream.ALL):
                 feed = self._feeds.get((account, stream))
                 if feed is not None:
                     feed.told()
@@ -287,12 +301,17 @@ class Feeds:
 
     def _read(self, account: str, stream: Stream, most: int) -> Sequence[Home]:
         destination = f"client:{account}"
-        with self._engine.connect() as connection:
+        # A receipt that is committed between two statements must not come behind what follows it.
+        with at_one_moment(self._engine) as connection:
             if stream is Stream.INBOUND:
                 return notices.read_inbound(connection, destination, most)
             chosen = notices.OF_CMPP if stream is Stream.CMPP_RECEIPTS else notices.NOT_OF_CMPP
             states = notices.read_states(connection, destination, most, chosen=chosen)
-        return [
+            texts: Sequence[Home] = ()
+            if stream is Stream.ALL:
+                texts = notices.read_inbound(connection, destination, most)
+        worded: list[Home] = [
             each._replace(text=self._describe(each.state, each.code, each.channel))
             for each in states
         ]
+        return sorted([*worded, *texts], key=lambda each: each.id)[:most]

@@ -57,6 +57,15 @@ class ShownCertificate:
         )
 
 
+def shown_in(der: bytes) -> tuple[ShownCertificate, ...]:
+    """The certificate of a connection, as the one thing that it shows; nothing where it has none,
+    or one that cannot be read."""
+    try:
+        return (ShownCertificate.read_der(der),) if der else ()
+    except ValueError:
+        return ()
+
+
 def plain_fingerprint(written: str) -> str:
     """As openssl writes it, with colons and in capitals, or without."""
     return written.replace(":", "").lower()

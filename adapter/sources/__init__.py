@@ -35,10 +35,11 @@ from adapter.sources.answers import (
 from adapter.sources.references import References, is_ambiguous, key_of
 from adapter.sources.rows import request_of
 from adapter.sources.settings import settings_of
+from dbpoll.checkup import explained
 from dbpoll.feeds.base import Marks
 from dbpoll.settings import Settings
 from dbpoll.source import Source
-from dbpoll.values import NotNow, Row, StateChange, Status, Taken
+from dbpoll.values import Health, NotNow, Row, StateChange, Status, Taken
 
 log = structlog.get_logger(__name__)
 
@@ -72,11 +73,13 @@ class Sources:
     ) -> None:
         zone = ZoneInfo(config.node.timezone)
         clients = {client.account: client for client in config.clients}
-        self._bound: dict[str, _Bound] = {}
+        self._bound: dict[str, _Bound | _Unable] = {}
         for source in config.sources:
-            if source.enabled:
-                settings = settings_of(source, zone, answer_delay_s)
-                self._bound[source.name] = _Bound(
+            if not source.enabled:
+                continue
+            settings = settings_of(source, zone, answer_delay_s)
+            try:
+                bound: _Bound | _Unable = _Bound(
                     clients[source.client],
                     intake,
                     desk,
@@ -86,6 +89,11 @@ class Sources:
                     memory(source.client, source.name) if memory and settings.resend else None,
                     marks(source.name) if marks else None,
                 )
+            except Exception as fault:
+                # Its driver, or the client's libraries that the driver needs. The others go on.
+                bound = _Unable(source.name, explained(fault))
+                log.error("source_broken", source=source.name, reason=bound.reason)
+            self._bound[source.name] = bound
 
     def start(self) -> None:
         for bound in self._bound.values():
@@ -127,9 +135,36 @@ class Sources:
                     lag_s=health.lag_s,
                     reason=health.reason,
                     broken=health.broken,
+                    refused_writes=health.refused_writes,
+                    refusal=health.refusal,
                 )
             )
         return found
+
+
+class _Unable:
+    """A source that cannot even try, until the node is started anew. What is to be written into
+    its tables waits in the store."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.source = self
+        self.reason = reason
+        self._name = name
+
+    def start(self) -> None:
+        """There is nothing to start."""
+
+    def claim_no_more(self) -> None:
+        """Nothing is claimed."""
+
+    def stop(self, timeout_s: float = 0.0) -> bool:
+        return True
+
+    def health(self) -> Health:
+        return Health(self._name, False, self.reason, None, 0.0, 0, 0, 0, 0, broken=True)
+
+    def write_back(self, notices: Sequence[Home]) -> None:
+        raise ConnectionError(self.reason)
 
 
 class _Bound:

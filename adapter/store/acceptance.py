@@ -7,6 +7,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
@@ -15,11 +16,12 @@ from adapter.domain.ids import IdMaker
 from adapter.domain.outcomes import QueueKey
 from adapter.domain.states import State
 from adapter.domain.values import Message, Notice, Reply, Result, Submission, Waiting
-from adapter.store import bulk
+from adapter.store import bulk, sealing
 from adapter.store.clock import now_ms, to_ms
 from adapter.store.committer import Committer, Kind
 from adapter.store.endings import Counts
 from adapter.store.schema import message, spool, submission
+from adapter.store.sealing import Seal, seal_of
 from adapter.store.withdrawal import withdraw_by_key
 
 Pair = tuple[Submission, Sequence[Message]]
@@ -122,7 +124,7 @@ class Acceptance:
         seen = _seen(
             connection, [key for work in works for its, _ in work.pairs if (key := _key(its))]
         )
-        fresh = _Fresh()
+        fresh = _Fresh(seal_of(connection))
         results: list[_Done | Refusal] = []
         for work in works:
             if self._capacity.room_for(fresh.count + _count_new(work, seen, fresh)):
@@ -165,8 +167,9 @@ def _queues(batch: Sequence[Pair]) -> set[QueueKey]:
 class _Fresh:
     """What one transaction accepts. Rows gather until `write`; the rest is known to the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, seal: Seal) -> None:
         self.count = 0
+        self._seal = seal
         self.counts = Counts()
         self.by_ref: dict[str, Pair] = {}
         self.business_keys: set[tuple[str, str]] = set()
@@ -181,8 +184,9 @@ class _Fresh:
             self.by_ref[key] = pair
         if its.business_key:
             self.business_keys.add((its.client, its.business_key))
-        self._submissions.append(submission_row(its, key))
-        add_messages(its, own, self._messages, self._spool, self.counts)
+        at = moments_of(its)
+        self._submissions.append(submission_row(its, key, at, self._seal))
+        add_messages(its, own, at, self._seal, self._messages, self._spool, self.counts)
 
     def write(self, connection: Connection) -> None:
         for table, rows in (
@@ -223,8 +227,9 @@ def _seen(connection: Connection, keys: Sequence[str]) -> dict[str, Reply]:
     ).all()
     if not found:
         return {}
+    seal = seal_of(connection)
     taken: defaultdict[int, list[Result]] = defaultdict(list)
-    for made, mobile, ref, at, parts in connection.execute(
+    for made, sealed, ref, at, parts in connection.execute(
         select(
             message.c.submission_id,
             message.c.mobile,
@@ -235,9 +240,15 @@ def _seen(connection: Connection, keys: Sequence[str]) -> dict[str, Reply]:
         .where(bulk.among(connection, message.c.submission_id, [row.id for row in found]))
         .order_by(message.c.id)
     ):
+        mobile = seal.opened(sealing.MESSAGE_MOBILE, at, sealed)
         taken[made].append(Result(mobile, ref or "", at, parts, Code.OK, ""))
     return {
-        key: _answer(made, taken[made], _load_refusals(refusals)) for key, made, refusals in found
+        key: _answer(
+            made,
+            taken[made],
+            _load_refusals(seal.open(sealing.SUBMISSION_REFUSALS, made, refusals)),
+        )
+        for key, made, refusals in found
     }
 
 
@@ -251,7 +262,21 @@ def _key(its: Submission) -> str | None:
     return ref_key(its.client, its.source, its.client_ref)
 
 
-def submission_row(its: Submission, key: str | None) -> bulk.Row:
+class Moments(NamedTuple):
+    """Those of a submission, in milliseconds."""
+
+    accepted: int
+    due: int
+    expire: int
+
+
+def moments_of(its: Submission) -> Moments:
+    accepted = to_ms(its.accepted_at)
+    due = accepted if its.due_at is its.accepted_at else to_ms(its.due_at)
+    return Moments(accepted, due, to_ms(its.expire_at))
+
+
+def submission_row(its: Submission, key: str | None, at: Moments, seal: Seal) -> bulk.Row:
     """A submission as its table keeps it, under the key that finds it again."""
     return (
         its.id,
@@ -262,27 +287,26 @@ def submission_row(its: Submission, key: str | None) -> bulk.Row:
         key,
         its.business,
         its.lane.value,
-        its.content,
+        seal.text(sealing.SUBMISSION_CONTENT, its.id, its.content),
         its.extension or None,
         its.pass_through or None,
         its.business_key or None,
         its.receipt,
-        to_ms(its.accepted_at),
-        to_ms(its.due_at),
-        to_ms(its.expire_at),
-        _dump_refusals(its.refusals),
+        *at,
+        seal.text(sealing.SUBMISSION_REFUSALS, its.id, _dump_refusals(its.refusals)),
     )
 
 
 def add_messages(
     its: Submission,
     own: Sequence[Message],
+    at: Moments,
+    seal: Seal,
     messages: list[bulk.Row],
     waiting: list[bulk.Row],
     counts: Counts,
 ) -> None:
     """Rows of messages that wait, and what the statistics learn of them."""
-    accepted_at, due_at, expire_at = to_ms(its.accepted_at), to_ms(its.due_at), to_ms(its.expire_at)
     lane, door = its.lane.value, its.door.value
     for each in own:
         carrier = each.carrier.value
@@ -291,9 +315,9 @@ def add_messages(
                 each.id,
                 its.id,
                 each.ref or None,
-                each.mobile,
+                seal.sealed(sealing.MESSAGE_MOBILE, each.id, each.mobile),
                 carrier,
-                each.content,
+                seal.text(sealing.MESSAGE_CONTENT, each.id, each.content),
                 each.segments,
                 State.ACCEPTED.value,
                 None,
@@ -301,13 +325,14 @@ def add_messages(
                 False,
                 None,
                 None,
+                seal.key_of(each.mobile),
             )
         )
         waiting.append(
-            (each.id, carrier, lane, its.client, due_at, expire_at, 0, False, None, 0, None)
+            (each.id, carrier, lane, its.client, at.due, at.expire, 0, False, None, 0, None)
         )
         counts.add(
-            accepted_at,
+            at.accepted,
             its.client,
             its.business,
             door,

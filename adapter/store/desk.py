@@ -14,7 +14,7 @@ from adapter.domain.ids import IdMaker
 from adapter.domain.ports import MessageView, SegmentView
 from adapter.domain.states import FINAL, State
 from adapter.domain.values import InboundNotice, Notice
-from adapter.store import bulk, notices
+from adapter.store import bulk, notices, sealing
 from adapter.store.acceptance import Capacity, ref_key
 from adapter.store.clock import from_ms, maybe_from_ms, now_ms, to_ms
 from adapter.store.committer import Committer, Kind
@@ -29,6 +29,7 @@ from adapter.store.schema import (
     submission,
     tally,
 )
+from adapter.store.sealing import Seal, seal_of
 from adapter.store.withdrawal import Withdrawn, withdraw
 
 
@@ -186,7 +187,8 @@ def _views(
     ).all()
     parts = _parts(connection, [row.id for row in rows])
     now = now_ms()
-    return [_view(row, parts[row.id], now, describe) for row in rows]
+    seal = seal_of(connection)
+    return [_view(row, parts[row.id], now, describe, seal) for row in rows]
 
 
 def _parts(connection: Connection, messages: Sequence[int]) -> defaultdict[int, list[Any]]:
@@ -204,7 +206,11 @@ def _parts(connection: Connection, messages: Sequence[int]) -> defaultdict[int, 
 
 
 def _view(
-    row: Any, parts: Sequence[Any], now: int, describe: Callable[[State, str, str], str]
+    row: Any,
+    parts: Sequence[Any],
+    now: int,
+    describe: Callable[[State, str, str], str],
+    seal: Seal,
 ) -> MessageView:
     state = standing(row, now)
     submitted_at = row.submitted_at or (parts[0].submitted_at if parts else None)
@@ -215,7 +221,7 @@ def _view(
         submission_id=row.submission_id,
         client_ref=row.client_ref or "",
         ref=row.ref or "",
-        mobile=row.mobile,
+        mobile=seal.opened(sealing.MESSAGE_MOBILE, row.id, row.mobile),
         state=state,
         carrier_code=code,
         description=describe(state, code, channel),

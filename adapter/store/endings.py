@@ -8,7 +8,7 @@ recording committer and saw `state` ACCEPTED in the same transaction.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Column, Connection, Select, select
@@ -17,10 +17,11 @@ from adapter.domain.ids import IdMaker
 from adapter.domain.states import FINAL, State
 from adapter.domain.tally import NONE, Tally
 from adapter.domain.values import Notice, Waiting
-from adapter.store import bulk
+from adapter.store import bulk, sealing
 from adapter.store.clock import maybe_from_ms, to_ms
 from adapter.store.counted import remember
 from adapter.store.schema import message, not_delivered, notification, submission, tally
+from adapter.store.sealing import Seal, seal_of
 
 HOUR_MS = 3_600_000
 
@@ -29,7 +30,8 @@ NO_ANSWER = "NO_ANSWER"
 
 
 class Known(NamedTuple):
-    """What an ending must know of a message and its submission."""
+    """What an ending must know of a message and its submission. `mobile` may be as the store
+    keeps it: it is opened when somebody is told (`notice_of`)."""
 
     message_id: int
     submission_id: int
@@ -191,10 +193,13 @@ def end(connection: Connection, ids: IdMaker, steps: Sequence[Step]) -> list[Not
     return _notify(connection, ids, steps)
 
 
-def _notify(connection: Connection, ids: IdMaker, steps: Iterable[Step]) -> list[Notice]:
-    wanted = [step for step in steps if _is_wanted(step)]
+def _notify(connection: Connection, ids: IdMaker, steps: Sequence[Step]) -> list[Notice]:
+    ended = {step.known.message_id for step in steps if step.state in FINAL}
+    wanted = [step for step in steps if _is_wanted(step, ended)]
+    seal = seal_of(connection)
     notices = [
-        notice_of(made, step) for made, step in zip(ids.take(len(wanted)), wanted, strict=True)
+        notice_of(made, step, seal)
+        for made, step in zip(ids.take(len(wanted)), wanted, strict=True)
     ]
     rows = [
         (
@@ -214,14 +219,15 @@ def _notify(connection: Connection, ids: IdMaker, steps: Iterable[Step]) -> list
     return notices
 
 
-def _is_wanted(step: Step) -> bool:
-    # That a message was submitted is news for a HIS row; a client asks for final states.
+def _is_wanted(step: Step, ended: Container[int]) -> bool:
+    # That a message was submitted is news for a HIS row, until it has ended; a client asks for
+    # final states.
     if step.state is State.SUBMITTED:
-        return bool(step.known.source)
+        return bool(step.known.source) and step.known.message_id not in ended
     return step.known.destination is not None
 
 
-def notice_of(made: int, step: Step) -> Notice:
+def notice_of(made: int, step: Step, seal: Seal) -> Notice:
     known = step.known
     return Notice(
         id=made,
@@ -230,7 +236,7 @@ def notice_of(made: int, step: Step) -> Notice:
         submission_id=known.submission_id,
         client_ref=known.client_ref or "",
         ref=known.ref or "",
-        mobile=known.mobile,
+        mobile=seal.opened(sealing.MESSAGE_MOBILE, known.message_id, known.mobile),
         state=step.state,
         code=step.code,
         text="",

@@ -10,6 +10,8 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import QueuePool
 
+from adapter.store.journeys import keep_writes
+
 # Another process that holds SQLite's write lock for longer is a fault: callers wait for us.
 BUSY_S = 5
 
@@ -48,6 +50,7 @@ def open_engine(url: str | URL, *, pool_size: int = 8) -> Engine:
     )
     if parsed.get_backend_name() == "postgresql":
         event.listen(engine, "connect", _prepare_postgresql)
+        keep_writes(engine)
     return engine
 
 

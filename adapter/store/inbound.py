@@ -11,10 +11,11 @@ from adapter.domain.ids import IdMaker
 from adapter.domain.outcomes import Received
 from adapter.domain.tally import INBOUND, NONE
 from adapter.domain.values import InboundNotice
-from adapter.store import bulk, joining
+from adapter.store import bulk, joining, sealing
 from adapter.store.clock import from_ms
 from adapter.store.endings import Counts
 from adapter.store.schema import arrival, inbound, message, notification, submission
+from adapter.store.sealing import seal_of
 
 
 class _Answered(NamedTuple):
@@ -98,6 +99,7 @@ def _store(
     rows: list[bulk.Row] = []
     notices: list[InboundNotice] = []
     counts = Counts()
+    seal = seal_of(connection)
     for made, each in zip(ids.take(len(texts)), texts, strict=True):
         client = _owner(each.extension, owners)
         answered = _answered(connection, each, client)
@@ -106,13 +108,14 @@ def _store(
             (
                 made,
                 each.channel,
-                each.mobile,
-                each.content,
+                seal.sealed(sealing.INBOUND_MOBILE, made, each.mobile),
+                seal.sealed(sealing.INBOUND_CONTENT, made, each.content),
                 each.access_number,
                 each.extension or None,
                 client,
                 answered.message_id if answered else None,
                 each.at,
+                seal.key_of(each.mobile),
             )
         )
         counts.add(
@@ -174,7 +177,7 @@ def _answered(connection: Connection, each: Received, client: str | None) -> _An
             submission.c.extension,
         )
         .join(submission, submission.c.id == message.c.submission_id)
-        .where(message.c.mobile == each.mobile)
+        .where(seal_of(connection).of(connection, message, [each.mobile]))
         .order_by(message.c.id.desc())
         .limit(20)
     )

@@ -15,16 +15,17 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, case, func, select
 
 from adapter.domain.ids import IdMaker
 from adapter.domain.outcomes import Part, Received
-from adapter.store import bulk
+from adapter.store import bulk, sealing
 from adapter.store.schema import inbound_part
+from adapter.store.sealing import Seal, seal_of
 from connectors.parts import join
 
 
@@ -50,9 +51,11 @@ class _Kept(NamedTuple):
 _Group = dict[int, _Kept]
 """Parts by number."""
 
-_KEY = (
+_GROUPED = (
     inbound_part.c.channel,
-    inbound_part.c.mobile,
+    inbound_part.c.mobile_key,
+    # Of a number in clear; sealed values are all different.
+    case((inbound_part.c.mobile_key.is_(None), inbound_part.c.mobile), else_=""),
     inbound_part.c.access_number,
     inbound_part.c.extension,
     inbound_part.c.reference,
@@ -85,21 +88,25 @@ def gather(
             group.clear()
     left = {kept.id for group in groups.values() for kept in group.values()}
     bulk.delete(connection, inbound_part, sorted(known - left))
-    bulk.insert(connection, inbound_part, [row for row in _rows(groups) if row[0] not in known])
+    bulk.insert(connection, inbound_part, list(_rows(groups, known, seal_of(connection))))
     return ended
 
 
 def give_up(connection: Connection, overdue: int, most: int) -> list[Received]:
     """Take up to `most` texts out of the table whose last part came before a moment."""
     late = connection.execute(
-        select(*_KEY)
-        .group_by(*_KEY)
+        select(func.min(inbound_part.c.id))
+        .group_by(*_GROUPED)
         .having(func.max(inbound_part.c.received_at) < overdue)
         .limit(most)
-    ).all()
-    keys = {_Key(*row[:3], row[3] or "", *row[4:]) for row in late}
+    ).scalars()
+    chosen = bulk.among(connection, inbound_part.c.id, list(late))
+    seal = seal_of(connection)
+    keys = {_key(row, seal) for row in connection.execute(select(inbound_part).where(chosen))}
     groups = _read(connection, [(key.mobile, key.reference) for key in keys])
-    ended = {key: group for key, group in groups.items() if key in keys}
+    ended = {
+        key: group for key, group in groups.items() if key in keys and _newest(group) < overdue
+    }
     bulk.delete(
         connection,
         inbound_part,
@@ -114,19 +121,32 @@ def _read(connection: Connection, wanted: Iterable[tuple[str, int]]) -> defaultd
     groups: defaultdict[_Key, _Group] = defaultdict(dict)
     if not pairs:
         return groups
+    seal = seal_of(connection)
     rows = connection.execute(
         select(inbound_part).where(
-            bulk.among(connection, inbound_part.c.mobile, {mobile for mobile, _ in pairs}),
+            seal.of(connection, inbound_part, {mobile for mobile, _ in pairs}),
             bulk.among(connection, inbound_part.c.reference, {its for _, its in pairs}),
         )
     )
     for row in rows:
-        key = _Key(
-            row.channel, row.mobile, row.access_number, row.extension or "", row.reference,
-            row.total,
-        )  # fmt: skip
-        groups[key][row.number] = _Kept(row.id, json.loads(row.content), row.received_at)
+        its = _Kept(row.id, _content(row, seal), row.received_at)
+        groups[_key(row, seal)][row.number] = its
     return groups
+
+
+def _key(row: Any, seal: Seal) -> _Key:
+    mobile = seal.opened(sealing.INBOUND_PART_MOBILE, row.id, row.mobile)
+    return _Key(
+        row.channel, mobile, row.access_number, row.extension or "", row.reference, row.total
+    )
+
+
+def _content(row: Any, seal: Seal) -> str:
+    dumped = seal.opened(sealing.INBOUND_PART_CONTENT, row.id, row.content)
+    if dumped is sealing.UNREADABLE:
+        return dumped
+    content: str = json.loads(dumped)
+    return content
 
 
 def _key_of(each: Received, part: Part) -> _Key:
@@ -135,20 +155,24 @@ def _key_of(each: Received, part: Part) -> _Key:
     )
 
 
-def _rows(groups: Mapping[_Key, _Group]) -> Iterator[bulk.Row]:
+def _rows(groups: Mapping[_Key, _Group], known: Container[int], seal: Seal) -> Iterator[bulk.Row]:
+    """The rows of parts that are not `known` to the table."""
     for key, group in groups.items():
         for number, kept in group.items():
+            if kept.id in known:
+                continue
             yield (
                 kept.id,
                 key.channel,
-                key.mobile,
+                seal.sealed(sealing.INBOUND_PART_MOBILE, kept.id, key.mobile),
                 key.access_number,
                 key.extension or None,
                 key.reference,
                 key.total,
                 number,
-                json.dumps(kept.content),
+                seal.sealed(sealing.INBOUND_PART_CONTENT, kept.id, json.dumps(kept.content)),
                 kept.at,
+                seal.key_of(key.mobile),
             )
 
 

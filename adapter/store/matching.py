@@ -20,7 +20,9 @@ from adapter.store.attempts import Open, answer_parts, open_attempts
 from adapter.store.clock import to_ms
 from adapter.store.endings import HOUR_MS, end
 from adapter.store.recording import PARKED, derive
+from adapter.store.resealing import refresh
 from adapter.store.schema import attempt, message, receipt, segment, submission
+from adapter.store.sealing import seal_of
 
 
 class Place(NamedTuple):
@@ -41,12 +43,13 @@ def match_receipts(
 ) -> tuple[list[Notice], int, Place | None]:
     """Settle messages in doubt by parked receipts, looking at `most` pairs of them: the notices,
     how many fitted, and where to go on, None at the end."""
+    refresh(connection)
     pairs = _pairs(connection, after, most)
     if not pairs:
         return [], 0, None
     further = Place(pairs[-1].message_id, pairs[-1].receipt_id) if len(pairs) == most else None
-    sending = _still_sending(connection, {row.mobile for row in pairs})
-    free = [row for row in pairs if (row.channel, row.mobile) not in sending]
+    sending = _still_sending(connection, {row.number for row in pairs})
+    free = [row for row in pairs if (row.channel, row.number) not in sending]
     opened = open_attempts(connection, {row.message_id for row in free})
     fits = _fit(free, opened)
     if not fits:
@@ -57,6 +60,7 @@ def match_receipts(
 
 def _pairs(connection: Connection, after: Place, most: int) -> Sequence[Any]:
     """Messages in doubt, oldest first, with each parked receipt that may tell of them."""
+    seal = seal_of(connection)
     # Of one that was sent before, any of its sendings may be meant: the first was when it was
     # due, at the earliest.
     sent_from = case((attempt.c.in_doubt, submission.c.due_at), else_=attempt.c.started_at)
@@ -64,7 +68,7 @@ def _pairs(connection: Connection, after: Place, most: int) -> Sequence[Any]:
         select(
             attempt.c.message_id,
             attempt.c.channel,
-            message.c.mobile,
+            seal.number_of(message).label("number"),
             receipt.c.id.label("receipt_id"),
             receipt.c.carrier_id,
             receipt.c.code,
@@ -77,7 +81,7 @@ def _pairs(connection: Connection, after: Place, most: int) -> Sequence[Any]:
         .join(
             receipt,
             and_(
-                receipt.c.mobile == message.c.mobile,
+                seal.same_number(receipt, message),
                 receipt.c.channel == attempt.c.channel,
                 receipt.c.received_at >= sent_from,
                 receipt.c.state == PARKED,
@@ -98,15 +102,16 @@ def _pairs(connection: Connection, after: Place, most: int) -> Sequence[Any]:
     ).all()
 
 
-def _still_sending(connection: Connection, mobiles: Collection[str]) -> set[tuple[str, str]]:
+def _still_sending(connection: Connection, numbers: Collection[Any]) -> set[tuple[str, Any]]:
     """Channels and numbers with an attempt that will be answered yet: a receipt that came
     may be its own."""
+    seal = seal_of(connection)
     rows = connection.execute(
-        select(attempt.c.channel, message.c.mobile)
+        select(attempt.c.channel, seal.number_of(message))
         .join(message, message.c.id == attempt.c.message_id)
-        .where(attempt.c.doubt_at.is_(None), bulk.among(connection, message.c.mobile, mobiles))
+        .where(attempt.c.doubt_at.is_(None), seal.among_numbers(connection, message, numbers))
     )
-    return {(channel, mobile) for channel, mobile in rows}
+    return {(channel, number) for channel, number in rows}
 
 
 def _fit(pairs: Sequence[Any], opened: Mapping[int, Open]) -> list[tuple[Any, int]]:

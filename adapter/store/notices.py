@@ -9,9 +9,10 @@ from sqlalchemy import ColumnElement, Connection, select, true
 
 from adapter.domain.states import Door, State
 from adapter.domain.values import InboundNotice, Notice
-from adapter.store import bulk
+from adapter.store import bulk, sealing
 from adapter.store.clock import from_ms, maybe_from_ms
 from adapter.store.schema import inbound, message, notification, submission
+from adapter.store.sealing import Seal, seal_of
 
 OF_CMPP: ColumnElement[bool] = submission.c.door == Door.CMPP.value
 NOT_OF_CMPP: ColumnElement[bool] = submission.c.door != Door.CMPP.value
@@ -49,10 +50,11 @@ def read_states(
         .order_by(notification.c.id)
         .limit(most)
     )
-    return [_notice(row) for row in rows]
+    seal = seal_of(connection)
+    return [_notice(row, seal) for row in rows]
 
 
-def _notice(row: Any) -> Notice:
+def _notice(row: Any, seal: Seal) -> Notice:
     return Notice(
         id=row.id,
         destination=row.destination,
@@ -60,7 +62,7 @@ def _notice(row: Any) -> Notice:
         submission_id=row.submission_id,
         client_ref=row.client_ref or "",
         ref=row.ref or "",
-        mobile=row.mobile,
+        mobile=seal.opened(sealing.MESSAGE_MOBILE, row.message_id, row.mobile),
         state=State(row.state),
         code=row.code or "",
         text="",
@@ -90,16 +92,17 @@ def read_inbound(
         .order_by(notification.c.id)
         .limit(most)
     )
-    return [_inbound_notice(destination, row) for row in rows]
+    seal = seal_of(connection)
+    return [_inbound_notice(destination, row, seal) for row in rows]
 
 
-def _inbound_notice(destination: str, row: Any) -> InboundNotice:
+def _inbound_notice(destination: str, row: Any, seal: Seal) -> InboundNotice:
     return InboundNotice(
         id=row[0],
         destination=destination,
         inbound_id=row[1],
-        mobile=row.mobile,
-        content=row.content or "",
+        mobile=seal.opened(sealing.INBOUND_MOBILE, row[1], row.mobile),
+        content=seal.open(sealing.INBOUND_CONTENT, row[1], row.content) or "",
         access_number=row.access_number,
         extension=row.extension or "",
         received_at=from_ms(row.received_at),

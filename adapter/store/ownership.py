@@ -38,6 +38,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from adapter.domain.errors import StoreUnavailable
 from adapter.store.clock import from_ms, now_ms
 from adapter.store.engine import write_connection
+from adapter.store.journeys import Question, ask
 from adapter.store.schema import ownership
 
 log = structlog.get_logger(__name__)
@@ -75,6 +76,9 @@ class _Lock(Protocol):
     def release(self) -> None: ...
 
 
+_OWNED = Question(lambda among: select(ownership.c.epoch).where(among(ownership.c.epoch)))
+
+
 class Ownership:
     """Holds the store from `acquire` to `release`. `lost` says who has it now, empty while it
     is ours."""
@@ -109,7 +113,8 @@ class Ownership:
 
     def check(self, connection: Connection) -> None:
         """Raises StoreLostError when the store is no longer ours. For every transaction."""
-        if connection.execute(select(ownership.c.epoch)).scalar_one_or_none() != self._epoch:
+        (ours,) = ask(connection, (_OWNED, [self._epoch]))
+        if not ours:
             self._note_loss(connection)
             raise StoreLostError(self.lost)
 

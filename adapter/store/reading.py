@@ -22,3 +22,13 @@ def reading(engine: Engine) -> Iterator[Connection]:
         if is_away(error):
             raise StoreUnavailable("the store cannot be read now; try again") from error
         raise
+
+
+@contextmanager
+def at_one_moment(engine: Engine) -> Iterator[Connection]:
+    """A connection whose statements all see the store as it was at the first one."""
+    with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            # Else each statement sees what was committed before it; SQLite does this by itself.
+            connection = connection.execution_options(isolation_level="REPEATABLE READ")
+        yield connection

@@ -11,22 +11,63 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
 from adapter.domain.ids import IdMaker
 from adapter.domain.outcomes import Late, Outcome, PartResult, Reported, Verdict
 from adapter.domain.states import State
 from adapter.domain.values import WHOLE, Notice
-from adapter.store import bulk
+from adapter.store import bulk, sealing
 from adapter.store.attempts import accept_late
 from adapter.store.clock import to_ms
 from adapter.store.endings import NO_ANSWER, Known, Step, end, known_of, select_known
+from adapter.store.journeys import Question, ask
 from adapter.store.schema import attempt, message, receipt, segment, spool
+from adapter.store.sealing import Seal, seal_of
 from adapter.store.spooling import format_avoid, format_parts
 
 PARKED = "parked"
 REPEATED = "repeated"
 LATE = "late"
+
+
+_CLOSE_FIRST = Question(
+    lambda among: (
+        delete(attempt)
+        .where(among(attempt.c.message_id), attempt.c.number == 1)
+        .returning(attempt.c.message_id)
+    )
+)
+_PARKED = Question(
+    lambda among: select(
+        receipt.c.id,
+        receipt.c.channel,
+        receipt.c.carrier_id,
+        receipt.c.code,
+        receipt.c.delivered,
+        receipt.c.mobile,
+        receipt.c.submitted,
+        receipt.c.done,
+        receipt.c.received_at,
+    ).where(among(receipt.c.carrier_id), receipt.c.state == PARKED)
+)
+_SEGMENTS = Question(
+    lambda among: (
+        select_known(
+            segment.c.attempt,
+            segment.c.number,
+            segment.c.channel,
+            segment.c.state,
+            segment.c.submitted_at,
+            message.c.state,
+            segment.c.carrier_id,
+        )
+        .join(segment, segment.c.message_id == message.c.id)
+        .where(among(segment.c.carrier_id))
+        # An id that a carrier used a year ago again: the newest message wins.
+        .order_by(message.c.id)
+    )
+)
 
 
 def record(
@@ -41,32 +82,81 @@ def record(
     no segment are parked. The notices written.
 
     One function for both, because each statement costs a journey to the database, and each
-    journey a wait for the interpreter.
+    journey a wait for the interpreter; and because what an answer and its receipt say in one
+    batch is written at once.
     """
-    ours, rejected = _finish(connection, outcomes)
+    ended = [each for each in outcomes if each.verdict is not Verdict.DOUBT]
+    first, again = _by_number(ended)
+    answered = {part.carrier_id for each in outcomes for part in each.parts if part.carrier_id}
+    answered.update(each.part.carrier_id for each in late)
+    open_, parked, found = ask(
+        connection,
+        (_CLOSE_FIRST, [each.waiting.message.id for each in first]),
+        (_PARKED, list(answered)),
+        (_SEGMENTS, list(_named(reports))),
+    )
+    closed = {row[0] for row in open_} | _closed_again(connection, again)
+    ours = [each for each in ended if each.waiting.message.id in closed]
+    doubtful = _not_yet_in_doubt(connection, outcomes)
+    seal = seal_of(connection)
+    overtaken = [_reported(row, seal) for row in parked]
+    met, rest = _meet(ours, [*overtaken, *reports])
+    _keep_outcomes(connection, ours, doubtful, met)
+    rejected = [_rejected(each) for each in ours if each.verdict is Verdict.REJECTED]
     notices = end(connection, ids, rejected) if rejected else []
     taken = accept_late(connection, late) if late else []
-    answered = [*(part for each in ours for part in each.parts), *(each.part for each in late)]
-    parked = _parked(connection, answered)
-    overtaken = [_reported(row) for row in parked]
-    known = set(overtaken)
-    steps, left = _settle(connection, ids, [*overtaken, *reports])
+    known_before = _by_id(found)
+    if overtaken or not answered.isdisjoint(_named(rest)):
+        # Of what was answered just now, more than the plain messages.
+        known_before = _by_id(*ask(connection, (_SEGMENTS, list(_named(rest)))))
+    steps, left = _settle(connection, ids, rest, known_before)
     still = {(each.channel, each.carrier_id) for each in left}
-    applied = [row.id for row in parked if (row.channel, row.carrier_id) not in still]
+    applied = [row[0] for row in parked if (row[1], row[2]) not in still]
     bulk.delete(connection, receipt, applied)
+    known = set(overtaken)
     keep(connection, ids, [each for each in left if each not in known], PARKED)
-    submitted = [*map(_submitted, filter(_is_submitted, ours)), *taken]
-    return notices + end(connection, ids, [*submitted, *steps])
+    return notices + end(connection, ids, [*_submitted(ours, met), *taken, *steps])
 
 
-def _finish(
-    connection: Connection, outcomes: Sequence[Outcome]
-) -> tuple[list[Outcome], list[Step]]:
-    """Close attempts: the outcomes that were still open, and the ends of rejected messages."""
-    ours = _ended_now(connection, [each for each in outcomes if each.verdict is not Verdict.DOUBT])
-    doubtful = _not_yet_in_doubt(connection, outcomes)
-    recorded = [*ours, *doubtful]
-    bulk.insert(connection, segment, [row for each in recorded for row in _segments(each)])
+def _meet(
+    ours: Sequence[Outcome], reports: Sequence[Reported]
+) -> tuple[dict[int, Reported], list[Reported]]:
+    """The reports whose messages were answered in this very batch, by message, and the others.
+
+    Only of messages in one part that went out the first time: nothing else can have ended them.
+    """
+    waiting = {(each.channel, each.parts[0].carrier_id): each for each in ours if _is_plain(each)}
+    met: dict[int, Reported] = {}
+    rest: list[Reported] = []
+    for report in reports:
+        its = waiting.pop((report.channel, report.carrier_id), None)
+        if its is None:
+            rest.append(report)
+        else:
+            met[its.waiting.message.id] = report
+    return met, rest
+
+
+def _is_plain(each: Outcome) -> bool:
+    its = each.waiting
+    return (
+        each.verdict is Verdict.SUBMITTED
+        and its.message.segments == 1
+        and not its.tries
+        and len(each.parts) == 1
+    )
+
+
+def _keep_outcomes(
+    connection: Connection,
+    ours: Sequence[Outcome],
+    doubtful: Sequence[Outcome],
+    met: Mapping[int, Reported],
+) -> None:
+    """Their segments, what is to be sent again, and what is in doubt."""
+    bulk.insert(
+        connection, segment, [row for each in (*ours, *doubtful) for row in _segments(each, met)]
+    )
     bulk.insert(connection, spool, [_again(each) for each in ours if each.verdict is Verdict.RETRY])
     bulk.update(
         connection,
@@ -78,17 +168,21 @@ def _finish(
             for each in doubtful
         ],
     )
-    rejected = [_rejected(each) for each in ours if each.verdict is Verdict.REJECTED]
-    return recorded, rejected
 
 
-def _is_submitted(each: Outcome) -> bool:
-    return each.verdict is Verdict.SUBMITTED
-
-
-def _submitted(each: Outcome) -> Step:
-    known = known_of(each.waiting)
-    return Step(known, State.SUBMITTED, channel=each.channel, submitted_at=each.at)
+def _submitted(ours: Sequence[Outcome], met: Mapping[int, Reported]) -> list[Step]:
+    """The steps of messages that the carrier took, and of those whose receipt came along."""
+    steps: list[Step] = []
+    for each in ours:
+        if each.verdict is not Verdict.SUBMITTED:
+            continue
+        known = known_of(each.waiting)
+        steps.append(Step(known, State.SUBMITTED, channel=each.channel, submitted_at=each.at))
+        report = met.get(known.message_id)
+        if report is not None:
+            state = _state(report.delivered)
+            steps.append(Step(known, state, report.code, each.channel, each.at, report.at))
+    return steps
 
 
 def _rejected(each: Outcome) -> Step:
@@ -99,18 +193,26 @@ def _rejected(each: Outcome) -> Step:
     return Step(known, State.REJECTED, each.code, each.channel, done_at=each.at)
 
 
-def _ended_now(connection: Connection, outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Those whose attempt was still open: it is deleted. The number is compared because a
-    piece that runs again may find that the next attempt has begun."""
+def _by_number(outcomes: Sequence[Outcome]) -> tuple[list[Outcome], list[Outcome]]:
+    """Those of first attempts, and those of later ones."""
+    first: list[Outcome] = []
+    again: list[Outcome] = []
+    for each in outcomes:
+        (again if each.waiting.tries else first).append(each)
+    return first, again
+
+
+def _closed_again(connection: Connection, outcomes: Sequence[Outcome]) -> set[int]:
+    """Those whose later attempt was still open: it is deleted. The number is compared because
+    a piece that runs again may find that the next attempt has begun."""
     numbers: defaultdict[int, list[int]] = defaultdict(list)
     for each in outcomes:
         numbers[each.waiting.tries + 1].append(each.waiting.message.id)
-    ended = {
+    return {
         row[0]
         for number, messages in numbers.items()
         for row in bulk.delete(connection, attempt, messages, (), attempt.c.number == number)
     }
-    return [each for each in outcomes if each.waiting.message.id in ended]
 
 
 def _not_yet_in_doubt(connection: Connection, outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -130,23 +232,28 @@ def _not_yet_in_doubt(connection: Connection, outcomes: Sequence[Outcome]) -> li
     return [lost[made, number] for made, number in rows if (made, number) in lost]
 
 
-def _segments(each: Outcome) -> list[bulk.Row]:
-    waiting = each.waiting
+def _segments(each: Outcome, met: Mapping[int, Reported]) -> list[bulk.Row]:
+    made, attempted = each.waiting.message.id, each.waiting.tries + 1
+    report = met.get(made)
     return [
         (
-            waiting.message.id,
-            waiting.tries + 1,
+            made,
+            attempted,
             part.number,
             each.channel,
             part.carrier_id or None,
             part.code or None,
-            State.SUBMITTED.value if part.ok else State.REJECTED.value,
+            (_answer(part) if report is None else _state(report.delivered)).value,
             each.at,
-            None,
-            None,
+            report and report.code,
+            report and report.at,
         )
         for part in each.parts
     ]
+
+
+def _answer(part: PartResult) -> State:
+    return State.SUBMITTED if part.ok else State.REJECTED
 
 
 def _again(each: Outcome) -> bulk.Row:
@@ -166,33 +273,16 @@ def _again(each: Outcome) -> bulk.Row:
     )
 
 
-def _parked(connection: Connection, answered: Sequence[PartResult]) -> Sequence[Any]:
-    """Receipts that wait for the ids which these answers brought."""
-    named = [part.carrier_id for part in answered if part.carrier_id]
-    if not named:
-        return []
-    return connection.execute(
-        select(receipt).where(
-            bulk.among(connection, receipt.c.carrier_id, named), receipt.c.state == PARKED
-        )
-    ).all()
-
-
-def _reported(row: Any) -> Reported:
-    return Reported(
-        row.channel,
-        row.carrier_id,
-        row.code,
-        row.delivered,
-        row.mobile or "",
-        row.submitted or "",
-        row.done or "",
-        row.received_at,
-    )
+def _reported(row: Sequence[Any], seal: Seal) -> Reported:
+    """A parked report, from what `_PARKED` finds."""
+    made, channel, carrier_id, code, delivered, mobile, submitted, done, at = row
+    number = seal.open(sealing.RECEIPT_MOBILE, made, mobile) or ""
+    return Reported(channel, carrier_id, code, delivered, number, submitted or "", done or "", at)
 
 
 def keep(connection: Connection, ids: IdMaker, reports: Sequence[Reported], state: str) -> None:
     """Keep reports that changed nothing, with the reason."""
+    seal = seal_of(connection)
     bulk.insert(
         connection,
         receipt,
@@ -201,13 +291,14 @@ def keep(connection: Connection, ids: IdMaker, reports: Sequence[Reported], stat
                 made,
                 each.channel,
                 each.carrier_id,
-                each.mobile or None,
+                seal.text(sealing.RECEIPT_MOBILE, made, each.mobile or None),
                 each.code,
                 each.delivered,
                 state,
                 each.submitted or None,
                 each.done or None,
                 each.at,
+                seal.key_of(each.mobile or None),
             )
             for made, each in zip(ids.take(len(reports)), reports, strict=True)
         ],
@@ -227,20 +318,19 @@ class _Found(NamedTuple):
 
 
 def _settle(
-    connection: Connection, ids: IdMaker, reports: Sequence[Reported]
+    connection: Connection,
+    ids: IdMaker,
+    reports: Sequence[Reported],
+    found: Mapping[tuple[str, str], _Found],
 ) -> tuple[list[Step], list[Reported]]:
-    """Apply reports to their segments: what became of the messages, and the reports that found
-    none."""
-    if not reports:
-        return [], []
-    named = {each.carrier_id for each in reports}
-    named.update(other for each in reports for other in each.others)
-    found = _find(connection, named)
+    """Apply reports to those of their segments that were `found`: what became of the messages,
+    and the reports that found none."""
     left: list[Reported] = []
     repeated: list[Reported] = []
     late: list[Reported] = []
     taken: dict[tuple[int, int, int], tuple[_Found, Reported]] = {}
-    for each in (_as_answered(each, found) for each in reports):
+    seal = seal_of(connection)
+    for each in (_as_answered(each, found, seal) for each in reports):
         its = found.get((each.channel, each.carrier_id))
         if its is None:
             left.append(each)
@@ -268,37 +358,33 @@ def _settle(
     return _steps(connection, open_), left
 
 
-def _as_answered(each: Reported, found: Mapping[tuple[str, str], _Found]) -> Reported:
+def _as_answered(each: Reported, found: Mapping[tuple[str, str], _Found], seal: Seal) -> Reported:
     """The report with the id that its segment's answer had, in whatever base it wrote it."""
     if not each.others or (each.channel, each.carrier_id) in found:
         return each
     for other in each.others:
         its = found.get((each.channel, other))
-        if its is not None and its.known.mobile == each.mobile:
+        if its is not None and _mobile(its.known, seal) == each.mobile:
             return each._replace(carrier_id=other, others=())
     return each._replace(others=())
+
+
+def _mobile(known: Known, seal: Seal) -> str:
+    return seal.opened(sealing.MESSAGE_MOBILE, known.message_id, known.mobile)
 
 
 def _state(delivered: bool) -> State:
     return State.DELIVERED if delivered else State.UNDELIVERED
 
 
-def _find(connection: Connection, named: set[str]) -> dict[tuple[str, str], _Found]:
-    rows = connection.execute(
-        select_known(
-            segment.c.attempt,
-            segment.c.number,
-            segment.c.channel,
-            segment.c.state,
-            segment.c.submitted_at,
-            message.c.state,
-            segment.c.carrier_id,
-        )
-        .join(segment, segment.c.message_id == message.c.id)
-        .where(bulk.among(connection, segment.c.carrier_id, named))
-        # An id that a carrier used a year ago again: the newest message wins.
-        .order_by(message.c.id)
-    )
+def _named(reports: Sequence[Reported]) -> set[str]:
+    """All ids that segments of these reports may have."""
+    named = {each.carrier_id for each in reports}
+    named.update(other for each in reports for other in each.others)
+    return named
+
+
+def _by_id(rows: Sequence[Sequence[Any]]) -> dict[tuple[str, str], _Found]:
     width = len(Known._fields)
     return {
         (row[width + 2], row[width + 6]): _Found._make(

@@ -13,7 +13,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Engine, Table, delete, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, Table, delete, exists, func, select
 
 from adapter.domain.ids import id_at
 from adapter.domain.states import State
@@ -22,6 +22,7 @@ from adapter.store.clock import to_ms
 from adapter.store.engine import write_connection
 from adapter.store.schema import (
     arrival,
+    dead_letter,
     inbound,
     message,
     not_delivered,
@@ -98,8 +99,17 @@ def forget_receipts(engine: Engine, before: datetime, after: int, most: int) -> 
 
 
 def forget_notices(engine: Engine, before: datetime, after: int, most: int) -> Bite:
-    """Give up notices that nobody fetched and no table took since a moment."""
-    return _forget(engine, notification, before, after, most)
+    """Give up notices that nobody fetched and no table took since a moment. One that was replayed
+    since then is younger than it looks."""
+    replayed = exists().where(
+        dead_letter.c.id == notification.c.id, dead_letter.c.replayed_at >= to_ms(before)
+    )
+    return _forget(engine, notification, before, after, most, ~replayed)
+
+
+def forget_dead_letters(engine: Engine, before: datetime, after: int, most: int) -> Bite:
+    """Give up dead letters that nobody replayed since a moment."""
+    return _forget(engine, dead_letter, before, after, most)
 
 
 def forget_statistics(engine: Engine, hour: int, day: int) -> int:
@@ -110,11 +120,18 @@ def forget_statistics(engine: Engine, hour: int, day: int) -> int:
         )
 
 
-def _forget(engine: Engine, table: Table, before: datetime, after: int, most: int) -> Bite:
+def _forget(
+    engine: Engine,
+    table: Table,
+    before: datetime,
+    after: int,
+    most: int,
+    *conditions: ColumnElement[bool],
+) -> Bite:
     with write_connection(engine) as connection, connection.begin():
         old = (
             select(table.c.id)
-            .where(table.c.id > after, table.c.id < id_at(before))
+            .where(table.c.id > after, table.c.id < id_at(before), *conditions)
             .order_by(table.c.id)
             .limit(most)
         )

@@ -16,6 +16,9 @@ written in the transaction of the change itself, folded later by a job.
 Moments are integers: milliseconds since 1970-01-01 UTC, the same in every dialect, and
 comparable with the clock inside the ids. Empty text is stored as '' and never asked for
 (Oracle reads it as NULL): what may be absent is nullable.
+
+Contents, refusals and numbers are sealed (`adapter.store.sealing`) where the store has a key; then
+`mobile_key` finds a number. Of the two indexes over numbers a row is in the one that it needs.
 """
 
 from __future__ import annotations
@@ -31,9 +34,25 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 metadata = MetaData()
+
+# A number of 32 characters, sealed. SQLite keeps no lengths: its columns stay as they were made.
+_MOBILE = String(256).with_variant(String(20), "sqlite")
+_PHONE = String(256).with_variant(String(32), "sqlite")
+
+
+def _by_number(table: str, *further: str) -> tuple[Index, Index]:
+    """Rows by number: sealed ones, and those in clear."""
+    sealed, plain = text("mobile_key IS NOT NULL"), text("mobile_key IS NULL")
+    return (
+        Index(f"{table}_number", "mobile_key", *further, postgresql_where=sealed,
+              sqlite_where=sealed),
+        Index(f"{table}_mobile", "mobile", *further, postgresql_where=plain, sqlite_where=plain),
+    )  # fmt: skip
+
 
 # Rows of these two are updated once or twice soon after they were written: room on the page
 # lets PostgreSQL do that without touching an index.
@@ -83,7 +102,7 @@ message = Table(
     Column("id", BigInteger, primary_key=True, autoincrement=False),
     Column("submission_id", BigInteger, nullable=False),
     Column("ref", String(64)),
-    Column("mobile", String(20), nullable=False),
+    Column("mobile", _MOBILE, nullable=False),
     Column("carrier", String(16), nullable=False),
     Column("content", Text),
     Column("segments", SmallInteger, nullable=False),
@@ -93,10 +112,11 @@ message = Table(
     Column("in_doubt", Boolean, nullable=False),
     Column("submitted_at", BigInteger),
     Column("done_at", BigInteger),
+    Column("mobile_key", BigInteger),
     # A submission's answer and progress, and search by client.
     Index("message_submission", "submission_id", "id"),
     # Search by number, and the message that a reply answers: the newest one.
-    Index("message_mobile", "mobile", "id"),
+    *_by_number("message", "id"),
     postgresql_with=_ROOM,
 )
 
@@ -172,17 +192,18 @@ receipt = Table(
     Column("id", BigInteger, primary_key=True, autoincrement=False),
     Column("channel", String(64), nullable=False),
     Column("carrier_id", String(64), nullable=False),
-    Column("mobile", String(32)),
+    Column("mobile", _PHONE),
     Column("code", String(32), nullable=False),
     Column("delivered", Boolean, nullable=False),
     Column("state", String(12), nullable=False),
     Column("submitted", String(20)),
     Column("done", String(20)),
     Column("received_at", BigInteger, nullable=False),
+    Column("mobile_key", BigInteger),
     # A submit result looks for the receipt that overtook it.
     Index("receipt_carrier_id", "carrier_id"),
     # Settlement looks for receipts that fit a message in doubt.
-    Index("receipt_mobile", "mobile"),
+    *_by_number("receipt"),
 )
 
 inbound = Table(
@@ -190,14 +211,15 @@ inbound = Table(
     metadata,
     Column("id", BigInteger, primary_key=True, autoincrement=False),
     Column("channel", String(64), nullable=False),
-    Column("mobile", String(32), nullable=False),
+    Column("mobile", _PHONE, nullable=False),
     Column("content", Text),
     Column("access_number", String(32), nullable=False),
     Column("extension", String(20)),
     Column("client", String(64)),
     Column("message_id", BigInteger),
     Column("received_at", BigInteger, nullable=False),
-    Index("inbound_mobile", "mobile", "id"),
+    Column("mobile_key", BigInteger),
+    *_by_number("inbound", "id"),
 )
 
 # Parts of long texts from phones, until the last one comes or the wait for it is over.
@@ -207,7 +229,7 @@ inbound_part = Table(
     metadata,
     Column("id", BigInteger, primary_key=True, autoincrement=False),
     Column("channel", String(64), nullable=False),
-    Column("mobile", String(32), nullable=False),
+    Column("mobile", _PHONE, nullable=False),
     Column("access_number", String(32), nullable=False),
     Column("extension", String(20)),
     Column("reference", Integer, nullable=False),
@@ -215,8 +237,9 @@ inbound_part = Table(
     Column("number", SmallInteger, nullable=False),
     Column("content", Text, nullable=False),
     Column("received_at", BigInteger, nullable=False),
+    Column("mobile_key", BigInteger),
     # A part looks for its companions.
-    Index("inbound_part_mobile", "mobile", "reference"),
+    *_by_number("inbound_part", "reference"),
 )
 
 # Parts of long texts from CMPP clients, answered and waiting for the rest.
@@ -259,6 +282,28 @@ notification = Table(
     Column("done_at", BigInteger),
     # Each destination reads its own, oldest first.
     Index("notification_destination", "destination", "id"),
+)
+
+# Notices that a client's callback did not take in time, as they were, and why. One that is
+# replayed is a notification again, and stays here until it has arrived: its age counts from
+# `replayed_at`.
+dead_letter = Table(
+    "dead_letter",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("destination", String(80), nullable=False),
+    Column("message_id", BigInteger),
+    Column("inbound_id", BigInteger),
+    Column("state", String(12)),
+    Column("code", String(32)),
+    Column("channel", String(64)),
+    Column("submitted_at", BigInteger),
+    Column("done_at", BigInteger),
+    Column("died_at", BigInteger, nullable=False),
+    Column("reason", String(200)),
+    Column("replayed_at", BigInteger),
+    # Those of a client are listed, counted and replayed.
+    Index("dead_letter_destination", "destination", "id"),
 )
 
 # What operators set at run time; a setting that is not there has its usual value.
@@ -330,6 +375,17 @@ ownership = Table(
     Column("epoch", BigInteger, primary_key=True, autoincrement=False),
     Column("node", String(64), nullable=False),
     Column("since", BigInteger, nullable=False),
+)
+
+# The keys that seal values: `wrapped` by the master key called `master`. Key 0 is no key: while it
+# is there, so may be rows in clear. See `adapter.store.store_keys`.
+store_key = Table(
+    "store_key",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("wrapped", String(200)),
+    Column("master", String(16)),
+    Column("made_at", BigInteger, nullable=False),
 )
 
 # How far a source that goes by a growing key has come. See `dbpoll.feeds.watermark`.

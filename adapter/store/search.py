@@ -2,7 +2,7 @@
 
 Every question that has an answer is answered by walking an index from its newest end. Which one:
 
-    number             message_mobile
+    number             message_number; message_mobile for rows in clear
     state              not_delivered; DELIVERED and SUBMITTED: the newest messages, mostly fitting
     client, moment     submission_client, then the messages of each submission
     moment alone       the ids, which tell when they were made
@@ -24,6 +24,7 @@ from adapter.domain.ids import id_at
 from adapter.domain.states import State
 from adapter.store.clock import now_ms
 from adapter.store.schema import attempt, message, not_delivered, spool, submission
+from adapter.store.sealing import seal_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def search(
 ) -> Sequence[Hit]:
     """Up to `most` messages, those after `after` where a page was seen before."""
     by_submission = wanted.client and not wanted.mobile and wanted.state is None
-    found = (_of_client if by_submission else _by_id)(wanted, after)
+    found = _of_client(wanted, after) if by_submission else _by_id(connection, wanted, after)
     return [Hit(*row) for row in connection.execute(found.limit(most))]
 
 
@@ -72,11 +73,12 @@ def _of_client(wanted: Search, after: Hit | None) -> Select[Any]:
     return statement
 
 
-def _by_id(wanted: Search, after: Hit | None) -> Select[Any]:
+def _by_id(connection: Connection, wanted: Search, after: Hit | None) -> Select[Any]:
     statement, place = _in_state(wanted.state, now_ms())
     statement = statement.order_by(place.desc())
     if wanted.mobile:
-        statement = statement.where(message.c.mobile == wanted.mobile)
+        its_number = seal_of(connection).of(connection, message, [wanted.mobile])
+        statement = statement.where(its_number)
     if wanted.client and place.table is not_delivered:
         statement = statement.where(not_delivered.c.client == wanted.client)
     elif wanted.client:

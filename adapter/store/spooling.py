@@ -15,12 +15,15 @@ from sqlalchemy import Connection, Engine, func, select
 from adapter.domain.outcomes import Begin, QueueKey
 from adapter.domain.states import Carrier, Door, Lane
 from adapter.domain.values import Message, Submission, Waiting
-from adapter.store import bulk
+from adapter.store import bulk, sealing
 from adapter.store.clock import from_ms
 from adapter.store.reading import reading
 from adapter.store.schema import attempt, message, spool, submission
+from adapter.store.sealing import Seal, seal_of
 
 AVOID_LENGTH = 500
+UNREADABLE_CODE = "UNREADABLE"
+"""How a message ends whose text or number does not open."""
 
 
 def queue_keys(engine: Engine) -> list[QueueKey]:
@@ -70,25 +73,35 @@ def read_due(
         later = connection.execute(
             select(func.min(spool.c.due_at)).where(*mine, spool.c.due_at > now)
         ).scalar_one()
+        seal = seal_of(connection)
     shared: dict[int, Submission] = {}
-    found = [_waiting(row, key, shared) for row in rows if row[0] not in held]
+    found = [_waiting(row, key, shared, seal) for row in rows if row[0] not in held]
     # Some of those held may have left the spool meanwhile: then more was found than asked for.
     cut = len(rows) == limit or len(found) > most
     return found[:most], now if cut else later
 
 
-def _waiting(row: Sequence[Any], key: QueueKey, shared: dict[int, Submission]) -> Waiting:
+def _waiting(
+    row: Sequence[Any], key: QueueKey, shared: dict[int, Submission], seal: Seal
+) -> Waiting:
     made, tries, in_doubt, parts, unsent, avoid, ref, mobile, content, segments, *its = row
+    mobile = seal.opened(sealing.MESSAGE_MOBILE, made, mobile)
+    content = seal.open(sealing.MESSAGE_CONTENT, made, content)
     of = shared.get(its[0])
     if of is None:
-        of = shared[its[0]] = submission_of(its)
+        of = shared[its[0]] = submission_of(its, seal)
     own = Message(made, of.id, ref or "", mobile, Carrier(key.carrier), content, segments)
     return Waiting(
         own, of, tries, in_doubt, parse_parts(parts), unsent=unsent, avoid=parse_avoid(avoid)
     )
 
 
-def submission_of(row: Sequence[Any]) -> Submission:
+def is_unreadable(waiting: Waiting) -> bool:
+    """Whether it cannot be sent, because the store's text or number does not open."""
+    return waiting.content is sealing.UNREADABLE or waiting.message.mobile is sealing.UNREADABLE
+
+
+def submission_of(row: Sequence[Any], seal: Seal) -> Submission:
     """A submission from its row, columns in the table's order."""
     (made, client, door, source, ref, _, business, lane, content, extension, pass_through,
      business_key, receipt, accepted_at, due_at, expire_at, _) = row  # fmt: skip
@@ -100,7 +113,7 @@ def submission_of(row: Sequence[Any]) -> Submission:
         client_ref=ref or "",
         business=business,
         lane=Lane(lane),
-        content=content,
+        content=seal.open(sealing.SUBMISSION_CONTENT, made, content),
         extension=extension or "",
         pass_through=pass_through or "",
         business_key=business_key or "",

@@ -16,11 +16,12 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, func, select, update
 
-from adapter.store import bulk
+from adapter.store import bulk, sealing
 from adapter.store.clock import now_ms
 from adapter.store.committer import Committer, Kind
 from adapter.store.reading import reading
 from adapter.store.schema import submit_part
+from adapter.store.sealing import Seal, seal_of
 
 
 class Part(NamedTuple):
@@ -91,7 +92,9 @@ class SubmitParts:
         fresh: dict[int, Part] = {}
         kept = [[_take(connection, each, groups, fresh) for each in work] for work in works]
         at = now_ms()
-        bulk.insert(connection, submit_part, [(*each, at) for each in fresh.values()])
+        seal = seal_of(connection)
+        rows = [(*_sealed(each, seal), at) for each in fresh.values()]
+        bulk.insert(connection, submit_part, rows)
         return kept
 
     def _run_drop(self, connection: Connection, works: Sequence[Sequence[int]]) -> list[int]:
@@ -132,9 +135,21 @@ def _read(connection: Connection, keys: Sequence[str]) -> _Groups:
         rows = connection.execute(
             select(*_COLUMNS).where(bulk.among(connection, submit_part.c.part_key, keys))
         )
+        seal = seal_of(connection)
         for row in rows:
-            groups[row.part_key][row.number] = Part(*row)
+            part = _opened(Part(*row), seal)
+            # One that does not open is as one that never came.
+            if part.content is not sealing.UNREADABLE:
+                groups[part.key][part.number] = part
     return groups
+
+
+def _sealed(part: Part, seal: Seal) -> Part:
+    return part._replace(content=seal.sealed(sealing.SUBMIT_PART_CONTENT, part.id, part.content))
+
+
+def _opened(part: Part, seal: Seal) -> Part:
+    return part._replace(content=seal.opened(sealing.SUBMIT_PART_CONTENT, part.id, part.content))
 
 
 def _in_order(group: dict[int, Part]) -> Sequence[Part]:

@@ -32,14 +32,19 @@ class Tongue:
 
     `by_range`: a status is sought as a range of one value, see `feeds.status`. `returning`:
     an UPDATE tells which rows it changed, in one statement. `octets`: the length of a text
-    column counts bytes. `dual`: what a SELECT without a table needs. `fault_numbers` are
-    errors that a value in a row is to blame for, `lock_numbers` those
+    column counts bytes. `wide_integers`: an INTEGER has 64 bits or more. `binds_zones`: a
+    moment's zone goes through the driver. `moments_as_text`: wall clocks are given as texts.
+    `dual`: what a SELECT without a table needs.
+    `fault_numbers` are errors that a value in a row is to blame for, `lock_numbers` those
     that a lock of another is to blame for, beside what the driver itself says.
     """
 
     by_range: ClassVar[bool] = True
     returning: ClassVar[bool] = False
     octets: ClassVar[bool] = False
+    wide_integers: ClassVar[bool] = False
+    binds_zones: ClassVar[bool] = True
+    moments_as_text: ClassVar[bool] = False
     dual: ClassVar[str] = ""
     fault_numbers: ClassVar[frozenset[int]] = frozenset()
     lock_numbers: ClassVar[frozenset[int]] = frozenset()
@@ -66,6 +71,9 @@ class Tongue:
 
     def relax(self, connection: Connection) -> None:
         """For claims that a crash of the database may undo: they are simply made again."""
+
+    def single(self, connection: Connection, alone: bool) -> None:
+        """The next transaction is a single statement, or not: where that saves two journeys."""
 
     def ear(self, engine: Engine, settings: Settings, wake: Callable[[], None]) -> Ear | None:
         """What hears of new rows, where the database can tell."""
@@ -104,6 +112,10 @@ class Tongue:
     def unraw(self, value: ColumnElement[Any]) -> ColumnElement[Any]:
         """Bytes as they are, for a text column."""
         return value
+
+    def moment(self, column: ColumnElement[Any], kind: TypeEngine[Any]) -> ColumnElement[Any]:
+        """A column of moments as it is to be read: with a zone, or in the hospital's."""
+        return column
 
     def given(self, kinds: Mapping[str, TypeEngine[Any]], *, raw: bool = False) -> Given:
         """Many rows' values in one statement; `kinds` are the types of their columns. `raw`:

@@ -2,7 +2,7 @@
 
     PerRow    executemany: one set of parameters a row
     Arrays    PostgreSQL: one array a column, in its text form
-    Document  MySQL, MariaDB: one JSON document for all
+    Document  MySQL, MariaDB: one JSON document for all, as Base64
 
 Measured on PostgreSQL with updates of 8 columns in transactions of 500 rows: arrays
 written by us cost 1.5 us of our time a row, the driver's lists 6.5 us.
@@ -11,6 +11,7 @@ written by us cost 1.5 us of our time a row, the driver's lists 6.5 us.
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
@@ -78,7 +79,8 @@ class Arrays:
 
 class Document:
     """JSON_TABLE(:doc, ...) AS given (c0, c1, ...). Texts have their columns' collations, so
-    that a key is found by its index and nothing mixes."""
+    that a key is found by its index and nothing mixes. The document goes as Base64: the driver
+    looks at each quote of a text, which took longer than to write the document."""
 
     def __init__(self, kinds: Kinds, dialect: Dialect) -> None:
         names = [f"c{n}" for n in range(len(kinds))]
@@ -87,12 +89,16 @@ class Document:
             for n, (name, kind) in enumerate(zip(names, kinds.values()))
         )
         # Nothing but types of our own making.
-        query = text(f"SELECT j.* FROM JSON_TABLE(:doc, '$[*]' COLUMNS ({described})) AS j")  # noqa: S608
+        query = text(
+            "SELECT j.* FROM JSON_TABLE(CONVERT(FROM_BASE64(:doc) USING utf8mb4), '$[*]'"  # noqa: S608
+            f" COLUMNS ({described})) AS j"
+        )
         self.source = query.columns(*[column(name) for name in names]).subquery("given")
         self.columns = dict(zip(kinds, self.source.c))
 
     def parameters(self, rows: Sequence[Values]) -> dict[str, str]:
-        return {"doc": json.dumps(rows, ensure_ascii=False, default=_plain)}
+        written = json.dumps(rows, ensure_ascii=False, default=_plain)
+        return {"doc": b64encode(written.encode()).decode()}
 
 
 def array(values: Iterable[Any]) -> str:

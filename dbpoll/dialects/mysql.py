@@ -7,7 +7,7 @@ no character beyond U+FFFF: `binding` writes '?' for it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar
 
@@ -23,9 +23,22 @@ _SIGNAL, _CHECK_MARIADB, _CHECK_MYSQL = 1644, 4025, 3819
 _LOCK_WAIT, _DEADLOCK = 1205, 1213
 
 
+# Of the protocol: TIMESTAMP, DATE, DATETIME.
+_MOMENTS = {7, 10, 12}
+
+
+def _conversions() -> dict[Any, Any]:
+    """PyMySQL's, but moments stay texts until somebody asks (`reading.moment`): a datetime costs
+    more than the rest of a row, and most are of no use (CREATED_AT)."""
+    from pymysql.converters import conversions
+
+    return {kind: way for kind, way in conversions.items() if kind not in _MOMENTS}
+
+
 class MySql(Tongue):
     # A range it would sort, and lock every row that it sorts.
     by_range: ClassVar[bool] = False
+    moments_as_text: ClassVar[bool] = True
     dual: ClassVar[str] = "DUAL"
     fault_numbers: ClassVar[frozenset[int]] = frozenset({_SIGNAL, _CHECK_MARIADB, _CHECK_MYSQL})
     lock_numbers: ClassVar[frozenset[int]] = frozenset({_LOCK_WAIT, _DEADLOCK})
@@ -43,19 +56,28 @@ class MySql(Tongue):
     def arguments(self, settings: Settings) -> dict[str, Any]:
         # One second more than the server's own limit, which leaves the connection usable.
         wait = settings.statement_timeout_s + 1
-        return {
+        told = {
             "connect_timeout": CONNECT_TIMEOUT_S,
             "read_timeout": wait,
             "write_timeout": wait,
             "charset": "utf8mb4",
         }
+        return told | {"conv": _conversions()} if self.dialect.driver == "pymysql" else told
 
     def options(self, settings: Settings) -> dict[str, Any]:
         return {"isolation_level": "READ COMMITTED"}
 
     def prepare(self, engine: Engine, settings: Settings) -> None:
         engine.dialect.statement_compiler = _StraightCompiler
+        dialect: Any = engine.dialect
+        dialect.do_commit = partial(_end, dialect.do_commit)
+        dialect.do_rollback = partial(_end, dialect.do_rollback)
         event.listen(engine, "connect", partial(_limit, settings))
+
+    def single(self, connection: Connection, alone: bool) -> None:
+        driver: Any = connection.connection.driver_connection
+        if driver.get_autocommit() != alone:
+            driver.autocommit(alone)
 
     def interrupt(self, driver: Any) -> None:
         # PyMySQL has no cancel; a closed socket ends the wait.
@@ -99,6 +121,12 @@ class _StraightCompiler(MySQLCompiler):
         return " STRAIGHT_JOIN ".join(
             str(table._compiler_dispatch(self, asfrom=True, **kw)) for table in tables
         )
+
+
+def _end(finish: Callable[[Any], None], connection: Any) -> None:
+    """End a transaction, if there is one: an idle look is then a single statement."""
+    if not connection.get_autocommit():
+        finish(connection)
 
 
 def _limit(settings: Settings, connection: Any, _record: Any) -> None:

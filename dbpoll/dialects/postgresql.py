@@ -60,6 +60,11 @@ class PostgreSql(Tongue):
         connection.exec_driver_sql("SET synchronous_commit TO off")
         connection.commit()
 
+    def single(self, connection: Connection, alone: bool) -> None:
+        driver: Any = connection.connection.driver_connection
+        if driver.autocommit != alone:
+            driver.autocommit = alone
+
     def ear(self, engine: Engine, settings: Settings, wake: Callable[[], None]) -> Ear | None:
         return Listener(engine, settings.channel, wake)
 

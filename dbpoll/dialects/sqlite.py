@@ -16,6 +16,8 @@ from dbpoll.wakeup import Ear, FileWatch
 
 class Sqlite(Tongue):
     returning: ClassVar[bool] = True
+    wide_integers: ClassVar[bool] = True
+    moments_as_text: ClassVar[bool] = True
 
     @property
     def skips_locked(self) -> bool:

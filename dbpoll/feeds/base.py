@@ -20,6 +20,7 @@ class Batch(NamedTuple):
 
 
 NONE = Batch([])
+AGAIN = Batch([], more=True)
 
 
 class Feed(Protocol):
@@ -27,11 +28,15 @@ class Feed(Protocol):
     `accepted`, which another calls. One that met trouble is thrown away: the outcome of its
     last transaction is unknown, and whatever that took is left over for the next one.
 
-    `writes`: taking writes into the table; `looks_first`: so it is worth a look first.
+    `writes`: taking writes into the table; `looks_first`: so it is worth a look first; `alone`:
+    taking is a single statement; `may_lack_keys`: new rows may be there that have no key, and
+    can be told so.
     """
 
     writes: bool
     looks_first: bool
+    alone: bool
+    may_lack_keys: bool
 
     def waiting(self, connection: Connection) -> bool:
         """Whether there is something new: a look that takes no lock."""
@@ -49,6 +54,10 @@ class Feed(Protocol):
     def left_over(self, connection: Connection, now: datetime) -> Batch:
         """Some rows that were taken and, as far as the table tells, never answered. `more`
         while there are others to look at."""
+
+    def refuse_keyless(self, connection: Connection, now: datetime) -> int:
+        """Refuse new rows without a key, in the row; how many. Asked where `may_lack_keys`, at
+        the start and each time that what is left over is looked for."""
 
     def turned(self, clock: float) -> None:
         """What was left over has been handed on. `clock`: monotonic seconds."""

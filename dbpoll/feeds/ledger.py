@@ -32,6 +32,8 @@ class LedgerFeed:
 
     writes = False
     looks_first = False
+    alone = False
+    may_lack_keys = False
 
     def __init__(self, shelf: Shelf, held: Container[str], known: set[str]) -> None:
         self._shelf = shelf
@@ -57,6 +59,10 @@ class LedgerFeed:
 
     def left_over(self, connection: Connection, now: datetime) -> Batch:
         return NONE
+
+    def refuse_keyless(self, connection: Connection, now: datetime) -> int:
+        """Nothing is written into the table."""
+        return 0
 
     def turned(self, clock: float) -> None:
         """Nothing is left over."""

@@ -24,6 +24,8 @@ class OwnFeed:
 
     writes = True
     looks_first = False
+    alone = False
+    may_lack_keys = True
 
     def __init__(self, settings: Settings, held: Container[str]) -> None:
         self._settings = settings
@@ -54,8 +56,16 @@ class OwnFeed:
             return NONE
         given = used(self._settings.sql.recover, {"MOST": self._settings.batch})
         found = fetched(connection, self._recover, given, self._settings)
-        records = [record for record in found if key_text(record[0]) not in self._held]
+        records = [
+            record
+            for record in found
+            if record[0] is not None and key_text(record[0]) not in self._held
+        ]
         return Batch(self._shelf.reader.rows(records))
+
+    def refuse_keyless(self, connection: Connection, now: datetime) -> int:
+        """They are only told of: no statement reaches a row without a key."""
+        return self._shelf.keyless
 
     def turned(self, clock: float) -> None:
         self._recover_at = clock + self._settings.grace_s

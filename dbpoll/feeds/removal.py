@@ -25,6 +25,8 @@ class RemovalFeed:
 
     writes = False
     looks_first = False
+    alone = False
+    may_lack_keys = False
 
     def __init__(self, settings: Settings, shelf: Shelf, held: Container[str]) -> None:
         self._shelf = shelf
@@ -53,6 +55,10 @@ class RemovalFeed:
 
     def left_over(self, connection: Connection, now: datetime) -> Batch:
         return NONE
+
+    def refuse_keyless(self, connection: Connection, now: datetime) -> int:
+        """Nothing is written into the table."""
+        return 0
 
     def turned(self, clock: float) -> None:
         """Nothing is left over."""

@@ -27,12 +27,13 @@ from sqlalchemy.exc import DBAPIError
 from dbpoll.binding import Binder, key_text
 from dbpoll.bulk import chunks
 from dbpoll.dialects.base import Tongue
-from dbpoll.reading import READ, TAKEN_AT, TEXTS, Reader
+from dbpoll.reading import MOMENTS, READ, TAKEN_AT, TEXTS, Reader
 from dbpoll.settings import Settings
 from dbpoll.tables import Found
 from dbpoll.values import Row, TableFault
 
 Record = Sequence[Any]
+_MOMENTS = frozenset({*MOMENTS, "CREATED_AT"})
 
 
 class Shelf(Protocol):
@@ -70,7 +71,8 @@ def lag_s(reader: Reader, records: Sequence[Record], now: datetime) -> float:
 
 
 class TableShelf:
-    """A table or a view. `found` is its description, `fields` what is read of it."""
+    """A table or a view. `found` is its description, `fields` what is read of it, `where` the
+    conditions that narrow what is new."""
 
     def __init__(self, settings: Settings, found: Found, tongue: Tongue) -> None:
         self.reader = Reader(settings)
@@ -80,15 +82,15 @@ class TableShelf:
         self.fields = [self._field(name) for name in READ]
         self.fields += found.parameters.values()
         if settings.resend:
-            self.fields.append(found.columns[TAKEN_AT])
-        self._where = [_plain(settings.where)] if settings.where else []
+            self.fields.append(self.moment(TAKEN_AT))
+        self.where = [_plain(settings.where)] if settings.where else []
         self._bind: Binder = found.binders["ID"]
         self._by_keys = select(*self.fields).where(self.key.in_(bindparam("keys", expanding=True)))
         self._last = self.narrowed(select(func.max(self.key)))
 
     def narrowed(self, query: Select[Any]) -> Select[Any]:
         """A query about new rows only."""
-        return query.where(self.key.is_not(None), *self._where)
+        return query.where(self.key.is_not(None), *self.where)
 
     def after(self, connection: Connection, mark: Any, most: int) -> Sequence[Record]:
         return list(self._after(connection, self.fields, mark, most))
@@ -121,7 +123,11 @@ class TableShelf:
             return null().label(name)
         if name in self.found.raw and name in TEXTS:
             return self.tongue.raw(column).label(name)
-        return column
+        return self.moment(name) if name in _MOMENTS else column
+
+    def moment(self, name: str) -> ColumnElement[Any]:
+        """A column of moments, as it is to be read."""
+        return self.tongue.moment(self.found.columns[name], self.found.kinds[name])
 
     def _after(
         self, connection: Connection, fields: Sequence[ColumnElement[Any]], mark: Any, most: int
@@ -146,17 +152,22 @@ class TableShelf:
 
 
 class QueryShelf:
-    """A query of the hospital's own, which may know the parameters :MARK and :MOST."""
+    """A query of the hospital's own, which may know the parameters :MARK and :MOST. `keyless`:
+    how many rows without a key it gave when it was asked last; they are left out."""
 
     def __init__(self, settings: Settings) -> None:
         self.reader = Reader(settings)
         self._settings = settings
         self._query = text(settings.sql.fetch)
         self._seen: dict[Any, Record] = {}
+        self.keyless = 0
 
     def after(self, connection: Connection, mark: Any, most: int) -> Sequence[Record]:
         given = used(self._settings.sql.fetch, {"MARK": mark, "MOST": most})
-        return fetched(connection, self._query, given, self._settings)
+        found = fetched(connection, self._query, given, self._settings)
+        records = [record for record in found if record[0] is not None]
+        self.keyless = len(found) - len(records)
+        return records
 
     def keys_after(self, connection: Connection, mark: Any, most: int) -> list[Any]:
         page = {record[0]: record for record in self.after(connection, mark, most)}

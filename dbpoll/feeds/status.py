@@ -25,19 +25,22 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
+    Update,
     bindparam,
     null,
     select,
     update,
 )
 
-from dbpoll.bulk import chunks
+from dbpoll.bulk import Among, chunks
 from dbpoll.feeds.base import Batch
 from dbpoll.feeds.recovery import Recovery
 from dbpoll.feeds.shelf import Record, TableShelf, lag_s
 from dbpoll.parameters import ROW
 from dbpoll.settings import Claim, Settings
 from dbpoll.values import Row, Status
+
+NO_KEY = "ID is NULL"
 
 
 class Unanswered(NamedTuple):
@@ -56,6 +59,8 @@ class StatusFeed:
     def __init__(self, settings: Settings, shelf: TableShelf, held: Container[str]) -> None:
         self.claims = Claims(settings, shelf)
         self._shelf = shelf
+        self.alone = self.claims.in_one
+        self.may_lack_keys = shelf.found.keyless
         self._recovery = Recovery(settings, held)
         self._resend = settings.resend
         self.looks_first = not (self.claims.in_one and shelf.tongue.skips_locked)
@@ -83,6 +88,9 @@ class StatusFeed:
         keys = self._recovery.page(connection, self.claims, now)
         return Batch(self._shelf.singly(connection, keys))
 
+    def refuse_keyless(self, connection: Connection, now: datetime) -> int:
+        return self.claims.refuse_keyless(connection)
+
     def turned(self, clock: float) -> None:
         self._recovery.turned(clock)
 
@@ -108,7 +116,9 @@ class Claims:
         self.in_one = shelf.tongue.returning and settings.claim is not Claim.COMPARE_AND_SET
         self._new = self.newest(shelf.fields)
         self._new_keys = self.newest([self._key])
-        self._mark = self._marking().where(self._key.in_(bindparam("keys", expanding=True)))
+        self._among = Among(self._key, self._found.kinds["ID"], self._tongue)
+        self._mark = self._marking().where(self._among.condition)
+        self._mark_run = self._marking().where(self._among.run)
         self._mark_new = self._mark.where(self._found.has(Status.NEW))
         self._mark_one = self._marking().where(
             self._key == bindparam("key"), self._found.has(Status.NEW)
@@ -170,7 +180,7 @@ class Claims:
             select(
                 self._key,
                 columns.get("MESSAGE_ID", null().label("MESSAGE_ID")),
-                columns.get("TAKEN_AT", null().label("TAKEN_AT")),
+                self._shelf.moment("TAKEN_AT") if "TAKEN_AT" in columns else null(),
             )
             .where(self._found.has(Status.TAKEN))
             .order_by(columns["STATUS"], self._key)
@@ -183,6 +193,27 @@ class Claims:
         """New rows in the order of the index, without an end."""
         query = self._shelf.narrowed(select(*fields)).where(self._found.has(Status.NEW))
         return query.order_by(self._found.columns["STATUS"], self._key)
+
+    def refuse_keyless(self, connection: Connection) -> int:
+        """New rows without a key get the status refused and the reason; how many."""
+        return connection.execute(self.keyless).rowcount
+
+    @property
+    def keyless(self) -> Update:
+        """The statement for that."""
+        columns, binders = self._found.columns, self._found.binders
+        told = {"STATUS": Status.REFUSED, "RESULT_CODE": "BAD_REQUEST", "RESULT_TEXT": NO_KEY}
+        values: dict[Any, Any] = {}
+        for name, value in told.items():
+            if name in columns:
+                bound: Any = bindparam(None, binders[name](value))
+                raw = name in self._found.raw
+                values[columns[name]] = self._tongue.unraw(bound) if raw else bound
+        return (
+            update(self._found.table)
+            .values(values)
+            .where(self._found.has(Status.NEW), self._key.is_(None), *self._shelf.where)
+        )
 
     def _marks(self, now: datetime) -> dict[str, Any]:
         binders = self._found.binders
@@ -216,14 +247,19 @@ class Claims:
 
     def _keep(self, connection: Connection, keys: Sequence[Any], now: datetime) -> None:
         for some in chunks(keys):
-            connection.execute(self._mark, self._marks(now) | {"keys": some})
+            marks = self._marks(now)
+            if ends := self._among.ends(some):
+                connection.execute(self._mark_run, marks | ends)
+            else:
+                connection.execute(self._mark, marks | self._among.parameters(some))
 
     def _win(self, connection: Connection, keys: Sequence[Any], now: datetime) -> list[Any]:
         won: list[Any] = []
         for some in chunks(keys):
             marks = self._marks(now)
             with connection.begin_nested() as attempt:
-                got = connection.execute(self._mark_new, marks | {"keys": some}).rowcount
+                given = marks | self._among.parameters(some)
+                got = connection.execute(self._mark_new, given).rowcount
                 if got == len(some):
                     won += some
                     continue

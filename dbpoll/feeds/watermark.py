@@ -45,6 +45,8 @@ class _Step(NamedTuple):
 class WatermarkFeed:
     writes = False
     looks_first = False
+    alone = False
+    may_lack_keys = False
 
     def __init__(self, settings: Settings, shelf: Shelf, marks: Marks) -> None:
         self._shelf = shelf
@@ -112,6 +114,10 @@ class WatermarkFeed:
         if found:
             self._scan = found[-1]
         return Batch(rows, more=self._scanning)
+
+    def refuse_keyless(self, connection: Connection, now: datetime) -> int:
+        """Nothing is written into the table."""
+        return 0
 
     def turned(self, clock: float) -> None:
         if not self._scanning:

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, inspect, select
 
-from adapter.bench.stored import fill
+from adapter.bench.rig import STORE_KEY
+from adapter.bench.stored import fill, mobile_of
 from adapter.domain.states import State
 from adapter.store.engine import open_engine
 from adapter.store.reading import reading
 from adapter.store.schema import message, metadata, segment
 from adapter.store.search import Search, search
+from adapter.store.store_keys import open_seal
 
 MESSAGES = 1_100
 
@@ -28,6 +30,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def test_a_filled_store(url: str) -> None:
     fill(url, MESSAGES)
     engine = open_engine(url)
+    assert open_seal(engine, [STORE_KEY]).is_sealed
     with reading(engine) as connection:
         for table in (message, segment):
             assert connection.scalar(select(func.count()).select_from(table)) == MESSAGES
@@ -40,6 +43,7 @@ def test_a_filled_store(url: str) -> None:
         for state, number in states.items():
             assert len(search(connection, Search(state=State(state)), MESSAGES)) == number
         assert len(search(connection, Search(client="client-3"), MESSAGES)) == MESSAGES // 10
+        assert len(search(connection, Search(mobile=mobile_of(7919)), MESSAGES)) == 1
     indexes = {
         index["name"] for name in metadata.tables for index in inspect(engine).get_indexes(name)
     }

@@ -24,7 +24,7 @@ def call(*arguments: object) -> Result:
 def standby(folder: Path, key_file: Path) -> Path:
     """The configuration of a node with a name of its own and the same key."""
     path = init(folder).config
-    text = path.read_text(encoding="utf-8").replace("<store", '<node name="b" id="2"/><store')
+    text = path.read_text(encoding="utf-8").replace("<store ", '<node name="b" id="2"/><store ')
     # The password was sealed with the other key.
     path.write_text(re.sub(r"\{enc:[^}]*}", "x", text), encoding="utf-8")
     (folder / "adapter.key").write_bytes(key_file.read_bytes())

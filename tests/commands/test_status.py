@@ -127,7 +127,19 @@ def test_eighty_columns_cut_no_figure() -> None:
         ],
         queues=[QueueStatus(Lane.BULK, 999_999, 86_399.0)],
         jobs=[JobStatus("fold", AT, 0.002, 123_456, 7, "OperationalError")],
-        sources=[SourceStatus("his", False, AT, 12.5, 20_000, 3_600.0, "no connection " * 9)],
+        sources=[
+            SourceStatus(
+                "his",
+                False,
+                AT,
+                12.5,
+                20_000,
+                3_600.0,
+                "no connection " * 9,
+                refused_writes=1_200,
+                refusal="CheckViolation 23514",
+            )
+        ],
         counters={"SUBMITTED": 12_345_678},
     )
     console = Console(file=io.StringIO(), width=80)
@@ -151,6 +163,7 @@ def test_eighty_columns_cut_no_figure() -> None:
         "fold: OperationalError",
         "20,000",
         "1:00:00",
+        "refused 1,200 results for ever",
         "off",
     ):
         assert word in text, word

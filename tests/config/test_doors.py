@@ -43,6 +43,10 @@ from tests.config.test_faults import told
             '<clients><client account="lab" doors="soap" cmpp-secret="s"/></clients>',
             ["2: cmpp-secret has no effect: the client's doors are soap"],
         ),
+        (
+            '<clients><client account="lab" cmpp-secret-old="s"/></clients>',
+            ["2: cmpp-secret-old: it is only for the time beside a new cmpp-secret"],
+        ),
     ],
 )
 def test_faults(write: Write, sections: str, expected: list[str]) -> None:

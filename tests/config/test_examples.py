@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 from pathlib import Path
 
 import pytest
 
 from adapter.config.load import check, load
+from adapter.demo import make_store_key
 from adapter.domain.states import Carrier
 from adapter.security.passwords import PasswordChecker
 
 CONF = Path(__file__).parents[2] / "conf"
-ENVIRON = {"SMS_STORE_PASSWORD": "a", "SMS_MOBILE_PASSWORD": "b", "HIS_DB_PASSWORD": "c"}
+ENVIRON = {
+    "SMS_STORE_PASSWORD": "a",
+    "SMS_MOBILE_PASSWORD": "b",
+    "HIS_DB_PASSWORD": "c",
+    "SMS_STORE_KEY": base64.b64encode(bytes(range(32))).decode(),
+}
 EXAMPLES = sorted(CONF.glob("*/adapter.xml"))
+
+
+@pytest.fixture(autouse=True)
+def _store_key() -> None:
+    """As the demo makes it."""
+    make_store_key(CONF / "demo/adapter.xml")
 
 
 def test_there_are_examples() -> None:

@@ -86,6 +86,19 @@ PAIRS: list[tuple[tuple[str, ...], type[Any], set[str], set[str]]] = [
             "doubt",
         },
     ),
+    (
+        ("Callback",),
+        model.Callback,
+        set(),
+        {"account", "headers", "receipt", "inbound"},
+    ),
+    (("CallbackCall",), web.Call, set(), CALL),
+    (
+        ("CallbackAnswer",),
+        web.Result,
+        set(),
+        {"each", "id", "code", "mobile", "otherwise", "actions"},
+    ),
     (("Entry",), WayIn, set(), set()),
     (("Certificate",), Certificate, set(), set()),
     (
@@ -99,7 +112,7 @@ PAIRS: list[tuple[tuple[str, ...], type[Any], set[str], set[str]]] = [
     (("Policies",), model.Policies, set(), {"lanes"}),
     (("Jobs",), model.Jobs, set(), {"backup"}),
     (("Backup",), model.Backup, set(), set()),
-    (("Security",), model.Security, set(), set()),
+    (("Security",), model.Security, set(), {"store_keys"}),
     (("Logging",), model.Logging, set(), set()),
 ]
 BY_LANE = {"doubt", "doubt-wait", "backoff-min"}

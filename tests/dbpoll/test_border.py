@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -13,13 +14,15 @@ from sqlalchemy.dialects import mssql, mysql, oracle, registry
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.types import TypeEngine
 
-from dbpoll.binding import cut, moment_binder, text_binder, word_binder
+from dbpoll.binding import cut, key_binder, moment_binder, text_binder, word_binder
 from dbpoll.checkup import examine
 from dbpoll.database import open_engine
+from dbpoll.dialects import oracle as oracle_tongue
 from dbpoll.dialects import tongue_of
 from dbpoll.reading import READ, Reader
 from dbpoll.settings import WORDS, Claim, Settings, Sql, Strategy
 from dbpoll.source import Source
+from dbpoll.tables import holds_id
 from dbpoll.values import StateChange, Status
 from tests.dbpoll.conftest import ZONE, Book, His, eventually
 from tests.nodes import free_port
@@ -46,6 +49,17 @@ def wall(microsecond: int) -> datetime:
 )
 def test_a_moment_is_cut_to_what_its_column_keeps(kind: TypeEngine[Any], microsecond: int) -> None:
     assert moment_binder(kind, ZONE, as_text=False)(AT) == wall(microsecond)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [(0, 0), (2_999, 0), (3_334, 3_000), (6_667, 7_000), (999_999, 997_000)]
+)
+def test_sql_server_is_given_no_moment_that_it_would_round(given: int, kept: int) -> None:
+    moment = moment_binder(types.DATETIME(), ZONE, as_text=False)(AT.replace(microsecond=given))
+    assert moment == wall(kept)
+    # Never a time still to come, and on one of its 300 ticks a second.
+    assert kept <= given + 334
+    assert round(round(kept * 300 / 1_000_000) * 1_000 / 300) * 1_000 == kept
 
 
 def test_a_text_is_cut_by_bytes_where_the_column_counts_them() -> None:
@@ -91,6 +105,84 @@ def test_defaults_stand_for_blanks_and_constants_for_columns() -> None:
     row = read(settings, ID=1, BUSINESS="  ", LANE="urgent")
     assert (row.business, row.lane) == ("lab", "bulk")
     assert read(settings, ID=1, BUSINESS="x").business == "x"
+
+
+NUMBER: Any = oracle.NUMBER
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "holds"),
+    [
+        ("oracle", NUMBER(), True),
+        ("oracle", NUMBER(19, 0), True),
+        ("oracle", NUMBER(10, 0), False),
+        ("oracle", NUMBER(20, 4), False),
+        ("oracle", types.INTEGER(), True),
+        ("sqlite", types.INTEGER(), True),
+        ("postgresql", types.INTEGER(), False),
+        ("postgresql", types.BIGINT(), True),
+        ("mysql", types.DECIMAL(20), True),
+        ("mysql", types.DOUBLE(), False),
+        ("mssql", types.VARCHAR(19), True),
+        ("mssql", types.VARCHAR(18), False),
+        ("mssql", types.TEXT(), True),
+    ],
+)
+def test_which_columns_hold_an_id(name: str, kind: TypeEngine[Any], holds: bool) -> None:
+    assert holds_id(kind, tongue_of(registry.load(name)())) is holds
+
+
+def test_oracle_lives_in_the_zone_of_the_hospital() -> None:
+    told: list[str] = []
+
+    class Session:
+        call_timeout = 0
+
+        def cursor(self) -> Session:
+            return self
+
+        def execute(self, statement: str) -> None:
+            told.append(statement)
+
+        def close(self) -> None:
+            """Nothing is open."""
+
+    connection = Session()
+    oracle_tongue._limit(Settings("his", "", zone=ZONE), connection, None)
+    assert told == ["ALTER SESSION SET TIME_ZONE = 'Asia/Shanghai'"]
+    assert connection.call_timeout == 15_000
+    assert oracle_tongue.zone_of(timezone(-timedelta(hours=3, minutes=30))) == "-03:30"
+
+
+def test_oracle_11g_is_reached_by_the_libraries_of_its_client() -> None:
+    dialect = registry.load("oracle")()
+    tongue = tongue_of(dialect)
+    for thick, mode in (("system", True), ("/opt/oracle", {"lib_dir": "/opt/oracle"})):
+        settings = Settings("his", "oracle://sms@127.0.0.1/his", thick=thick)
+        assert tongue.options(settings) == {"thick_mode": mode}
+        [finding] = examine(settings)
+        assert finding.fault
+        assert "the libraries of Oracle's client are not where thick says" in finding.what
+    assert tongue.options(Settings("his", "")) == {}
+
+
+def test_moments_with_a_zone() -> None:
+    """The driver of Oracle drops the zone, so that wall clocks come and go; others get UTC."""
+    zoned = oracle.TIMESTAMP(timezone=True)
+    here = AT.astimezone(ZONE)
+    assert moment_binder(zoned, ZONE, as_text=False, aware=False)(here) == wall(987654)
+    bound = moment_binder(zoned, ZONE, as_text=False)(here)
+    assert (bound, bound.utcoffset()) == (AT, timedelta())
+    tongue = tongue_of(registry.load("oracle")())
+    assert not tongue.binds_zones
+    assert tongue.bind_type(zoned).timezone is False  # type: ignore[union-attr]
+    row = read(Settings("his", "", zone=ZONE), ID=1, SCHEDULE_AT=wall(0))
+    assert row.schedule_at == AT.replace(microsecond=0)
+
+
+def test_a_key_may_be_a_blank_text_and_a_reference_to_none_is_null() -> None:
+    assert key_binder(types.String(9), blank=True)("") == ""
+    assert key_binder(types.String(9))("") is None
 
 
 class OracleError:
@@ -186,8 +278,10 @@ def test_a_checkup_knows_keys_that_cannot_work(his: His) -> None:
     faults = [each.what for each in found if each.fault]
     assert any("no order in time" in each for each in faults)
     assert any("OUTBOUND_ID is" in each for each in faults)
-    assert any("MESSAGE_ID keeps 10 characters" in each for each in faults)
     assert len([each for each in found if "has no column" in each.what]) == 1
+    mapped = his.settings(table="WORDS", columns={"MESSAGE_ID": "MESSAGE_ID"}, **strategy)
+    faults = [each.what for each in examine(mapped) if each.fault]
+    assert any("cannot hold its 19 digits" in each for each in faults)
 
 
 @pytest.mark.parametrize(
@@ -196,6 +290,52 @@ def test_a_checkup_knows_keys_that_cannot_work(his: His) -> None:
 def test_a_checkup_tries_conditions_and_own_statements(his: His, wrong: dict[str, Any]) -> None:
     faults = [each.what for each in examine(his.settings(**wrong)) if each.fault]
     assert any("a look for new rows" in each for each in faults)
+
+
+OWN = Sql(
+    fetch="SELECT * FROM SMS_OUTBOUND WHERE STATUS = 0 ORDER BY ID",
+    claim="UPDATE SMS_OUTBOUND SET STATUS = 1 WHERE ID = :ID AND STATUS = 0",
+    recover="SELECT * FROM SMS_OUTBOUND WHERE STATUS = 1 AND MESSAGE_ID IS NULL",
+    result="UPDATE SMS_OUTBOUND SET STATUS = :STATUS, MESSAGE_ID = :MESSAGE_ID,"
+    " DONE_AT = :DONE_AT WHERE ID = :ID",
+    receipt="INSERT INTO SMS_RECEIPT (OUTBOUND_ID, MESSAGE_ID, STATE)"
+    " VALUES (:OUTBOUND_ID, :MESSAGE_ID, :STATE)",
+    inbound="INSERT INTO SMS_INBOUND (ID, CONTENT, OUTBOUND_ID)"
+    " VALUES (:ID, :CONTENT, :OUTBOUND_ID)",
+)
+
+
+def test_a_checkup_of_good_own_statements_finds_nothing_and_leaves_nothing(his: His) -> None:
+    his.insert(1)
+    assert examine(his.settings(sql=OWN)) == []
+    assert his.count("STATUS = 0") == 1
+    assert his.ask("SELECT COUNT(*) FROM SMS_RECEIPT") == [(0,)]
+    assert his.ask("SELECT COUNT(*) FROM SMS_INBOUND") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("name", "statement"),
+    [
+        ("claim", "UPDATE SMS_OUTBOUND SET STATE = 1 WHERE ID = :ID"),
+        ("recover", "SELECT ID FROM SMS_OUTBOUND WHERE STATUS = 1"),
+        ("remove", "DELETE SMS_OUTBOUND WHERE ID = :ID"),
+        ("result", "UPDATE SMS_OUTBOUND SET STATUS = :STATUS WHERE NO = :ID"),
+        ("receipt", "INSERT INTO SMS_RECEIPTS (OUTBOUND_ID) VALUES (:OUTBOUND_ID)"),
+        ("inbound", "CALL SMS_NOSUCH(:ID, :CONTENT)"),
+    ],
+)
+def test_a_checkup_tries_every_own_statement(his: His, name: str, statement: str) -> None:
+    faults = [each.what for each in examine(his.settings(sql=replace(OWN, **{name: statement})))]
+    assert faults
+    assert all(each.startswith(f"<{name}> on a row that is not there: ") for each in faults)
+
+
+def test_a_constraint_that_dislikes_the_row_that_is_tried_is_no_fault(postgres_his: His) -> None:
+    his = postgres_his
+    his.run("ALTER TABLE SMS_RECEIPT ADD FOREIGN KEY (OUTBOUND_ID) REFERENCES SMS_OUTBOUND")
+    [finding] = examine(his.settings(sql=OWN))
+    assert not finding.fault
+    assert finding.what.startswith("<receipt> on a row that is not there: ForeignKeyViolation")
 
 
 def test_a_colon_in_a_condition_is_a_colon(his: His, running: Callable[..., Source]) -> None:

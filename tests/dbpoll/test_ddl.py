@@ -6,15 +6,19 @@ After a change on purpose: `python -m tests.dbpoll.test_ddl` writes the reviewed
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from pathlib import Path
 
 import pytest
+import sqlglot
 from sqlalchemy import inspect
 
+from dbpoll.checkup import examine
+from dbpoll.database import open_engine
 from dbpoll.ddl import DIALECTS, ddl
 from dbpoll.parameters import INBOUND, RECEIPT
 from dbpoll.tables import OUTBOUND, find
-from tests.dbpoll.conftest import His
+from tests.dbpoll.conftest import ZONE, His
 
 REVIEWED = Path(__file__).parent.parent / "data" / "ddl"
 
@@ -55,6 +59,53 @@ def test_the_tables_are_those_of_the_contract(his: His) -> None:
 def test_a_row_needs_only_a_number_and_a_text(his: His) -> None:
     his.run("INSERT INTO SMS_OUTBOUND (MOBILE, CONTENT) VALUES ('13800138000', 'x')")
     assert his.count("ID = 1 AND STATUS = 0 AND CREATED_AT IS NOT NULL") == 1
+
+
+def remarked(dialect: str, word: str) -> list[str]:
+    """The statements that stand in remarks and begin with this word."""
+    lines = [line.removeprefix("-- ") for line in ddl(dialect).splitlines()]
+    return [line.rstrip(";") for line in lines if line.startswith(word)]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "grammar"), [("oracle", "oracle"), ("mssql", "tsql"), ("dm", "oracle")]
+)
+def test_ddl_is_of_the_language(dialect: str, grammar: str) -> None:
+    script = "\n".join(line for line in ddl(dialect).splitlines() if not line.startswith("--"))
+    statements = [each for each in script.split(";\n") if each.strip()]
+    statements += [each.replace("$ACCOUNT", "sms") for each in remarked(dialect, "GRANT")]
+    statements += remarked(dialect, "DELETE")
+    assert len(statements) >= 8
+    for statement in statements:
+        assert sqlglot.parse_one(statement, read=grammar) is not None
+
+
+def test_the_purge_takes_what_ended_long_ago(his: His) -> None:
+    his.insert(4)
+    his.run("UPDATE SMS_OUTBOUND SET STATUS = 3, DONE_AT = '2020-03-01 10:00:00' WHERE ID = 1")
+    his.run("UPDATE SMS_OUTBOUND SET STATUS = 2, DONE_AT = '2020-03-01 10:00:00' WHERE ID = 2")
+    his.run("UPDATE SMS_OUTBOUND SET STATUS = 4, DONE_AT = :now WHERE ID = 3",
+            {"now": datetime.now(ZONE).replace(tzinfo=None).isoformat(" ", "seconds")})  # fmt: skip
+    [purge] = remarked(his.dialect, "DELETE")
+    his.run(purge)
+    assert his.ask("SELECT ID FROM SMS_OUTBOUND ORDER BY ID") == [(2,), (3,), (4,)]
+
+
+def test_the_grants_are_enough_for_a_source(postgres_his: His) -> None:
+    his = postgres_his
+    his.run("CREATE ROLE sms_account LOGIN")
+    for grant in remarked("postgresql", "GRANT"):
+        his.run(grant.replace("$ACCOUNT", "sms_account"))
+    url = open_engine(his.settings()).url.set(username="sms_account")
+    settings = his.settings(
+        url=url.render_as_string(hide_password=False),
+        receipt_table="SMS_RECEIPT",
+        inbound_table="SMS_INBOUND",
+    )
+    found = examine(settings)
+    his.run("DROP OWNED BY sms_account")
+    his.run("DROP ROLE sms_account")
+    assert found == []
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dbpoll.checkup import examine
 from dbpoll.ddl import ddl
 from dbpoll.feeds.base import NoMarks
 from dbpoll.feeds.removal import RemovalFeed
@@ -15,6 +16,7 @@ from dbpoll.feeds.shelf import QueryShelf
 from dbpoll.feeds.watermark import WatermarkFeed
 from dbpoll.settings import Sql, Strategy
 from dbpoll.source import Source
+from dbpoll.values import InboundRow, StateChange, Status
 from tests.dbpoll.conftest import Book, His, eventually
 
 Run = Callable[..., Source]
@@ -58,6 +60,65 @@ def test_names_may_have_blanks_and_hyphens(own: His, running: Run) -> None:
     running(own.settings(table="HIS MSG-1", columns={"MOBILE": "phone no-1"}), book.take)
     eventually(lambda: own.ask('SELECT STATUS FROM "HIS MSG-1" WHERE MESSAGE_ID IS NOT NULL'))
     assert book.rows["1"].mobile == "13800138000"
+
+
+PROCEDURES = {
+    "postgresql": [
+        "CREATE FUNCTION SMS_FETCH(most INT) RETURNS SETOF SMS_OUTBOUND LANGUAGE sql AS"
+        " 'UPDATE SMS_OUTBOUND SET STATUS = 1 WHERE ID IN (SELECT ID FROM SMS_OUTBOUND"
+        " WHERE STATUS = 0 ORDER BY ID LIMIT most FOR UPDATE SKIP LOCKED) RETURNING *'",
+        "CREATE PROCEDURE SMS_RESULT(key BIGINT, state INT, number TEXT, final INT) LANGUAGE sql AS"
+        " 'UPDATE SMS_OUTBOUND SET STATUS = state, MESSAGE_ID = number WHERE ID = key"
+        " AND (STATUS < 2 OR (STATUS = 2 AND final = 1))'",
+        "CREATE PROCEDURE SMS_REPLY(key BIGINT, words TEXT) LANGUAGE sql AS"
+        " 'INSERT INTO SMS_INBOUND (ID, CONTENT) VALUES (key, words) ON CONFLICT DO NOTHING'",
+    ],
+    "mysql": [
+        "CREATE PROCEDURE SMS_FETCH(most INT) BEGIN"
+        " CREATE TEMPORARY TABLE IF NOT EXISTS CHOSEN (ID BIGINT); DELETE FROM CHOSEN;"
+        " INSERT INTO CHOSEN SELECT ID FROM SMS_OUTBOUND WHERE STATUS = 0 ORDER BY ID LIMIT most;"
+        " UPDATE SMS_OUTBOUND SET STATUS = 1 WHERE ID IN (SELECT ID FROM CHOSEN);"
+        " SELECT o.* FROM SMS_OUTBOUND o JOIN CHOSEN c ON o.ID = c.ID; END",
+        "CREATE PROCEDURE SMS_RESULT(k BIGINT, state INT, number VARCHAR(32), final INT)"
+        " UPDATE SMS_OUTBOUND SET STATUS = state, MESSAGE_ID = number WHERE ID = k"
+        " AND (STATUS < 2 OR (STATUS = 2 AND final = 1))",
+        "CREATE PROCEDURE SMS_REPLY(k BIGINT, words VARCHAR(200))"
+        " INSERT IGNORE INTO SMS_INBOUND (ID, CONTENT) VALUES (k, words)",
+    ],
+}
+
+
+def test_a_hospital_that_lets_nobody_but_its_procedures_in(served: His, running: Run) -> None:
+    his = served
+    for procedure in PROCEDURES[his.dialect]:
+        his.run(procedure.replace(":", r"\:"))
+    typed = "CAST(:STATUS AS INT)" if his.dialect == "postgresql" else ":STATUS"
+    call = (
+        "SELECT * FROM SMS_FETCH(:MOST)" if his.dialect == "postgresql" else "CALL SMS_FETCH(:MOST)"
+    )
+    settings = his.settings(
+        batch=7,
+        sql=Sql(
+            fetch=call,
+            recover="SELECT * FROM SMS_OUTBOUND WHERE STATUS = 1 AND MESSAGE_ID IS NULL",
+            result=f"CALL SMS_RESULT(:ID, {typed}, :MESSAGE_ID, :FINAL)",
+            inbound="CALL SMS_REPLY(:ID, :CONTENT)",
+        ),
+    )
+    assert [each.what for each in examine(settings)] == []
+    his.insert(20)
+    book = Book()
+    source = running(settings, book.take)
+    eventually(lambda: his.count("MESSAGE_ID IS NOT NULL") == 20)
+    told = [StateChange(key, number, Status.DELIVERED) for key, number in book.messages.items()]
+    late = [each._replace(status=Status.SUBMITTED) for each in told]
+    source.write(told)
+    source.write(late)
+    assert his.count("STATUS = 3") == 20
+    reply = InboundRow("5", "13800138000", "好的", "1069", "", "7", datetime.now(UTC))
+    for _ in range(2):
+        source.write_inbound([reply])
+    assert his.ask("SELECT ID, CONTENT FROM SMS_INBOUND") == [(5, "好的")]
 
 
 def test_a_backlog_is_not_taken_for_late_rows(own: His) -> None:

@@ -20,6 +20,7 @@ from dbpoll.ddl import ddl
 from dbpoll.dialects import tongue_of
 from dbpoll.feeds.shelf import TableShelf
 from dbpoll.feeds.status import Claims
+from dbpoll.settings import Claim, Sql
 from dbpoll.source import Source
 from dbpoll.tables import find
 from dbpoll.values import NotNow, Row, StateChange, Status
@@ -170,6 +171,24 @@ def test_news_hurry_no_try_after_a_failure(his: His, running: Run) -> None:
     assert not source.health().up
 
 
+def test_a_trigger_that_forbids_the_claim_is_told_of(postgres_his: His, running: Run) -> None:
+    his = postgres_his
+    his.script(FORBIDDEN)
+    his.insert(3)
+    book = Book()
+    source = running(his.settings(), book.take)
+    eventually(lambda: "RaiseException" in source.health().reason)
+    eventually(lambda: source.health().broken)
+    his.run("DROP TRIGGER forbid ON SMS_OUTBOUND")
+    book.wait_for(lambda: len(book.messages) == 3)
+
+
+FORBIDDEN = """CREATE FUNCTION forbid() RETURNS trigger LANGUAGE plpgsql AS
+'BEGIN RAISE EXCEPTION ''not today''; END';
+CREATE TRIGGER forbid BEFORE UPDATE ON SMS_OUTBOUND FOR EACH ROW EXECUTE FUNCTION forbid();
+"""
+
+
 def test_fewer_rows_are_taken_where_time_runs_out(postgres_his: His, running: Run) -> None:
     his = postgres_his
     his.script(SLOW)
@@ -183,6 +202,28 @@ SLOW = """CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
 'BEGIN IF NEW.STATUS = 1 THEN PERFORM pg_sleep(0.02); END IF; RETURN NEW; END';
 CREATE TRIGGER slow BEFORE UPDATE ON SMS_OUTBOUND FOR EACH ROW EXECUTE FUNCTION slow();
 """
+
+
+def test_an_idle_look_is_a_single_statement(mariadb_url: str, running: Run) -> None:
+    his = His(mariadb_url)
+    his.script(ddl("mysql"))
+    asked: list[str] = []
+    source = running(his.settings(poll_min_s=0.02, warm_s=3600.0), Book().take)
+    eventually(lambda: source.health().polled_at)
+    event.listen(source._engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+
+    def commits() -> int:
+        [(_, count)] = his.ask("SHOW GLOBAL STATUS LIKE 'Com_commit'")
+        return int(count)
+
+    before = commits()
+    eventually(lambda: len(asked) >= 30)
+    assert {each.split()[0] for each in asked} == {"SELECT"}
+    # One for a look at what was left over, perhaps; none for the looks at new rows.
+    assert commits() - before < 5
+    his.insert(3)
+    eventually(lambda: his.count("MESSAGE_ID IS NOT NULL") == 3)
+    his.engine.dispose()
 
 
 def test_two_pollers_never_share_a_row(his: His, running: Run) -> None:
@@ -433,3 +474,65 @@ def test_old_rows_cost_nothing(his: His) -> None:
         words = "\n".join(plan)
         assert any(way in words for way in ("SMS_OUTBOUND_", "sms_outbound_", "PRIMARY")), plan
         assert not tongue.scans(plan, outbound.table.name), plan
+
+
+@pytest.mark.parametrize("claim", [Claim.AUTO, Claim.COMPARE_AND_SET])
+def test_rows_without_a_key_are_told_so_and_the_others_go_on(
+    his: His, running: Run, claim: Claim
+) -> None:
+    his.run(KEYLESS)
+    his.run("CREATE INDEX KEYLESS_STATUS ON KEYLESS (STATUS, ID)")
+    his.run("INSERT INTO KEYLESS (ID, MOBILE, CONTENT) VALUES (NULL, '1', 'x'), (NULL, '1', 'x'),"
+            " ('', '1', 'x'), ('A', '1', 'x')")  # fmt: skip
+    his.run("INSERT INTO KEYLESS (ID, MOBILE, CONTENT, LAB) VALUES (NULL, '1', 'x', 1)")
+    book = Book(refuse=[""])
+    source = running(his.settings(table="KEYLESS", claim=claim, where="LAB = 0"), book.take)
+
+    def ended() -> set[tuple[Any, ...]]:
+        return set(his.ask("SELECT STATUS, ID, RESULT_CODE, RESULT_TEXT FROM KEYLESS"))
+
+    wanted = {
+        (1, "A", None, None),
+        (5, None, "BAD_REQUEST", "ID is NULL"),
+        (5, "", "BAD_REQUEST", "not wanted"),
+        (0, None, None, None),
+    }
+    eventually(lambda: ended() == wanted)
+    assert book.messages.keys() == {"A"}
+    assert source.health().refused == 3
+
+
+KEYLESS = (
+    "CREATE TABLE KEYLESS (ID VARCHAR(20), MOBILE VARCHAR(20), CONTENT VARCHAR(20),"
+    " STATUS INTEGER DEFAULT 0, MESSAGE_ID VARCHAR(20), RESULT_CODE VARCHAR(20),"
+    " RESULT_TEXT VARCHAR(20), LAB INTEGER DEFAULT 0)"
+)
+
+
+def test_own_statements_pass_over_rows_without_a_key(his: His, running: Run) -> None:
+    his.run(KEYLESS)
+    his.run("INSERT INTO KEYLESS (ID, MOBILE, CONTENT) VALUES (NULL, '1', 'x'), ('A', '1', 'x')")
+    own = Sql(
+        fetch="SELECT * FROM KEYLESS WHERE STATUS = 0",
+        claim="UPDATE KEYLESS SET STATUS = 1 WHERE ID = :ID AND STATUS = 0",
+        recover="SELECT * FROM KEYLESS WHERE STATUS = 1 AND MESSAGE_ID IS NULL",
+        result="UPDATE KEYLESS SET STATUS = :STATUS, MESSAGE_ID = :MESSAGE_ID WHERE ID = :ID",
+    )
+    book = Book()
+    source = running(his.settings(sql=own, grace_s=0.1), book.take)
+    eventually(lambda: source.health().refused)
+    eventually(lambda: book.messages)
+    assert book.messages.keys() == {"A"}
+
+
+def test_an_id_that_its_column_cannot_hold_is_not_written(his: His, running: Run) -> None:
+    his.run("CREATE TABLE SHORT (ID VARCHAR(20) PRIMARY KEY, MOBILE VARCHAR(20), CONTENT"
+            " VARCHAR(20), STATUS INTEGER DEFAULT 0, MESSAGE_ID VARCHAR(10))")  # fmt: skip
+    his.run("INSERT INTO SHORT (ID, MOBILE, CONTENT) VALUES ('A', '1', 'x')")
+    book = Book()
+    source = running(his.settings(table="SHORT"), book.take)
+    book.wait_for(lambda: book.messages)
+    source.write([StateChange("A", book.messages["A"], Status.DELIVERED)])
+    assert his.ask("SELECT STATUS, MESSAGE_ID FROM SHORT") == [(3, None)]
+    mapped = running(his.settings(table="SHORT", columns={"MESSAGE_ID": "MESSAGE_ID"}), book.take)
+    eventually(lambda: "cannot hold its 19 digits" in mapped.health().reason)

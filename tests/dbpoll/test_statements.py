@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import pytest
 import sqlglot
-from sqlalchemy import Column, Dialect, MetaData, Table
-from sqlalchemy.dialects import registry
+from sqlalchemy import Column, Dialect, MetaData, Table, types
+from sqlalchemy.dialects import mssql, oracle, registry
 from sqlalchemy.types import TypeEngine
 
 from dbpoll import binding
@@ -39,11 +40,20 @@ def dialect_of(name: str) -> Dialect:
     return dialect
 
 
-def found(name: str, table: str, words: tuple[str, ...]) -> Found:
-    """A table of the contract as it would be found there."""
+ZONED = {
+    "oracle": oracle.TIMESTAMP(timezone=True),
+    "dm": oracle.TIMESTAMP(timezone=True),
+    "mssql": mssql.DATETIMEOFFSET(3),  # type: ignore[no-untyped-call]
+}
+"""A moment with a zone."""
+
+
+def found(name: str, table: str, words: tuple[str, ...], **others: Any) -> Found:
+    """A table of the contract as it would be found there; `others`: types of its columns."""
     kinds: dict[str, TypeEngine[Any]] = {
         word: tables(SCHEMA.get(name, name)).tables[table].c[word].type for word in words
     }
+    kinds.update(others)
     columns: dict[str, Column[Any]] = {word: Column(word.lower(), key=word) for word in words}
     binders = dict.fromkeys(kinds, lambda value: value)
     binders["STATUS"] = binding.word_binder(kinds.get("STATUS", kinds[words[0]]), WORDS)
@@ -66,6 +76,7 @@ def statements(name: str) -> Iterator[tuple[str, Any]]:
     yield "look", tongue.first(claims._new_keys)
     yield "lock", claims._free
     yield "mark", claims._mark
+    yield "mark a run", claims._mark_run
     compared = Claims(Settings("his", "", claim=Claim.COMPARE_AND_SET), shelf)
     yield "compare and set", compared._mark_new
     yield "compare and set one", compared._mark_one
@@ -73,7 +84,8 @@ def statements(name: str) -> Iterator[tuple[str, Any]]:
     yield "by keys", shelf._by_keys
     yield "greatest key", shelf._last
     update = Update(outbound, tongue, ROW)
-    yield "write back", update._statement
+    yield "write back", update.filling().statement
+    yield "write back, few columns", update.filling(["STATUS", "MESSAGE_ID"]).statement
     yield "who holds it", update._free
     yield (
         "receipt",
@@ -87,6 +99,30 @@ def statements(name: str) -> Iterator[tuple[str, Any]]:
     removal = Removal(outbound, target)
     yield "move", removal._copy
     yield "delete", removal._delete
+    yield "no key", claims.keyless
+    again = Settings("his", "", resend=True)
+    yield "mark, to be sent again", Claims(again, TableShelf(again, outbound, tongue))._mark
+    yield (
+        "write back, of the last sending",
+        Update(outbound, tongue, ROW, resend=True).filling().statement,
+    )
+    moments = dict.fromkeys(("SCHEDULE_AT", "TAKEN_AT", "DONE_AT"), ZONED[name])
+    zoned = found(name, "SMS_OUTBOUND", OUTBOUND, **moments)
+    zoned_claims = Claims(again, TableShelf(again, zoned, tongue))
+    yield "lock, moments with a zone", zoned_claims._free
+    yield "mark, moments with a zone", zoned_claims._mark
+    yield (
+        "write back, moments with a zone",
+        Update(zoned, tongue, ROW, resend=True).filling().statement,
+    )
+    long = Update(found(name, "SMS_OUTBOUND", OUTBOUND, RESULT_TEXT=types.CLOB()), tongue, ROW)
+    yield "write back, a CLOB", long.filling(["STATUS", "RESULT_TEXT"]).statement
+    raw = replace(outbound, raw=frozenset({"CONTENT", "RESULT_TEXT"}))
+    yield (
+        "look, bytes of another encoding",
+        Claims(settings, TableShelf(settings, raw, tongue))._new,
+    )
+    yield "write back, bytes of another encoding", Update(raw, tongue, ROW).filling().statement
 
 
 def script(name: str) -> str:

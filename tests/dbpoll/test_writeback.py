@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -12,11 +13,20 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import column, event, text, types
+from sqlalchemy.dialects import oracle, registry
 
 from dbpoll.answers import Answers
+from dbpoll.bulk import Among, Update
+from dbpoll.database import open_engine
+from dbpoll.dialects import tongue_of
 from dbpoll.dialects.given import array
+from dbpoll.feeds.shelf import TableShelf
+from dbpoll.feeds.status import Claims
+from dbpoll.parameters import ROW
+from dbpoll.settings import Claim
 from dbpoll.source import Source
+from dbpoll.tables import find
 from dbpoll.values import InboundRow, Locked, StateChange, Status, TableFault, Taken
 from dbpoll.writeback import newest
 from tests.dbpoll.conftest import His
@@ -25,6 +35,7 @@ AT = datetime(2026, 3, 1, 6, 30, 15, 250000, tzinfo=UTC)
 FINAL = {Status.DELIVERED, Status.FAILED, Status.REFUSED, Status.CANCELLED}
 
 Home = Callable[..., Source]
+NUMBER: Any = oracle.NUMBER
 
 
 @pytest.fixture
@@ -156,8 +167,11 @@ def test_a_row_that_the_database_refuses_does_not_hold_up_the_others(his: His, h
     else:
         his.run("UPDATE SMS_OUTBOUND SET MOBILE = 'x' WHERE ID = 4")
         his.run("ALTER TABLE SMS_OUTBOUND ADD CHECK (MOBILE <> 'x' OR STATUS = 0)")
-    home(his).write([change(str(n), Status.DELIVERED) for n in range(1, 10)])
+    source = home(his)
+    source.write([change(str(n), Status.DELIVERED) for n in range(1, 10)])
     assert his.count("STATUS = 3") == 8
+    health = source.health()
+    assert (health.refused_writes, health.refusal[:1].isupper()) == (1, True)
 
 
 def test_receipts_are_added_once(his: His, home: Home) -> None:
@@ -298,6 +312,65 @@ def test_arrays_read_back_as_they_were(postgres_server: str, values: list[str | 
     with psycopg.connect(postgres_server.format("postgres")) as connection:
         found = connection.execute("SELECT CAST(%s AS TEXT[])", (array(values),)).fetchone()
     assert found == (values,)
+
+
+def test_a_batch_names_no_column_that_none_of_its_rows_fills(his: His) -> None:
+    his.insert(2)
+    engine = open_engine(his.settings())
+    asked: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *told: asked.append(told[2].lower()))
+    with engine.begin() as connection:
+        outbound = find(connection, his.settings()).outbound
+        assert outbound is not None
+        update = Update(outbound, tongue_of(connection.dialect), ROW)
+        row = ("1", Status.SUBMITTED, "100", "", "", None, AT, None, 0, None)
+        done = ("2", Status.FAILED, "101", "MK:0001", "", None, None, AT, 1, None)
+        asked.clear()
+        update.execute(connection, update.rows([row]))
+        update.execute(connection, update.rows([row, done]))
+    engine.dispose()
+    assert "message_id" in asked[0]
+    assert not {"result_code", "result_text", "done_at"} & set(re.findall(r"\w+", asked[0]))
+    assert "result_code" in asked[-1]
+    assert "result_text" not in asked[-1]
+    found = his.ask("SELECT STATUS, MESSAGE_ID, RESULT_CODE FROM SMS_OUTBOUND ORDER BY ID")
+    assert found == [(2, "100", None), (4, "101", "MK:0001")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys", "ends"),
+    [
+        (types.BigInteger(), [3, 4, 5], (3, 5)),
+        (types.BigInteger(), [5, 3, 4], (3, 5)),
+        (types.BigInteger(), [3], (3, 3)),
+        (types.BigInteger(), [3, 5], None),
+        (types.BigInteger(), [1, 7, 3], None),
+        (types.BigInteger(), [3, 3, 5], None),
+        (types.BigInteger(), [3, Decimal("3.5"), 4], None),
+        (NUMBER(10, 0), [3, 4], (3, 4)),
+        (NUMBER(), [3, 4], None),
+        (types.String(9), ["3", "4"], None),
+    ],
+)
+def test_keys_without_a_gap_are_a_run(kind: Any, keys: list[Any], ends: Any) -> None:
+    among = Among(column("id"), kind, tongue_of(registry.load("oracle")()))
+    wanted = None if ends is None else dict(zip(("first", "last"), ends))
+    assert among.ends(keys) == wanted
+
+
+def test_a_run_read_in_any_order_is_marked_and_nothing_else(served: His) -> None:
+    served.insert(9)
+    settings = served.settings(claim=Claim.SKIP_LOCKED)
+    engine = open_engine(settings)
+    with engine.begin() as connection:
+        outbound = find(connection, settings).outbound
+        assert outbound is not None
+        claims = Claims(settings, TableShelf(settings, outbound, tongue_of(connection.dialect)))
+        claims._keep(connection, [5, 3, 4], datetime.now(UTC))
+        claims._keep(connection, [1, 9, 7], datetime.now(UTC))
+    engine.dispose()
+    taken = served.ask("SELECT ID FROM SMS_OUTBOUND WHERE STATUS = 1 ORDER BY ID")
+    assert taken == [(1,), (3,), (4,), (5,), (7,), (9,)]
 
 
 def test_numbers_go_into_arrays() -> None:

@@ -207,8 +207,10 @@ def shared(tmp_path_factory: pytest.TempPathFactory, client: Client) -> Iterator
 
 
 @contextmanager
-def open_node(folder: Path, client: Client, **settings: Any) -> Iterator[Node]:
-    """`settings` of `<web>`."""
+def open_node(
+    folder: Path, client: Client, *, tries: WrongTries | None = None, **settings: Any
+) -> Iterator[Node]:
+    """`settings` of `<web>`. Without `tries` nobody is locked out."""
     engine = open_engine(f"sqlite:///{folder / 'adapter.db'}")
     metadata.create_all(engine)
     committer = Committer(engine, "test")
@@ -228,8 +230,8 @@ def open_node(folder: Path, client: Client, **settings: Any) -> Iterator[Node]:
             [client, replace(client, account="lis")],
             PasswordChecker(),
             first_use=Nonces(committer).first_use,
-            # A clock that leaps: many tests share a node and an address, none is locked out.
-            tries=WrongTries(clock=partial(next, itertools.count(0.0, 10_000.0))),
+            # A clock that leaps: many tests share a node and an address.
+            tries=tries or WrongTries(clock=partial(next, itertools.count(0.0, 10_000.0))),
         ),
         intake,
         desk,

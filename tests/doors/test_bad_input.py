@@ -151,14 +151,17 @@ def test_what_is_no_request(shared: Node, body: bytes, path: str) -> None:
         ),
     ],
 )
-def test_what_is_a_wrong_request(shared: Node, operation: str, field: str | None) -> None:
+@pytest.mark.parametrize(("soap", "side"), [(SOAP11, "Client"), (SOAP12, "Sender")])
+def test_what_is_a_wrong_request(
+    shared: Node, operation: str, field: str | None, soap: str, side: str
+) -> None:
     before = len(shared.arrived)
-    answer = shared.call(operation)
+    answer = shared.call(operation, soap=soap)
     assert answer.status == 500
-    assert answer.fault[:2] == BAD
+    assert answer.fault[:2] == (side, "BAD_REQUEST")
     if field is not None:
         assert answer.fault[2] == field
-    assert answer.text("faultstring")
+    assert answer.text("description")
     assert len(shared.arrived) == before
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from io import BytesIO
@@ -53,7 +54,11 @@ class House:
 
 def _judged(client: Client, request: Request) -> Reply:
     if request.content == "refused":
-        return Reply(Code.BAD_CONTENT, "no", None, 0, 1)
+        return Reply(
+            Code.BAD_CONTENT, "no", None, 0, 1, retry_after_s=len(request.entries), field="content"
+        )
+    if request.content == "too many":
+        return Reply(Code.BAD_REQUEST, "1 recipient", None, 0, 1, field="recipients")
     results = [
         Result(entry.mobile, entry.ref, None, 0, Code.BAD_NUMBER, "<no> & never")
         if len(entry.mobile) != 11
@@ -113,6 +118,13 @@ def own_header(account: str, password: str) -> str:
     )
 
 
+def _send_batch(content: str) -> str:
+    return (
+        f'<SendBatch xmlns="{NS}"><request><content>{content}</content><entries><Entry>'
+        "<mobile>13800138000</mobile></Entry></entries></request></SendBatch>"
+    )
+
+
 MORE = st.sampled_from(
     [
         "",
@@ -131,7 +143,7 @@ MORE = st.sampled_from(
 OPERATIONS = st.one_of(
     st.builds(
         send,
-        st.sampled_from(["hello", "refused", "", "您好 &lt;b&gt;", "<b/>"]),
+        st.sampled_from(["hello", "refused", "too many", "", "您好 &lt;b&gt;", "<b/>"]),
         st.sampled_from(["13800138000", "110", "", "13800138000 "]),
         MORE,
     ),
@@ -140,6 +152,8 @@ OPERATIONS = st.one_of(
             f'<SendBatch xmlns="{NS}"><request><entries><Entry><mobile>13800138000</mobile>'
             "<content>a</content></Entry><Entry><mobile>1</mobile></Entry></entries></request>"
             "</SendBatch>",
+            _send_batch("too many"),
+            _send_batch("refused"),
             f'<SendBatch xmlns="{NS}"><request/></SendBatch>',
             f'<Ping xmlns="{NS}"/>',
             f'<Send xmlns="{NS}"/>',
@@ -210,6 +224,7 @@ BODIES = st.sampled_from(
         b'{"content":"a","recipients":[{"mobile":"13800138000"}]}',
         '{"content":"您好","recipients":[{"mobile":13800138000,"ref":"<&"},{"mobile":"1"}]}'.encode(),
         b'{"content":"refused","recipients":[{"mobile":"13800138000"}]}',
+        b'{"content":"too many","entries":[{"mobile":"13800138000"}]}',
         b'{"content":"a","content":"b","recipients":[{"mobile":"13800138000"}]}',
         b'{"entries":[{"mobile":"13800138000","content":"a"}],"clientRef":"k"}',
         b'{"content":"a","colour":1,"recipients":[]}',
@@ -257,6 +272,29 @@ def test_one_call_of_intake_for_all_of_a_client() -> None:
     answers = door.several([environ("", body) for body in bodies])
     assert sorted(HOUSE.calls) == [2, 3]
     assert all(b"code>OK<" in each.body for each in answers)
+
+
+@pytest.mark.parametrize("mount", ["/soap", "/soap12", "/api/xml"])
+def test_a_refusal_names_the_field_as_its_caller_wrote_it(mount: str) -> None:
+    door = MOUNTS[mount]
+    assert isinstance(door, Batched)
+
+    def asked(operation: str) -> dict[str, Any]:
+        if mount.startswith("/soap"):
+            return environ("", envelope(operation, own_header("his", "right")).encode())
+        name = "SendBatch" if "<SendBatch" in operation else "Send"
+        basic = "Basic " + base64.b64encode(b"his:right").decode()
+        return environ(f"/{name}", operation.encode(), HTTP_AUTHORIZATION=basic)
+
+    sent = send("too many"), _send_batch("too many"), send("refused"), _send_batch("refused")
+    HOUSE.calls.clear()
+    together = door.several([asked(each) for each in sent])
+    assert HOUSE.calls == [len(sent)], "they went the short way"
+    for answers in (together, [alone(door, asked(each)) for each in sent]):
+        found = [re.search(rb"field>(\w+)<", each.body) for each in answers]
+        named = [field and field[1] for field in found]
+        assert named == [b"recipients", b"entries", b"content", b"content"]
+        assert [b"retryAfter>1<" in each.body for each in answers] == [False, False, True, True]
 
 
 def test_when_the_store_is_away_all_hear_of_it() -> None:

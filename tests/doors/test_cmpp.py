@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -14,7 +15,8 @@ from typing import Any
 import pytest
 
 from adapter.config.model import CmppServer
-from adapter.domain.client import Client
+from adapter.domain.client import Certificate, Client, WayIn
+from adapter.domain.proofs import ProofKind
 from adapter.domain.states import Door, State
 from adapter.domain.values import Notice, Waiting
 from adapter.doors import cmpp_pushing
@@ -554,6 +556,88 @@ def test_by_tls(node: Node, cmpp: Client, tmp_path: Path) -> None:
         ):
             link.submit(submit(1))
             await handler.until(lambda: bool(handler.answers))
+
+    run(test())
+
+
+def test_a_renewed_certificate_is_taken_up_without_a_restart(
+    node: Node, cmpp: Client, tmp_path: Path
+) -> None:
+    ours = Authority(tmp_path)
+    first, second = ours.sign("first", "127.0.0.1"), ours.sign("second", "127.0.0.1")
+
+    async def test() -> None:
+        files = {"tls_certificate": first.certificate, "tls_key": first.key}
+        async with opened(node, cmpp, **files) as house:
+
+            async def subject() -> str:
+                tls = client_context(ours.ca)
+                _, writer = await asyncio.open_connection("127.0.0.1", house.door.port, ssl=tls)
+                shown = writer.get_extra_info("peercert")
+                writer.close()
+                return str(shown["subject"])
+
+            assert "first" in await subject()
+            shutil.copy(second.key, first.key)
+            shutil.copy(second.certificate, first.certificate)
+            assert "second" in await subject()
+            async with house.entered(tls=client_context(ours.ca)):
+                pass
+
+    run(test())
+
+
+@pytest.mark.parametrize(("shown", "status"), [("his", 0), ("other", 3)])
+def test_a_certificate_may_be_needed_beside_the_secret(
+    node: Node, cmpp: Client, tmp_path: Path, shown: str, status: int
+) -> None:
+    ours = Authority(tmp_path)
+    door, pair = ours.sign("door", "127.0.0.1"), ours.sign(shown)
+    both = WayIn((ProofKind.DIGEST, ProofKind.CERTIFICATE), (Door.CMPP,))
+    known = replace(cmpp, certificates=(Certificate(subject="CN=his"),), entries=(both,))
+
+    async def test() -> None:
+        files = {"tls_certificate": door.certificate, "tls_key": door.key, "tls_ca": ours.ca}
+        async with opened(node, known, **files) as house:
+            tls = client_context(ours.ca, pair.certificate, pair.key)
+            assert await login(house, SECRET, tls) == status
+
+    run(test())
+
+
+async def login(house: House, secret: str, tls: ssl.SSLContext | None = None) -> int:
+    """What a CONNECT is answered with."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.door.port, ssl=tls)
+    codecs = CODECS["3.0"]
+    digest = source_digest(b"his", secret.encode(), 101000000)
+    writer.write(codecs.encode(Connect(1, b"his", digest, 0x30, 101000000)))
+    answer: Any = codecs.decode(await frame(reader))
+    writer.close()
+    return int(answer.status)
+
+
+def test_both_secrets_open_while_the_client_changes(node: Node, cmpp: Client) -> None:
+    async def test() -> None:
+        async with opened(node, replace(cmpp, cmpp_secret_old="the old one")) as house:
+            assert await login(house, SECRET) == 0
+            async with house.entered(password="the old one") as (link, handler):
+                link.submit(submit(1))
+                await handler.until(lambda: bool(handler.answers))
+            assert await login(house, "a third one") == 3
+
+    run(test())
+
+
+def test_while_it_is_locked_right_and_wrong_secrets_hear_the_same(node: Node, cmpp: Client) -> None:
+    async def test() -> None:
+        async with opened(node, cmpp) as house, house.entered() as (link, handler):
+            answers = [await login(house, "wrong") for _ in range(6)]
+            assert answers[:4] == [3] * 4
+            assert set(answers[4:]) == {5}
+            assert await login(house, SECRET) == 5
+            link.submit(submit(1))
+            await handler.until(lambda: bool(handler.answers))
+            assert handler.answers[0][1].ok, "who is inside stays"
 
     run(test())
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import encodings
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,6 +66,32 @@ def test_too_many_nodes(node: str) -> None:
     document = f"<a>{many}</a>" if node == "<b/>" else f"<a {many}/>"
     with pytest.raises(Refusal, match="too many"):
         parse(document)
+
+
+@pytest.mark.parametrize("label", ["punycode", "idna", "utf-7", "unicode_escape", "rot13", "x"])
+def test_a_label_that_no_toolkit_means_is_none(label: str) -> None:
+    """Python would take minutes over this as punycode, and would decode the others' escapes."""
+    text = "<a>+ADw- \\u003c &#60;-" + "b" * 2_000_000 + "</a>"
+    assert decode(text.encode(), label) == text
+
+
+def test_labels_are_not_remembered() -> None:
+    known = len(encodings._cache)
+    for number in range(100):
+        decode(b"<a/>", f"label-{number}")
+    assert len(encodings._cache) == known
+
+
+@pytest.mark.parametrize("label", ["GBK", "gb2312", "CP936", "x-gbk", "GB18030", "EUC-CN"])
+def test_all_labels_of_chinese_texts_are_read_with_the_largest_set(label: str) -> None:
+    assert decode("<a>镕𠮷</a>".encode("gb18030"), label) == "<a>镕𠮷</a>"
+
+
+@pytest.mark.parametrize("text", ["一", "十二月", "二百五", "啊", "您的验证码为4711", "联通", "丂"])
+def test_a_label_of_gb_is_believed_unless_it_cannot_be(text: str) -> None:
+    """D2 BB is the first of them in GBK, and a Cyrillic letter in UTF-8."""
+    for encoding in ("gb18030", "utf-8"):
+        assert decode(f"<a>{text}</a>".encode(encoding), "gbk") == f"<a>{text}</a>"
 
 
 def test_the_place_of_a_mistake() -> None:

@@ -6,14 +6,20 @@ from __future__ import annotations
 import base64
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from adapter.config.model import Web
 from adapter.doors.batches import Answer, Batched, Glimpse
+from adapter.doors.proxies import CERTIFICATE_KEY
 from adapter.doors.web import Serving, Site, serve
+from tests.certificates import Authority, Pair
 from tests.doors.conftest import Node
 
 if TYPE_CHECKING:
@@ -50,18 +56,58 @@ class Counter:
         return None if glimpse.path == "/alone" else glimpse.authorization
 
 
+class Witness(Counter):
+    """All requests are one client's; each answer names the certificate that was shown with it."""
+
+    def several(self, environs: Sequence[WSGIEnvironment]) -> Sequence[Answer]:
+        super().several(environs)
+        shown = [environ.get(CERTIFICATE_KEY) for environ in environs]
+        told = [each.subject.rfc4514_string() if each else "none" for each in shown]
+        return [Answer("200 OK", each.encode()) for each in told]
+
+    def account_of(self, glimpse: Glimpse) -> str | None:
+        return "one"
+
+
+class Secure:
+    """Keys for a server with TLS, and for those who call it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.authority = Authority(folder)
+        pair = self.authority.sign("server", "127.0.0.1")
+        self.settings: dict[str, Any] = {
+            "tls_certificate": pair.certificate,
+            "tls_key": pair.key,
+            "tls_ca": self.authority.ca,
+        }
+
+    def context(self, shown: Pair | None = None) -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=self.authority.ca)
+        if shown is not None:
+            context.load_cert_chain(shown.certificate, shown.key)
+        return context
+
+
 @contextmanager
-def serving(counter: Counter, threads: int) -> Iterator[Serving]:
+def serving(counter: Counter, threads: int, **settings: Any) -> Iterator[Serving]:
     pages = {"/x": Batched(counter.single, counter.several, counter.account_of)}
-    server = serve(Site(pages), Web(port=0, threads=threads))
+    server = serve(Site(pages), Web(port=0, threads=threads, **settings))
     server.start()
     yield server
     counter.gate.set()
     server.stop()
 
 
-def ask(server: Serving, who: str, path: str = "/x", body: bytes = b"{}") -> socket.socket:
+def ask(
+    server: Serving,
+    who: str,
+    path: str = "/x",
+    body: bytes = b"{}",
+    tls: ssl.SSLContext | None = None,
+) -> socket.socket:
     connection = socket.create_connection(("127.0.0.1", server.port), timeout=WAIT_S)
+    if tls is not None:
+        connection = tls.wrap_socket(connection, server_hostname="127.0.0.1")
     connection.sendall(
         f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {who}\r\nConnection: close\r\n"
         f"Content-Length: {len(body)}\r\n\r\n".encode()
@@ -75,12 +121,17 @@ def answer(connection: socket.socket) -> bytes:
         return b"".join(iter(lambda: connection.recv(4096), b""))
 
 
-def test_a_flood_leaves_others_their_threads_and_is_served_together() -> None:
+@pytest.mark.parametrize("secured", [False, True])
+def test_a_flood_leaves_others_their_threads_and_is_served_together(
+    secured: bool, tmp_path: Path
+) -> None:
     counter = Counter()
-    with serving(counter, 4) as server:
-        flood = [ask(server, "flood") for _ in range(60)]
+    secure = Secure(tmp_path) if secured else None
+    tls = secure.context() if secure else None
+    with serving(counter, 4, **(secure.settings if secure else {})) as server:
+        flood = [ask(server, "flood", tls=tls) for _ in range(60)]
         assert counter.entered.acquire(timeout=WAIT_S)
-        other = answer(ask(server, "other"))
+        other = answer(ask(server, "other", tls=tls))
         assert other.endswith(b"other")
         assert b"X-Content-Type-Options" in other
         assert not counter.gate.is_set()
@@ -89,6 +140,28 @@ def test_a_flood_leaves_others_their_threads_and_is_served_together() -> None:
     assert sum(names.count("flood") for names in counter.together) == 60
     assert len(counter.together) < 40
     assert all(len(set(names)) == 1 for names in counter.together)
+
+
+def test_what_is_served_together_keeps_its_own_certificate(tmp_path: Path) -> None:
+    secure = Secure(tmp_path)
+    contexts = {
+        b"CN=his": secure.context(secure.authority.sign("his")),
+        b"CN=lis": secure.context(secure.authority.sign("lis")),
+        b"none": secure.context(),
+    }
+    witness = Witness()
+    with serving(witness, 2, **secure.settings) as server:
+        first = ask(server, "flood", tls=contexts[b"none"])
+        assert witness.entered.acquire(timeout=WAIT_S)
+        waiting = [
+            (name, ask(server, "his", tls=context))
+            for _ in range(8)
+            for name, context in contexts.items()
+        ]
+        witness.gate.set()
+        assert answer(first).endswith(b"none")
+        assert all(answer(each).endswith(b"\r\n\r\n" + name) for name, each in waiting)
+    assert len(witness.together) < len(waiting)
 
 
 def test_requests_that_run_alone_leave_others_their_threads() -> None:

@@ -42,7 +42,11 @@ STATUS = Status(
     on_wire=3,
     in_doubt=1,
     notices=7,
-    sources=(SourceStatus("his", True, AT, 0.2, 5, 1.5),),
+    sources=(
+        SourceStatus(
+            "his", True, AT, 0.2, 5, 1.5, refused_writes=3, refusal="CheckViolation 23514"
+        ),
+    ),
     jobs=(JobStatus("fold", AT, 0.02, 10, 0),),
     counters={"ACCEPTED": 20},
 )
@@ -238,3 +242,4 @@ def test_metrics_show_the_status(door: HealthDoor) -> None:
     assert found["sms_in_doubt",] == 1
     assert found["sms_capacity",] == 1_000_000
     assert found["sms_source_unwritten", "his"] == 5
+    assert found["sms_source_refused_writes_total", "his"] == 3

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.hmac import HMAC
+
 from tests.doors.conftest import PASSWORD, Node
 
 PAGE = Path(__file__).parents[2] / "docs/integrator/http.md"
 BLOCKS = re.findall(r"```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+SIGNED = re.search(r"```\n(HMAC-SHA256\n.*?)\n```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 CURL = shutil.which("curl")
 
 
@@ -32,3 +37,15 @@ def test_every_example_gets_its_answer(node: Node) -> None:
     assert found["messages"][0]["clientRef"] == "OP-20260301-0001"
     assert account["account"] == "his"
     assert ping["state"] == "running"
+
+
+def test_the_signatures_are_those_of_the_lines() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert SIGNED is not None
+    (key,) = re.findall(r"with the key `(\w+)`", text)
+    sha256 = hmac.new(key.encode(), SIGNED[1].encode(), "sha256").hexdigest()
+    assert f'signature="{sha256}"' in text
+    lines = SIGNED[1].replace("HMAC-SHA256", "HMAC-SM3", 1).encode()
+    made = HMAC(key.encode(), hashes.SM3())
+    made.update(lines)
+    assert f"gives `{made.finalize().hex()}`" in text

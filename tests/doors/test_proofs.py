@@ -6,7 +6,9 @@ import base64
 import hashlib
 import json
 import secrets
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -170,6 +172,30 @@ def test_a_replayed_signature_is_refused(shown: Node) -> None:
     assert (again.status, code(again)) == (401, "SIGNATURE_INVALID")
 
 
+def test_of_many_repetitions_at_the_same_moment_one_is_taken(shown: Node) -> None:
+    recorded, token = signature(), digest()
+
+    def replay(number: int) -> str | None:
+        if number % 2:
+            return shown.call(send(), header=token).text("code")
+        return code(post(shown, recorded))
+
+    with ThreadPoolExecutor(20) as pool:
+        told = Counter(pool.map(replay, range(40)))
+    assert told == {"OK": 2, "SIGNATURE_INVALID": 19, "AUTH_FAILED": 19}
+
+
+def test_a_signature_holds_for_one_address_of_the_node_alone(shown: Node) -> None:
+    recorded, body = signature(), send().encode()
+    before = len(shown.arrived)
+    for path in ("/api/json/SendBatch", "/api/json/Query", "/api/json/send", "/api/json//Send/"):
+        assert post(shown, recorded, path=path).status >= 400
+    for path in ("/api/xml/Send", "/soap"):
+        assert shown.post(body, path, headers=signature(body)).status >= 400
+    assert len(shown.arrived) == before
+    assert code(post(shown, recorded)) == "OK", "nobody has used it up"
+
+
 def test_no_part_of_a_signed_request_can_be_changed(shown: Node) -> None:
     answers = {
         (answer.status, answer.body)
@@ -239,3 +265,41 @@ def test_an_encrypted_content_is_opened_and_sent(tmp_path: Path, client: Client)
         assert [each.submission.content for each in node.arrived] == [
             "【市一医院】您的验证码为4711"
         ]
+
+
+def test_content_keys_are_replaced_without_an_interruption(tmp_path: Path, client: Client) -> None:
+    old = ContentKey(ContentCipher.AES_256_GCM, bytes(32))
+    new = ContentKey(ContentCipher.SM4_GCM, bytes(range(16)))
+
+    def sealed(key_id: str, key: ContentKey, ref: str, account: str = "his") -> bytes:
+        content = seal(key_id, key, "您的验证码为4711", Binding(account, ref, ("13800138000",)))
+        asked = {"clientRef": ref, "recipients": [{"mobile": "13800138000"}]}
+        return json.dumps(asked | {"encryptedContent": content}).encode()
+
+    basic = {"Authorization": f"Basic {base64.b64encode(b'his:S3cret-of-the-HIS').decode()}"}
+    with open_node(tmp_path / "both", replace(client, content_keys={"a": old, "b": new})) as node:
+        assert code(post(node, basic, sealed("a", old, "1"))) == "OK"
+        assert code(post(node, basic, sealed("b", new, "2"))) == "OK"
+        assert code(post(node, basic, sealed("b", old, "3"))) == "DECRYPT_FAILED"
+        assert code(post(node, basic, sealed("a", old, "4", "lis"))) == "DECRYPT_FAILED"
+    with open_node(tmp_path / "new", replace(client, content_keys={"b": new})) as node:
+        assert code(post(node, basic, sealed("a", old, "5"))) == "DECRYPT_FAILED"
+        assert code(post(node, basic, sealed("b", new, "6"))) == "OK"
+
+
+@pytest.mark.parametrize("algorithm", ["HMAC-SHA256", "HMAC-SM3"])
+def test_signed_requests_are_optional_or_required(
+    tmp_path: Path, proving: Client, algorithm: str
+) -> None:
+    basic = {"Authorization": f"Basic {base64.b64encode(b'his:S3cret-of-the-HIS').decode()}"}
+    only = WayIn((ProofKind.HMAC,), (Door.HTTP,))
+    for name, client, unsigned in (
+        ("optional", proving, "OK"),
+        ("required", replace(proving, entries=(only,)), "SIGNATURE_INVALID"),
+    ):
+        with open_node(tmp_path / name, client) as node:
+            assert code(post(node, signature(algorithm=algorithm))) == "OK"
+            assert code(post(node, basic)) == unsigned
+            altered = BODY.replace(b"13800138000", b"13900139000")
+            assert altered != BODY
+            assert code(post(node, signature(algorithm=algorithm), altered)) == "SIGNATURE_INVALID"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import socket
 
 import pytest
 from lxml import etree
@@ -104,6 +105,35 @@ def test_chunked(shared: Node) -> None:
     response = connection.getresponse()
     assert Answer(response.status, {}, response.read()).text("code") == "OK"
     connection.close()
+
+
+def test_a_client_that_waits_for_leave_to_send_the_body_gets_it(shared: Node) -> None:
+    """.NET sends `Expect: 100-continue` with every request."""
+    body = envelope(send()).encode()
+    with socket.create_connection(("127.0.0.1", shared.server.port), timeout=10) as connection:
+        connection.sendall(
+            b"POST /soap HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml; charset=utf-8\r\n"
+            b"Expect: 100-continue\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+        )
+        assert connection.recv(4096).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(body)
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"code>OK<" in answer
+
+
+def test_ten_thousand_chinese_texts_in_one_batch(node: Node) -> None:
+    """More than the 2 MiB that Spyne takes by itself."""
+    content = "检查报告已出，请取。" * 6
+    entries = "".join(
+        f"<Entry><mobile>138{number:08}</mobile><content>{content}</content></Entry>"
+        for number in range(10_000)
+    )
+    batch = f'<SendBatch xmlns="{NS}"><request><entries>{entries}</entries></request></SendBatch>'
+    assert len(batch.encode()) > 2**21
+    answer = node.call(batch)
+    assert (answer.text("code"), answer.text("accepted")) == ("OK", "10000")
+    assert len(answer.texts("messageId")) == 10_000
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,14 +16,18 @@ from lxml import etree
 
 from adapter.config.model import Socket
 from adapter.contract import NS
+from adapter.domain.client import Certificate, Client, WayIn
+from adapter.domain.proofs import ProofKind
+from adapter.domain.states import Door
 from adapter.doors import socket as socket_door
 from adapter.doors.porch import Porch
 from adapter.doors.socket import SocketDoor
 from adapter.files import published
 from adapter.notify.feeds import Feeds
+from adapter.security.tries import WrongTries
 from connectors.tls import client_context
-from tests.certificates import Authority
-from tests.doors.conftest import PASSWORD, Node, describe, send
+from tests.certificates import Authority, Pair
+from tests.doors.conftest import PASSWORD, Node, describe, open_node, send
 from tests.doors.wire import SocketClient, name, text, texts
 from tests.nodes import until
 
@@ -345,6 +351,81 @@ def test_by_tls_with_a_certificate_of_the_client(node: Node, tmp_path: Path) -> 
         with suppress(ssl.SSLError, ConnectionError), house.visit(client_context(ours.ca)) as bare:
             assert bare.ended()
         assert house.door.doorman.connections <= 1
+
+
+def test_a_renewed_certificate_is_taken_up_without_a_restart(node: Node, tmp_path: Path) -> None:
+    ours = Authority(tmp_path)
+    first, second = ours.sign("first", "localhost"), ours.sign("second", "localhost")
+    files = {"tls_certificate": first.certificate, "tls_key": first.key}
+    with opened(node, **files) as house:
+
+        def subject() -> str:
+            with house.visit(client_context(ours.ca)) as client:
+                assert name(client.log_in("his", PASSWORD)) == "LoginResponse"
+                assert isinstance(client.socket, ssl.SSLSocket)
+                return str(client.socket.getpeercert())
+
+        with house.visit(client_context(ours.ca)) as stays:
+            stays.log_in("his", PASSWORD)
+            assert "first" in subject()
+            shutil.copy(second.key, first.key)
+            shutil.copy(second.certificate, first.certificate)
+            assert "second" in subject()
+            assert name(stays.ask(PING)) == "PingResponse"
+            Path(first.certificate).write_text("half a certi")
+            assert "second" in subject()
+
+
+def test_a_certificate_may_be_needed_beside_the_password(tmp_path: Path, client: Client) -> None:
+    ours = Authority(tmp_path)
+    door, his, other = (ours.sign(each, "localhost") for each in ("door", "his", "other"))
+    both = WayIn((ProofKind.PASSWORD, ProofKind.CERTIFICATE), (Door.SOCKET,))
+    known = replace(client, certificates=(Certificate(subject="CN=his"),), entries=(both,))
+    files = {"tls_certificate": door.certificate, "tls_key": door.key, "tls_ca": ours.ca}
+    with open_node(tmp_path, known) as node, opened(node, **files) as house:
+
+        def answer(pair: Pair, account: str, password: str) -> str | None:
+            with house.visit(client_context(ours.ca, pair.certificate, pair.key)) as visitor:
+                told = visitor.log_in(account, password)
+                return text(told, "code") or name(told)
+
+        assert answer(his, "his", PASSWORD) == "LoginResponse"
+        assert answer(other, "his", PASSWORD) == "CERT_DENIED"
+        assert answer(his, "his", "wrong") == "CERT_DENIED"
+        assert answer(his, "his", "") == "AUTH_FAILED", "the password is missing"
+        assert answer(his, "lis", PASSWORD) == "LoginResponse", "a client without certificates"
+
+
+def test_a_certificate_alone_tells_whose_it_is(tmp_path: Path, client: Client) -> None:
+    ours = Authority(tmp_path)
+    door, his = ours.sign("door", "localhost"), ours.sign("his")
+    known = replace(client, certificates=(Certificate(subject="CN=his"),))
+    files = {"tls_certificate": door.certificate, "tls_key": door.key, "tls_ca": ours.ca}
+    context = client_context(ours.ca, his.certificate, his.key)
+    with (
+        open_node(tmp_path, known) as node,
+        opened(node, **files) as house,
+        house.visit(context) as visitor,
+    ):
+        assert name(visitor.ask(f'<Login xmlns="{NS}"/>')) == "LoginResponse"
+        told = visitor.ask(f'<GetAccount xmlns="{NS}"/>')
+        assert text(told, "account") == "his"
+
+
+def test_wrong_tries_from_its_address_do_not_stop_a_session_that_stands(
+    tmp_path: Path, client: Client
+) -> None:
+    with (
+        open_node(tmp_path, client, tries=WrongTries(most=4)) as node,
+        opened(node) as house,
+        house.enter() as inside,
+    ):
+        for _ in range(4):
+            with house.visit() as guessing:
+                guessing.log_in("his", "wrong")
+        with house.visit() as late:
+            assert text(late.log_in("his", PASSWORD), "code") == "RATE_LIMITED"
+        assert text(inside.ask(send()), "code") == "OK"
 
 
 def test_what_is_in_work_is_answered_when_the_door_closes(node: Node) -> None:

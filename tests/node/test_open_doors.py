@@ -14,13 +14,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import requests
 from lxml import etree
 
 from adapter.contract import NS
 from connectors.link import Link
 from connectors.settings import LinkSettings
 from connectors.splitting import split
-from connectors.values import Submit
+from connectors.values import Coding, Submit
 from tests.connectors.recorder import Recorder, run
 from tests.doors.wire import SocketClient, name, text, texts
 from tests.nodes import ACCESS_NUMBER, HOST, PASSWORD, ROOT, Carrier, Node, Setup, free_port, until
@@ -35,6 +36,7 @@ def examples(page: str, language: str) -> list[str]:
     found = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
     return [
         example.replace("<account>his<", "<account>web<")
+        .replace('account="his"', 'account="web"')
         .replace('"his", "his-demo"', f'"web", "{SECRET}"')
         .replace("his-demo", PASSWORD)
         .replace("10690000123401", ACCESS_NUMBER + "02")
@@ -226,6 +228,33 @@ def test_a_report_by_cmpp_comes_again_after_a_fall(doors: Doors) -> None:
     run(test())
 
 
+def test_the_soap_pages_request_is_taken_and_its_fault_is_what_comes(doors: Doors) -> None:
+    request, fault = examples("soap.md", "xml")
+    head, _, body = request.partition("\n\n")
+    line, *headers = head.splitlines()
+    assert line == "POST /soap HTTP/1.1"
+    named = dict(header.split(": ", 1) for header in headers)
+    url = f"{doors.node.url}/soap"
+    answer = requests.post(url, body.encode(), headers=named, timeout=30)
+    assert etree.fromstring(answer.content).findtext(".//{*}code") == "OK"
+    recipients = body[body.index("<Recipient>") : body.index("</recipients>")]
+    wrong = body.replace(recipients, recipients + "<Recipient/>").replace("0001<", "0002<")
+    answer = requests.post(url, wrong.encode(), headers=named, timeout=30)
+    assert answer.status_code == 500
+    (told,) = etree.fromstring(answer.content).iter("{*}ExchangeFault")
+    shown = etree.fromstring(fault)
+    assert [(each.tag, each.text) for each in told] == [(each.tag, each.text) for each in shown]
+
+
+def test_the_soap_pages_client_works(doors: Doors) -> None:
+    (example,) = examples("soap.md", "python")
+    (told,) = carried_out(example.replace("http://127.0.0.1:8080", doors.node.url))
+    code, submission, message = told.split()
+    assert code == "OK"
+    assert submission.isdigit()
+    assert message.isdigit()
+
+
 def test_the_socket_pages_documents_are_taken(doors: Doors) -> None:
     login, request, push = examples("socket.md", "xml")
     with SocketClient(doors.socket_port) as client:
@@ -254,27 +283,53 @@ def test_the_cmpp_pages_client_works(doors: Doors) -> None:
 
 
 @pytest.mark.slow
-def test_500_idle_clients_and_200_of_cmpp_and_others_are_served(doors: Doors) -> None:
+def test_500_idle_clients_and_200_of_cmpp_while_texts_flow(doors: Doors) -> None:
+    """A batch goes out and its receipts come back, by each of the doors; who was idle is still
+    there afterwards."""
+
     async def links() -> None:
         handler = Recorder()
         held = [doors.link(handler, number) for number in range(200)]
         for link in held:
             link.start()
         await handler.until(lambda: handler.ups == 200)
-        await asyncio.to_thread(serve_one)
+        await asyncio.to_thread(traffic)
+        for number in range(200):
+            payload = "您好".encode("utf-16-be")
+            to = f"138001{number:05}"
+            held[number].submit(
+                Submit(ACCESS_NUMBER, to, payload, Coding.UCS2, False, 1, 1, True, number)
+            )
+        # Reports come over any of the client's connections.
+        await handler.until(lambda: len(handler.reports) == 200)
+        assert handler.downs == []
         await asyncio.gather(*(link.stop(0.0) for link in held))
 
-    def serve_one() -> None:
+    def traffic() -> None:
+        entries = "".join(
+            f"<Entry><mobile>138004{number:05}</mobile><content>请准时</content></Entry>"
+            for number in range(2_000)
+        )
         with doors.enter(WANTED) as client:
-            made = text(client.ask(send("13800138003")), "messageId")
-            while made not in texts(push := client.read(), "messageId"):
-                client.acknowledge(push)
-            client.acknowledge(push)
+            client.write(
+                f'<SendBatch xmlns="{NS}" id="b"><request><entries>{entries}</entries>'
+                "</request></SendBatch>"
+            )
+            told: set[str | None] = set()
+            sent: set[str | None] = set()
+            while not sent or not sent <= told:
+                document = client.read()
+                if document.get("id") == "b":
+                    sent = set(texts(document, "messageId"))
+                else:
+                    told.update(texts(document, "messageId"))
+                    client.acknowledge(document)
 
     with ExitStack() as crowd:
-        for _ in range(500):
-            crowd.enter_context(doors.enter())
+        idle = [crowd.enter_context(doors.enter()) for _ in range(500)]
         run(links())
+        for client in idle:
+            assert name(client.ask(f'<Ping xmlns="{NS}"/>')) == "PingResponse"
 
 
 @pytest.mark.slow

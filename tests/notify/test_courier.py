@@ -60,6 +60,7 @@ class House:
         self.tried: list[list[int]] = []
         self.refused: set[int] = set()
         self.down = False
+        self.falls_after = 0
         self.store_away = False
         self.reads = 0
         self._lock = threading.RLock()
@@ -75,6 +76,11 @@ class House:
         ids = [each.id for each in notices]
         with self._lock:
             self.tried.append(ids)
+            if self.falls_after and len(ids) == 1:
+                # Single ones get through for a moment.
+                self.falls_after -= 1
+                self.landed.append(ids)
+                return
             if self.down or self.refused.intersection(ids):
                 raise OSError("not this one")
             self.landed.append(ids)
@@ -202,6 +208,19 @@ def test_one_that_is_refused_for_ever_holds_up_nobody(
     home.wait(lambda: courier.set_aside == 2)
     courier.offer(home.keep(notice(200)))
     home.wait(lambda: 200 not in home.kept)
+
+
+def test_a_destination_that_goes_away_in_the_middle_sets_nothing_aside(
+    home: House, build: Callable[..., Courier]
+) -> None:
+    home.down = True
+    home.falls_after = 5
+    home.keep(*(notice(made) for made in range(1, 21)))
+    courier = build()
+    home.wait(lambda: home.falls_after == 0)
+    home.down = False
+    home.wait(lambda: not home.kept)
+    assert courier.set_aside == 0
 
 
 def test_one_that_is_refused_alone_in_the_store_holds_up_nobody_either(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -152,6 +153,54 @@ def test_a_store_that_was_away_forgets_afterwards_and_nothing_is_pushed_twice(
             store.away = False
             await eventually(lambda: not store.waiting)
             assert sorted(ear.heard) == list(range(1, 21))
+
+    run(test())
+
+
+def test_what_is_gone_while_a_page_is_read_is_not_pushed_again() -> None:
+    """Somebody else took it out of the store, between our reading and our hearing of it."""
+
+    class Slow(Store):
+        def __init__(self) -> None:
+            super().__init__(3)
+            self.reading, self.read_on = threading.Event(), threading.Event()
+            self.read_on.set()
+            self.forgotten: list[int] = []
+
+        def read(self, most: int) -> Sequence[Home]:
+            page = super().read(most)
+            self.reading.set()
+            assert self.read_on.wait(20)
+            return page
+
+        def forget(self, ids: Sequence[int]) -> None:
+            self.forgotten += ids
+            super().forget(ids)
+
+    async def test() -> None:
+        store, ear = Slow(), Ear(answers=False)
+        async with feeding(store) as feed:
+            feed.join(ear)
+            await eventually(lambda: ear.heard == [1, 2, 3])
+            store.reading.clear()
+            store.read_on.clear()
+            feed.look_again()
+            await eventually(store.reading.is_set)
+            del store.waiting[2]
+            ear.held = [each for each in ear.held if each.id != 2]
+            feed.gone([2])
+            store.read_on.set()
+            await eventually(lambda: feed.tending is None)
+            ear.answers = True
+            ear.answer(feed)
+            await eventually(lambda: not store.waiting)
+            assert ear.heard == [1, 2, 3]
+            assert sorted(store.forgotten) == [1, 3]
+            # Replayed, say: it is another notice's life.
+            store.waiting[2] = notice(2)
+            feed.told()
+            await eventually(lambda: not store.waiting)
+            assert ear.heard == [1, 2, 3, 2]
 
     run(test())
 

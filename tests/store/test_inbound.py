@@ -14,6 +14,7 @@ from adapter.domain.values import InboundNotice
 from adapter.store.inbound import give_up, take
 from adapter.store.joining import missing
 from adapter.store.schema import arrival, inbound, inbound_part, tally
+from adapter.store.sealing import INBOUND_CONTENT, seal_of
 from tests.store.making import IDS, Intake, count, pair, writing
 
 
@@ -36,9 +37,13 @@ class Desk:
 
     def contents(self) -> list[str]:
         with self.engine.connect() as connection:
-            return list(
-                connection.execute(select(inbound.c.content).order_by(inbound.c.id)).scalars()
-            )
+            seal = seal_of(connection)
+            return [
+                seal.opened(INBOUND_CONTENT, *row)
+                for row in connection.execute(
+                    select(inbound.c.id, inbound.c.content).order_by(inbound.c.id)
+                )
+            ]
 
     def waiting(self) -> int:
         return count(self.engine, inbound_part)

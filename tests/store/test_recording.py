@@ -5,15 +5,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, Table, select
 
 from adapter.domain.outcomes import Begin, Outcome, Reported, Verdict
 from adapter.domain.states import State
 from adapter.domain.values import WHOLE, Notice, Waiting
 from adapter.store import recording
-from adapter.store.schema import attempt, message, notification, receipt, segment, spool
+from adapter.store.schema import attempt, message, notification, receipt, segment, spool, tally
 from adapter.store.spooling import begin
 from tests.store.making import IDS, Intake, count, outcome, pair, reported, writing
 
@@ -47,6 +48,19 @@ class Desk:
     def receive(self, *reports: Reported) -> list[Notice]:
         with writing(self.engine) as connection:
             return recording.record(connection, IDS, (), reports)
+
+    def record(self, outcomes: Sequence[Outcome], reports: Sequence[Reported]) -> list[Notice]:
+        """Both in one batch."""
+        with writing(self.engine) as connection:
+            return recording.record(connection, IDS, outcomes, reports)
+
+    def rows(self, table: Table) -> list[dict[str, Any]]:
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(select(table)).mappings()]
+
+    def row(self, table: Table, made: int) -> dict[str, Any]:
+        (found,) = [row for row in self.rows(table) if row.get("message_id", row.get("id")) == made]
+        return found
 
     def states(self, waiting: Sequence[Waiting]) -> list[str]:
         with self.engine.connect() as connection:
@@ -121,8 +135,47 @@ def test_a_receipt_before_the_answer_is_parked_and_found(desk: Desk) -> None:
     assert desk.receive(reported(made)) == []
     assert desk.receipts() == ["parked"]
     notices = desk.finish(outcome(made))
-    assert [each.state for each in notices] == [State.SUBMITTED, State.DELIVERED]
+    assert [each.state for each in notices] == [State.DELIVERED]
     assert desk.receipts() == []
+
+
+@pytest.mark.parametrize("delivered", [True, False])
+def test_an_answer_and_its_receipt_in_one_batch_are_as_in_two(desk: Desk, delivered: bool) -> None:
+    apart, together = desk.sending(2, source="a")
+    desk.finish(outcome(apart))
+    (expected,) = desk.receive(reported(apart, delivered=delivered))
+    (notice,) = desk.record([outcome(together)], [reported(together, delivered=delivered)])
+    first, second = apart.message, together.message
+    assert notice._replace(id=0, message_id=0, submission_id=0, mobile="") == expected._replace(
+        id=0, message_id=0, submission_id=0, mobile=""
+    )
+    for table in (message, segment):
+        rows = [desk.row(table, each.id) for each in (first, second)]
+        for row in rows:
+            for name in ("id", "message_id", "submission_id", "mobile", "carrier_id"):
+                row.pop(name, None)
+        assert rows[0] == rows[1]
+    counted = {row["state"]: row["messages"] for row in desk.rows(tally)}
+    assert counted[expected.state.value] == 1
+    assert sum(row["messages"] for row in desk.rows(tally) if row["state"] == "SUBMITTED") == 2
+
+
+def test_a_receipt_that_comes_twice_with_its_answer(desk: Desk) -> None:
+    (made,) = desk.sending(source="a")
+    other = reported(made, delivered=False)
+    (notice,) = desk.record([outcome(made)], [reported(made), reported(made), other])
+    assert notice.state is State.DELIVERED
+    assert desk.states([made]) == ["DELIVERED"]
+    assert desk.receipts() == ["repeated", "repeated"]
+
+
+def test_a_receipt_that_comes_with_the_answer_to_another_sending(desk: Desk) -> None:
+    (made,) = desk.sending(source="a")
+    desk.finish(outcome(made, Verdict.DOUBT))
+    late = reported(made)
+    again = replace(made, tries=1, in_doubt=True)
+    assert desk.record([outcome(again)], [late]) == []
+    assert desk.receipts() == ["parked"]
 
 
 @pytest.mark.parametrize(("mobile", "state"), [("", "DELIVERED"), ("13900000000", "ACCEPTED")])

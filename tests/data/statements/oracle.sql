@@ -6,7 +6,7 @@ WHERE sms_outbound.id IS NOT NULL AND sms_outbound.status BETWEEN 0 AND 0 ORDER 
 WHERE ROWNUM <= :most;
 
 -- lock
-SELECT sms_outbound.id, sms_outbound.mobile, sms_outbound.content, sms_outbound.template, sms_outbound.params, sms_outbound.business, sms_outbound.lane, sms_outbound.extension, sms_outbound.pass_through, sms_outbound.business_key, sms_outbound.schedule_at, sms_outbound.expire_at, sms_outbound.created_at
+SELECT sms_outbound.id, sms_outbound.mobile, sms_outbound.content, sms_outbound.template, sms_outbound.params, sms_outbound.business, sms_outbound.lane, sms_outbound.extension, sms_outbound.pass_through, sms_outbound.business_key, sms_outbound.schedule_at, sms_outbound.expire_at, CAST(CAST(sms_outbound.created_at AS TIMESTAMP WITH LOCAL TIME ZONE) AS TIMESTAMP) AS created_at
 FROM sms_outbound
 WHERE sms_outbound.status BETWEEN 0 AND 0 AND sms_outbound.id IS NOT NULL AND sms_outbound.id IN (SELECT chosen.id
 FROM (SELECT sms_outbound.id AS id
@@ -16,6 +16,9 @@ WHERE ROWNUM <= :most) FOR UPDATE SKIP LOCKED;
 
 -- mark
 UPDATE sms_outbound SET status=:v_STATUS, taken_at=:v_TAKEN_AT WHERE sms_outbound.id IN (1, 2);
+
+-- mark a run
+UPDATE sms_outbound SET status=:v_STATUS, taken_at=:v_TAKEN_AT WHERE sms_outbound.id BETWEEN :first AND :last;
 
 -- compare and set
 UPDATE sms_outbound SET status=:v_STATUS, taken_at=:v_TAKEN_AT WHERE sms_outbound.id IN (1, 2) AND sms_outbound.status BETWEEN 0 AND 0;
@@ -31,7 +34,7 @@ WHERE sms_outbound.status BETWEEN 1 AND 1 AND sms_outbound.id > :after ORDER BY 
 WHERE ROWNUM <= :most;
 
 -- by keys
-SELECT sms_outbound.id, sms_outbound.mobile, sms_outbound.content, sms_outbound.template, sms_outbound.params, sms_outbound.business, sms_outbound.lane, sms_outbound.extension, sms_outbound.pass_through, sms_outbound.business_key, sms_outbound.schedule_at, sms_outbound.expire_at, sms_outbound.created_at
+SELECT sms_outbound.id, sms_outbound.mobile, sms_outbound.content, sms_outbound.template, sms_outbound.params, sms_outbound.business, sms_outbound.lane, sms_outbound.extension, sms_outbound.pass_through, sms_outbound.business_key, sms_outbound.schedule_at, sms_outbound.expire_at, CAST(CAST(sms_outbound.created_at AS TIMESTAMP WITH LOCAL TIME ZONE) AS TIMESTAMP) AS created_at
 FROM sms_outbound
 WHERE sms_outbound.id IN (1, 2);
 
@@ -42,6 +45,9 @@ WHERE sms_outbound.id IS NOT NULL;
 
 -- write back
 UPDATE sms_outbound SET status=coalesce(CAST(:v_STATUS AS SMALLINT), sms_outbound.status), message_id=coalesce(:v_MESSAGE_ID, sms_outbound.message_id), result_code=coalesce(:v_RESULT_CODE, sms_outbound.result_code), result_text=coalesce(:v_RESULT_TEXT, sms_outbound.result_text), segments=coalesce(CAST(:v_SEGMENTS AS SMALLINT), sms_outbound.segments), submitted_at=coalesce(CAST(:v_SUBMITTED_AT AS TIMESTAMP), sms_outbound.submitted_at), done_at=coalesce(CAST(:v_DONE_AT AS TIMESTAMP), sms_outbound.done_at) WHERE sms_outbound.id = CAST(:v_key AS NUMBER(19)) AND (sms_outbound.status BETWEEN 0 AND 0 OR sms_outbound.status BETWEEN 1 AND 1 OR sms_outbound.status BETWEEN 2 AND 2 AND :v_final = 1);
+
+-- write back, few columns
+UPDATE sms_outbound SET status=coalesce(CAST(:v_STATUS AS SMALLINT), sms_outbound.status), message_id=coalesce(:v_MESSAGE_ID, sms_outbound.message_id) WHERE sms_outbound.id = CAST(:v_key AS NUMBER(19)) AND (sms_outbound.status BETWEEN 0 AND 0 OR sms_outbound.status BETWEEN 1 AND 1 OR sms_outbound.status BETWEEN 2 AND 2 AND :v_final = 1);
 
 -- who holds it
 SELECT sms_outbound.id
@@ -69,3 +75,38 @@ WHERE sms_outbound.id IN (1, 2);
 
 -- delete
 DELETE FROM sms_outbound WHERE sms_outbound.id IN (1, 2);
+
+-- no key
+UPDATE sms_outbound SET status=:param_1, result_code=:param_2, result_text=:param_3 WHERE sms_outbound.status BETWEEN 0 AND 0 AND sms_outbound.id IS NULL;
+
+-- mark, to be sent again
+UPDATE sms_outbound SET status=:v_STATUS, message_id=NULL, result_code=NULL, result_text=NULL, segments=NULL, submitted_at=NULL, done_at=NULL, taken_at=:v_TAKEN_AT WHERE sms_outbound.id IN (1, 2);
+
+-- write back, of the last sending
+UPDATE sms_outbound SET status=coalesce(CAST(:v_STATUS AS SMALLINT), sms_outbound.status), message_id=coalesce(:v_MESSAGE_ID, sms_outbound.message_id), result_code=coalesce(:v_RESULT_CODE, sms_outbound.result_code), result_text=coalesce(:v_RESULT_TEXT, sms_outbound.result_text), segments=coalesce(CAST(:v_SEGMENTS AS SMALLINT), sms_outbound.segments), submitted_at=coalesce(CAST(:v_SUBMITTED_AT AS TIMESTAMP), sms_outbound.submitted_at), done_at=coalesce(CAST(:v_DONE_AT AS TIMESTAMP), sms_outbound.done_at) WHERE sms_outbound.id = CAST(:v_key AS NUMBER(19)) AND (sms_outbound.status BETWEEN 0 AND 0 OR sms_outbound.status BETWEEN 1 AND 1 OR sms_outbound.status BETWEEN 2 AND 2 AND :v_final = 1) AND sms_outbound.status NOT BETWEEN 0 AND 0 AND (sms_outbound.message_id = :v_MESSAGE_ID OR sms_outbound.message_id IS NULL AND (sms_outbound.taken_at IS NULL OR sms_outbound.taken_at <= CAST(:v_accepted AS TIMESTAMP)));
+
+-- lock, moments with a zone
+SELECT sms_outbound.id, sms_outbound.mobile, sms_outbound.content, sms_outbound.template, sms_outbound.params, sms_outbound.business, sms_outbound.lane, sms_outbound.extension, sms_outbound.pass_through, sms_outbound.business_key, CAST(CAST(sms_outbound.schedule_at AS TIMESTAMP WITH LOCAL TIME ZONE) AS TIMESTAMP) AS schedule_at, sms_outbound.expire_at, CAST(CAST(sms_outbound.created_at AS TIMESTAMP WITH LOCAL TIME ZONE) AS TIMESTAMP) AS created_at, CAST(CAST(sms_outbound.taken_at AS TIMESTAMP WITH LOCAL TIME ZONE) AS TIMESTAMP) AS taken_at
+FROM sms_outbound
+WHERE sms_outbound.status BETWEEN 0 AND 0 AND sms_outbound.id IS NOT NULL AND sms_outbound.id IN (SELECT chosen.id
+FROM (SELECT sms_outbound.id AS id
+FROM sms_outbound
+WHERE sms_outbound.id IS NOT NULL AND sms_outbound.status BETWEEN 0 AND 0 ORDER BY sms_outbound.status, sms_outbound.id) chosen
+WHERE ROWNUM <= :most) FOR UPDATE SKIP LOCKED;
+
+-- mark, moments with a zone
+UPDATE sms_outbound SET status=:v_STATUS, message_id=NULL, result_code=NULL, result_text=NULL, segments=NULL, submitted_at=NULL, done_at=NULL, taken_at=:v_TAKEN_AT WHERE sms_outbound.id IN (1, 2);
+
+-- write back, moments with a zone
+UPDATE sms_outbound SET status=coalesce(CAST(:v_STATUS AS SMALLINT), sms_outbound.status), message_id=coalesce(:v_MESSAGE_ID, sms_outbound.message_id), result_code=coalesce(:v_RESULT_CODE, sms_outbound.result_code), result_text=coalesce(:v_RESULT_TEXT, sms_outbound.result_text), segments=coalesce(CAST(:v_SEGMENTS AS SMALLINT), sms_outbound.segments), submitted_at=coalesce(CAST(:v_SUBMITTED_AT AS TIMESTAMP), sms_outbound.submitted_at), done_at=coalesce(CAST(:v_DONE_AT AS TIMESTAMP WITH TIME ZONE), sms_outbound.done_at) WHERE sms_outbound.id = CAST(:v_key AS NUMBER(19)) AND (sms_outbound.status BETWEEN 0 AND 0 OR sms_outbound.status BETWEEN 1 AND 1 OR sms_outbound.status BETWEEN 2 AND 2 AND :v_final = 1) AND sms_outbound.status NOT BETWEEN 0 AND 0 AND (sms_outbound.message_id = :v_MESSAGE_ID OR sms_outbound.message_id IS NULL AND (sms_outbound.taken_at IS NULL OR sms_outbound.taken_at <= CAST(:v_accepted AS TIMESTAMP WITH TIME ZONE)));
+
+-- write back, a CLOB
+UPDATE sms_outbound SET status=coalesce(CAST(:v_STATUS AS SMALLINT), sms_outbound.status), result_text=coalesce(TO_CLOB(:v_RESULT_TEXT), sms_outbound.result_text) WHERE sms_outbound.id = CAST(:v_key AS NUMBER(19)) AND (sms_outbound.status BETWEEN 0 AND 0 OR sms_outbound.status BETWEEN 1 AND 1 OR sms_outbound.status BETWEEN 2 AND 2 AND :v_final = 1);
+
+-- look, bytes of another encoding
+SELECT sms_outbound.id, sms_outbound.mobile, UTL_RAW.CAST_TO_RAW(sms_outbound.content) AS "CONTENT", sms_outbound.template, sms_outbound.params, sms_outbound.business, sms_outbound.lane, sms_outbound.extension, sms_outbound.pass_through, sms_outbound.business_key, sms_outbound.schedule_at, sms_outbound.expire_at, CAST(CAST(sms_outbound.created_at AS TIMESTAMP WITH LOCAL TIME ZONE) AS TIMESTAMP) AS created_at
+FROM sms_outbound
+WHERE sms_outbound.id IS NOT NULL AND sms_outbound.status BETWEEN 0 AND 0 ORDER BY sms_outbound.status, sms_outbound.id;
+
+-- write back, bytes of another encoding
+UPDATE sms_outbound SET status=coalesce(CAST(:v_STATUS AS SMALLINT), sms_outbound.status), message_id=coalesce(:v_MESSAGE_ID, sms_outbound.message_id), result_code=coalesce(:v_RESULT_CODE, sms_outbound.result_code), result_text=coalesce(UTL_RAW.CAST_TO_VARCHAR2(:v_RESULT_TEXT), sms_outbound.result_text), segments=coalesce(CAST(:v_SEGMENTS AS SMALLINT), sms_outbound.segments), submitted_at=coalesce(CAST(:v_SUBMITTED_AT AS TIMESTAMP), sms_outbound.submitted_at), done_at=coalesce(CAST(:v_DONE_AT AS TIMESTAMP), sms_outbound.done_at) WHERE sms_outbound.id = CAST(:v_key AS NUMBER(19)) AND (sms_outbound.status BETWEEN 0 AND 0 OR sms_outbound.status BETWEEN 1 AND 1 OR sms_outbound.status BETWEEN 2 AND 2 AND :v_final = 1);
