@@ -35,7 +35,7 @@ from adapter.callbacks.target import NotTakenError
 from adapter.config.model import Callback as Settings
 from adapter.domain.ids import made_by
 from adapter.domain.values import Home, InboundNotice
-from adapter.notify.feeds import Feed
+from adapter.notify.feeds import PAGE, Feed
 from adapter.store.dead_letters import Burial
 from connectors.backoff import Backoff
 
@@ -103,7 +103,8 @@ class Callback:
         self._grace_s = min(GRACE_S, settings.give_up_s)
         # It takes a while until somebody sees that it was replayed.
         self._second_life_s = max(GRACE_S, settings.give_up_s)
-        self._ahead = min(1_000, 2 * settings.connections * target.most)
+        # A page of the feed at least: what is too old is buried by pages.
+        self._ahead = max(PAGE, min(1_000, 2 * settings.connections * target.most))
         self._pauses = Backoff(settings.retry_min_s, min(settings.retry_max_s, PROBE_AT_LEAST_S))
         self._loop = asyncio.get_running_loop()
         self._lines = Lines()

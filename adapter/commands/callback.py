@@ -15,6 +15,7 @@ from adapter.config.model import Config
 from adapter.domain.privacy import mask
 from adapter.store import dead_letters
 from adapter.store.engine import open_engine, write_connection
+from adapter.store.store_keys import SealError, open_seal
 
 Told = dict[str, Any]
 BITE = 500
@@ -70,7 +71,10 @@ def replay(config: Config, name: str, only: Sequence[int]) -> int:
 def _store(config: Config) -> Iterator[Engine]:
     engine = open_engine(config.store.url)
     try:
+        open_seal(engine, config.security.store_keys)
         yield engine
+    except SealError as error:
+        raise CallbackError(str(error)) from error
     finally:
         engine.dispose()
 

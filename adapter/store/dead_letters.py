@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Select, func, select, update
 
 from adapter.domain.ids import made_by
-from adapter.store import bulk, notices
+from adapter.store import bulk, notices, sealing
 from adapter.store.clock import from_ms, to_ms
 from adapter.store.committer import Committer, Kind
 from adapter.store.schema import dead_letter, inbound, message, notification
+from adapter.store.sealing import seal_of
 
 REASON_LENGTH = 200
 """Characters of a reason that are kept."""
@@ -128,6 +129,7 @@ def replay(
 
 def read_dead(connection: Connection, destination: str, most: int) -> list[DeadLetter]:
     """The oldest dead letters of a destination."""
+    seal = seal_of(connection)
     rows = connection.execute(
         _dead(
             select(dead_letter, message.c.mobile, inbound.c.mobile.label("sender"))
@@ -143,7 +145,12 @@ def read_dead(connection: Connection, destination: str, most: int) -> list[DeadL
             row.id,
             "receipt" if row.inbound_id is None else "inbound",
             row.message_id,
-            (row.mobile if row.inbound_id is None else row.sender) or "",
+            (
+                seal.open(sealing.MESSAGE_MOBILE, row.message_id, row.mobile)
+                if row.inbound_id is None
+                else seal.open(sealing.INBOUND_MOBILE, row.inbound_id, row.sender)
+            )
+            or "",
             row.state or "",
             made_by(row.id),
             from_ms(row.died_at),

@@ -197,13 +197,13 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("kind", BOMBS)
-@pytest.mark.parametrize("path", ["/soap", "/soap12", "/api/xml/Send", "/api/json/Send"])
-def test_gzip_bombs(house: House, path: str, kind: str) -> None:
+def test_gzip_bombs(house: House, kind: str) -> None:
     peak = memory_peak_kb(house)
     with under_attack(house):
-        status, body = raw(house, path, BOMBS[kind], Content_Encoding="gzip")
-        assert status in (400, 413, 500)
-        assert b"BAD_REQUEST" in body
+        for path in ("/soap", "/soap12", "/api/xml/Send", "/api/json/Send"):
+            status, body = raw(house, path, BOMBS[kind], Content_Encoding="gzip")
+            assert status in (400, 413, 500)
+            assert b"BAD_REQUEST" in body
     assert memory_peak_kb(house) - peak < 200_000
 
 
