@@ -701,8 +701,9 @@ def _told() -> Iterator[None]:
 
 @main.command()
 @click.option(
-    "--door", type=click.Choice(["dbpoll", "soap", "http"]), default="dbpoll", show_default=True
-)
+    "--door", type=click.Choice(["dbpoll", "soap", "http", "socket", "cmpp"]), default="dbpoll",
+    show_default=True,
+)  # fmt: skip
 @click.option("--store", default="sqlite", show_default=True, help="sqlite, postgresql or a URL")
 @click.option("--his", default="sqlite", show_default=True, help="the same, for door dbpoll")
 @click.option("--messages", type=click.IntRange(1), default=10_000, show_default=True)
@@ -714,6 +715,13 @@ def _told() -> Iterator[None]:
 @click.option("--window", type=click.IntRange(1, 1_000), default=64, show_default=True)
 @click.option("--delay", type=click.FloatRange(0), default=0.0, show_default=True,
               help="ms before the carrier's answers")  # fmt: skip
+@click.option("--accept-only", is_flag=True,
+              help="how fast a door takes messages, without a carrier")  # fmt: skip
+@click.option("--flood", "what", flag_value="flood",
+              help="a client's answers at RATE, alone and beside another's flood")  # fmt: skip
+@click.option("--idle", "what", flag_value="idle",
+              help="what MESSAGES silent connections cost at the socket door, and more at the "
+              "CMPP door")  # fmt: skip
 @click.option("--waiting", "what", flag_value="waiting",
               help="what MESSAGES cost that wait, without a carrier")  # fmt: skip
 @click.option("--upload", "what", flag_value="upload",
@@ -724,7 +732,13 @@ def _told() -> Iterator[None]:
               help="with --upload: urgent messages a second beside it")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="one JSON object")
 def bench(
-    as_json: bool, what: str | None, links: int, window: int, delay: float, **wanted: Any
+    as_json: bool,
+    what: str | None,
+    links: int,
+    window: int,
+    delay: float,
+    accept_only: bool,
+    **wanted: Any,
 ) -> None:
     """Measure the whole way: a node, its carrier, its databases, on this machine.
 
@@ -734,7 +748,8 @@ def bench(
     from adapter.commands.bench import measure
 
     try:
-        found = measure(what or "way", Line(links, window, delay), **wanted)
+        line = None if accept_only else Line(links, window, delay)
+        found = measure(what or ("accept" if accept_only else "way"), line, **wanted)
     except RuntimeError as error:
         raise click.ClickException(str(error)) from error
     if as_json:

@@ -121,7 +121,17 @@ def _handler(file: str) -> logging.Handler:
     if not file:
         return logging.StreamHandler(sys.stderr)
     Path(file).parent.mkdir(parents=True, exist_ok=True)
-    return RotatingFileHandler(file, maxBytes=FILE_BYTES, backupCount=KEPT, encoding="utf-8")
+    return _Rotating(file, maxBytes=FILE_BYTES, backupCount=KEPT, encoding="utf-8")
+
+
+class _Rotating(RotatingFileHandler):
+    """Writes a record without formatting it twice: the standard one does so first to learn its
+    length. A file may be longer than `maxBytes` by a line."""
+
+    def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802 - its name
+        if self.stream is None:
+            self.stream = self._open()
+        return self.stream.tell() >= self.maxBytes
 
 
 def _renderer(form: str) -> Processor:

@@ -47,6 +47,7 @@ from adapter.domain.values import Home
 from adapter.doors.cmpp import CmppDoor
 from adapter.doors.cmpp_intake import CmppIntake
 from adapter.doors.cmpp_texts import Reader
+from adapter.doors.company import Company
 from adapter.doors.health import HealthDoor, here
 from adapter.doors.mounts import doors
 from adapter.doors.porch import OpenDoor, Porch
@@ -218,6 +219,7 @@ class Node:
         self._notifier = Notifier(
             engine, self._committers[-1], self._sources.homes(), self._describe, self.metrics
         )
+        self._company = Company()
         self._feeds = Feeds(engine, self._desk.acknowledge, self._describe)
         self._porch = Porch(self._feeds, self._open_doors)
         self._scheduler = Scheduler(
@@ -287,7 +289,9 @@ class Node:
         """The doors where clients stay, on the event loop of the porch."""
         opened: list[OpenDoor] = []
         if self.config.socket is not None:
-            opened.append(SocketDoor(self._exchange, self._feeds, self.config.socket))
+            opened.append(
+                SocketDoor(self._exchange, self._feeds, self.config.socket, self._company)
+            )
         if self.config.cmpp_server is not None:
             intake = CmppIntake(
                 self._intake,
@@ -298,7 +302,8 @@ class Node:
                 utc_now,
                 self.metrics,
             )
-            door = CmppDoor(self._accounts, intake, self._feeds, self.config.cmpp_server)
+            settings = self.config.cmpp_server
+            door = CmppDoor(self._accounts, intake, self._feeds, settings, self._company)
             opened.append(door)
         return opened
 
@@ -320,7 +325,7 @@ class Node:
         }
         if receivers:
             pages["/push"] = push_door(receivers, max(1, web.threads // 2))
-        return serve(Site(pages), web)
+        return serve(Site(pages), web, self._company)
 
     async def run(self, started: Callable[[], None] = lambda: None) -> None:
         """Serve until a signal comes or `stop` is called; then stop without loss.

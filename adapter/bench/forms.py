@@ -14,6 +14,7 @@ from adapter.bench.load import CONTENT, mobile
 from adapter.bench.rig import ACCOUNT, PASSWORD
 
 FETCH = 1_000
+_TEXT = escape(CONTENT)
 
 
 class Request(NamedTuple):
@@ -52,27 +53,31 @@ class Soap:
 <soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" \
 xmlns="urn:his-sms:exchange:1"><soapenv:Header><Credentials><account>{account}</account>\
 <password>{password}</password></Credentials></soapenv:Header>\
-<soapenv:Body>{body}</soapenv:Body></soapenv:Envelope>"""
+<soapenv:Body>"""
+    _end = "</soapenv:Body></soapenv:Envelope>"
     _accepted = re.compile(rb"<[^>]*\baccepted>(\d+)<")
     _receipt = re.compile(rb"<[^>/]*\bmessageId>(\d+)<")
     _cursor = re.compile(rb"<[^>/]*cursor>([^<]+)<")
 
+    def __init__(self, account: str = ACCOUNT) -> None:
+        self._start = self._envelope.format(account=account, password=PASSWORD)
+
     def send(self, numbers: range) -> Request:
+        name = "Send" if len(numbers) == 1 else "SendBatch"
+        return self._request(f"<{name}>{self.request_of(numbers)}</{name}>")
+
+    @staticmethod
+    def request_of(numbers: range) -> str:
+        """The element `request` of `Send` for one number, of `SendBatch` for several."""
+        head = f"<request><clientRef>bench-{numbers[0]}</clientRef><business>bench</business>"
         if len(numbers) == 1:
             recipient = f"<Recipient><mobile>{mobile(numbers[0])}</mobile></Recipient>"
-            return self._request(
-                f"<Send><request><clientRef>bench-{numbers[0]}</clientRef>"
-                f"<business>bench</business><content>{escape(CONTENT)}</content>"
-                f"<recipients>{recipient}</recipients></request></Send>"
-            )
+            return f"{head}<content>{_TEXT}</content><recipients>{recipient}</recipients></request>"
         entries = "".join(
-            f"<Entry><mobile>{mobile(n)}</mobile><content>{escape(CONTENT)}</content></Entry>"
+            f"<Entry><mobile>{mobile(n)}</mobile><content>{_TEXT}</content></Entry>"
             for n in numbers
         )
-        return self._request(
-            f"<SendBatch><request><clientRef>bench-{numbers[0]}</clientRef>"
-            f"<business>bench</business><entries>{entries}</entries></request></SendBatch>"
-        )
+        return f"{head}<entries>{entries}</entries></request>"
 
     def accepted(self, answer: bytes) -> int | None:
         found = self._accepted.search(answer)
@@ -95,19 +100,20 @@ xmlns="urn:his-sms:exchange:1"><soapenv:Header><Credentials><account>{account}</
         )
 
     def _request(self, body: str) -> Request:
-        envelope = self._envelope.format(account=ACCOUNT, password=PASSWORD, body=body)
-        return Request("/soap", envelope.encode())
+        return Request("/soap", f"{self._start}{body}{self._end}".encode())
 
 
 class Json:
     """JSON with HTTP Basic. `lane` of single messages; the client's where it is empty."""
 
-    headers: Mapping[str, str] = {
-        "Content-Type": "application/json",
-        "Authorization": f"Basic {base64.b64encode(f'{ACCOUNT}:{PASSWORD}'.encode()).decode()}",
-    }
+    _accepted = re.compile(rb'"accepted": ?(\d+)')
 
-    def __init__(self, lane: str = "") -> None:
+    def __init__(self, account: str = ACCOUNT, lane: str = "") -> None:
+        shown = base64.b64encode(f"{account}:{PASSWORD}".encode()).decode()
+        self.headers: Mapping[str, str] = {
+            "Content-Type": "application/json",
+            "Authorization": f"Basic {shown}",
+        }
         self._lane = {"lane": lane} if lane else {}
 
     def send(self, numbers: range) -> Request:
@@ -118,8 +124,8 @@ class Json:
         return _json("SendBatch", keyed | {"entries": recipients})
 
     def accepted(self, answer: bytes) -> int | None:
-        found: int | None = json.loads(answer).get("accepted")
-        return found
+        found = self._accepted.search(answer)
+        return int(found[1]) if found else None
 
     def fetch(self) -> Request:
         return _json("FetchReceipts", {"max": FETCH})
@@ -139,4 +145,9 @@ def _json(operation: str, request: Mapping[str, object]) -> Request:
 
 
 FORMS: Mapping[str, Form] = {"soap": Soap(), "http": Json()}
-"""By the door's name."""
+"""By the door's name, for the account of the benchmark."""
+
+
+def form_of(door: str, account: str) -> Form:
+    """The form of a web door for another account."""
+    return Soap(account) if door == "soap" else Json(account)

@@ -9,6 +9,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from xml.sax.saxutils import quoteattr
 
 import psutil
@@ -17,7 +18,10 @@ from adapter.children import Child, Children
 from adapter.security.passwords import hash_password
 
 ACCOUNT = "his"
+FLOOD = "flood"
+"""A second client, who sends as fast as it can where it is asked to."""
 PASSWORD = "bench"  # noqa: S105 - of a node that lives for a minute
+CMPP_SECRET = "bench"  # noqa: S105
 STORE_KEY = b"the store of such a node, sealed"
 READY_WAIT_S = 60.0
 SOURCE = "his"
@@ -28,8 +32,10 @@ _CONFIG = """\
   <node name="bench"/>
   <store url={store}/>
   <web host="127.0.0.1" port="{web}" max-body="100MB"/>
+  <socket host="127.0.0.1" port="{socket}" connections-per-client="1000"/>
+  <cmpp-server host="127.0.0.1" port="{cmpp}" connections-per-client="1000"/>
   <security><store-key key="{key}"/></security>
-  <logging format="text" level="WARNING"/>
+  <logging format="json" level="INFO"/>
   <channels>
     <channel name="bench-1" protocol="cmpp" version="3.0" access-number="106900001234">
       <connection host="127.0.0.1" port="{carrier}" account="900001" password="bench"
@@ -43,7 +49,8 @@ _CONFIG = """\
     <route carrier="broadnet" channels="bench-1"/>
   </routes>
   <clients>
-    <client account="his" extension="01"><password hash={hash}/></client>
+    <client account="his" extension="01" cmpp-secret={secret}><password hash={hash}/></client>
+    <client account="flood" extension="02" cmpp-secret={secret}><password hash={hash}/></client>
   </clients>
   {source}
   {policies}
@@ -62,6 +69,14 @@ class Line:
     delay_ms: float = 0.0
 
 
+class Ports(NamedTuple):
+    """Where a node's doors are."""
+
+    web: int
+    socket: int
+    cmpp: int
+
+
 @dataclass(slots=True)
 class Rig:
     """A running node. `log` is what its carrier saw."""
@@ -71,6 +86,8 @@ class Rig:
     node: Child
     log: Path
     peak_rss: int = 0
+    socket: int = 0
+    cmpp: int = 0
 
     def kill(self, children: Children) -> None:
         """End the node without warning."""
@@ -139,32 +156,34 @@ def start_node(
     policies: str = "",
 ) -> Rig:
     """Start the node alone, for a carrier that may or may not listen at port `carrier`."""
-    web, config = configure(folder, store, his, line, carrier, policies)
+    ports, config = configure(folder, store, his, line, carrier, policies)
     node = children.start("node", "run", str(config))
-    return Rig(web, config, node, folder / "carrier.jsonl")
+    log = folder / "carrier.jsonl"
+    return Rig(ports.web, config, node, log, socket=ports.socket, cmpp=ports.cmpp)
 
 
 def configure(
     folder: Path, store: str, his: str | None, line: Line, carrier: int, policies: str = ""
-) -> tuple[int, Path]:
-    """Write a node's configuration; its web port, and the file."""
-    web = free_port()
+) -> tuple[Ports, Path]:
+    """Write a node's configuration; its ports, and the file."""
+    ports = Ports(free_port(), free_port(), free_port())
     config = folder / "adapter.xml"
     config.write_text(
         _CONFIG.format(
             store=quoteattr(store),
-            web=web,
+            **ports._asdict(),
             carrier=carrier,
             links=line.links,
             window=line.window,
             key=b64encode(STORE_KEY).decode(),
             hash=quoteattr(hash_password(PASSWORD)),
+            secret=quoteattr(CMPP_SECRET),
             source=_SOURCE.format(url=quoteattr(his)) if his else "",
             policies=policies,
         ),
         encoding="utf-8",
     )
-    return web, config
+    return ports, config
 
 
 def wait_until(rig: Rig, page: str) -> None:

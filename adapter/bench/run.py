@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from adapter.bench.callers import Callers
+from adapter.bench.crowd import Crowd
 from adapter.bench.databases import Databases
+from adapter.bench.doors import crowd_at
 from adapter.bench.figures import figures
 from adapter.bench.forms import FORMS
 from adapter.bench.load import EvenPace
-from adapter.bench.rig import Line, start
+from adapter.bench.rig import ACCOUNT, Line, Rig, start
 from adapter.bench.table import Table
 from adapter.children import Children
 from adapter.domain.ids import id_at
@@ -52,24 +54,24 @@ def bench(wanted: Wanted) -> dict[str, Any]:
         databases = Databases(folder, stack)
         store = databases.url(wanted.store, "store")
         his = databases.url(wanted.his, "his") if wanted.door == "dbpoll" else None
-        load: Table | Callers
+        load: Table | Callers | Crowd
         if his is not None:
             load = Table(his)
             stack.callback(load.close)
         children = stack.enter_context(Children(folder))
         rig = start(folder, children, store, his, wanted.line)
         if his is None:
-            load = Callers(FORMS[wanted.door], rig.web, wanted.callers, wanted.batch)
+            load = _clients(wanted, rig)
             stack.callback(load.close)
         cpu = rig.cpu_seconds()
         since = id_at(datetime.now(UTC))
         started = time.monotonic()
-        feeder = threading.Thread(target=load.feed, args=(wanted.messages, EvenPace(wanted.rate)))
+        feeder = threading.Thread(target=_feed, args=(load, wanted))
         feeder.start()
         finished = _wait(load, rig.watch, wanted.messages)
         seconds = time.monotonic() - started
         feeder.join()
-        if isinstance(load, Callers) and load.failed:
+        if not isinstance(load, Table) and load.failed:
             raise RuntimeError(f"{len(load.failed)} requests failed; the first: {load.failed[0]}")
         cpu_seconds = rig.cpu_seconds() - cpu
         children.stop()
@@ -92,7 +94,22 @@ def bench(wanted: Wanted) -> dict[str, Any]:
         }
 
 
-def _wait(load: Table | Callers, watch: Any, messages: int) -> int:
+def _clients(wanted: Wanted, rig: Rig) -> Callers | Crowd:
+    """Those at the web doors fetch their receipts, to the others they are pushed."""
+    if wanted.door in FORMS:
+        return Callers(FORMS[wanted.door], rig.web, wanted.callers, wanted.batch)
+    batch = 1 if wanted.door == "cmpp" else wanted.batch
+    return crowd_at(rig, wanted.door, ACCOUNT, wanted.callers, batch=batch, receipts=True)
+
+
+def _feed(load: Table | Callers | Crowd, wanted: Wanted) -> None:
+    if isinstance(load, Crowd):
+        load.feed(wanted.messages, wanted.rate)
+    else:
+        load.feed(wanted.messages, EvenPace(wanted.rate))
+
+
+def _wait(load: Table | Callers | Crowd, watch: Any, messages: int) -> int:
     """Until all are finished, or nothing moved for `STUCK_S`; how many are."""
     started = moved = time.monotonic()
     finished = 0

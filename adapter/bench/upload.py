@@ -49,12 +49,12 @@ def measure_upload(store: str, messages: int, urgent: float, line: Line) -> dict
         url = Databases(folder, stack).url(store, "store")
         children = stack.enter_context(Children(folder))
         carrier = carrier_of(folder, children, line, ()) if urgent else free_port()
-        web, config = configure(folder, url, None, line, carrier)
+        ports, config = configure(folder, url, None, line, carrier)
         node = stack.enter_context(_Uploader(config, messages))
-        node.wait_until_open(web)
+        node.wait_until_open(ports.web)
         before = node.memory()
         sightings = Sightings(folder / "carrier.jsonl")
-        with _Urgent(web, urgent, messages) as hurry:
+        with _Urgent(ports.web, urgent, messages) as hurry:
             seconds = node.upload()
             peak_of_upload = node.peak_rss
             sent_s = node.wait_until_sent(sightings, messages) if urgent else 0.0

@@ -43,6 +43,9 @@ class IntakePort(Protocol):
 class AccountsPort(Protocol):
     """Who may enter."""
 
+    def find(self, account: str) -> Client | None:
+        """The client of this account, whoever asks."""
+
     def authenticate(
         self,
         account: str,

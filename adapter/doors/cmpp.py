@@ -7,7 +7,8 @@ Promises
     A submit is answered with 0 after the commit, a part of a long text when it is kept, its last
     part when the whole is accepted. A submit to several numbers is taken whole or not at all.
     Reports and texts are pushed until they are answered (`adapter.notify.feeds`).
-    Submits of one client gather while its commits run: `BATCH` at most share one call.
+    Submits of one client gather while its commits run, and share a call of intake
+    (`adapter.doors.workers`).
 
 Limits: a connection has `window` submits without an answer; more hear result 8.
 """
@@ -17,9 +18,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import ssl
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -33,6 +33,7 @@ from adapter.domain.states import Door
 from adapter.doors.cmpp_codes import FLOW, result_of
 from adapter.doors.cmpp_intake import Answer, CmppIntake
 from adapter.doors.cmpp_pushing import Pusher
+from adapter.doors.company import Company
 from adapter.doors.doorman import Doorman
 from adapter.doors.faults import internal
 from adapter.doors.renewal import RenewedContext
@@ -44,17 +45,10 @@ from connectors.server import Secret, ServerSession, serve
 from connectors.server_dialect import Entry, Submitted
 from connectors.settings import ServerSettings
 
-BATCH = 200
-"""Submits that share one call of intake."""
-_FLIGHTS = 2
-"""Calls of intake for one client at the same time: one computes while the other commits."""
 _ENTRIES = {Code.RATE_LIMITED: Entry.TOO_MANY, Code.IP_DENIED: Entry.BAD_ACCOUNT}
 _LOOK_S = 5.0
 _FINISH_S = 5.0
 _LEAVE_S = 2.0
-
-_Piece = tuple[ServerSession, Submitted]
-"""A submit that waits for its answer on its connection."""
 
 log = structlog.get_logger(__name__)
 
@@ -80,15 +74,6 @@ class _Visit:
     unanswered: int = 0
 
 
-@dataclass(slots=True)
-class _Gathering:
-    """A client's submits on their way to intake."""
-
-    client: Client
-    waiting: deque[_Piece] = field(default_factory=deque)
-    flights: int = 0
-
-
 class CmppDoor:
     """The `connectors.server.Gate` of clients. Lives on the event loop of the porch."""
 
@@ -98,16 +83,16 @@ class CmppDoor:
         intake: CmppIntake,
         feeds: Feeds,
         settings: CmppServer,
+        company: Company | None = None,
     ) -> None:
         self._accounts = accounts
         self._intake = intake
         self._feeds = feeds
         self._settings = settings
-        self._workers = Workers(settings.threads, "cmpp")
-        self._flying: set[asyncio.Future[Any]] = set()
+        self._workers = Workers(settings.threads, "cmpp", self._take, company)
+        self._waiting: set[asyncio.Future[Answer]] = set()
         self._asking: dict[ServerSession, str] = {}
         self._visits: dict[ServerSession, _Visit] = {}
-        self._gatherings: dict[str, _Gathering] = {}
         self._server: asyncio.Server | None = None
         self._looking: asyncio.TimerHandle | None = None
         self._closing = False
@@ -140,11 +125,10 @@ class CmppDoor:
             self._server.close()
         if self._looking is not None:
             self._looking.cancel()
-        for gathering in self._gatherings.values():
-            while gathering.waiting:
-                self._answer(gathering.waiting.popleft(), Answer(0, FLOW))
-        if self._flying:
-            await asyncio.wait(self._flying, timeout=_FINISH_S)
+        for future in self._workers.turn_away():
+            future.set_result(Answer(0, FLOW))
+        if self._waiting:
+            await asyncio.wait(self._waiting, timeout=_FINISH_S)
         leaving = [asyncio.ensure_future(session.gone.wait()) for session in self._visits]
         for session in list(self._visits):
             session.leave()
@@ -193,10 +177,9 @@ class CmppDoor:
             session.answer(submit, result=FLOW)
             return
         visit.unanswered += 1
-        client = visit.client
-        gathering = self._gatherings.setdefault(client.account, _Gathering(client))
-        gathering.waiting.append((session, submit))
-        self._fly(gathering)
+        future = self._workers.join(visit.client.account, (visit.client, submit))
+        self._waiting.add(future)
+        future.add_done_callback(partial(self._taken, session, submit))
 
     def acknowledged(self, session: ServerSession, token: Any, result: int) -> None:
         self._visits[session].pusher.acknowledged(token, result)
@@ -235,46 +218,24 @@ class CmppDoor:
 
     # Submits on their way to intake.
 
-    def _fly(self, gathering: _Gathering) -> None:
-        waiting = gathering.waiting
-        while waiting and gathering.flights < _FLIGHTS:
-            batch = [waiting.popleft() for _ in range(min(BATCH, len(waiting)))]
-            gathering.flights += 1
-            submits = [submit for _, submit in batch]
-            client = gathering.client
-            work = partial(self._intake.accept, client, submits)
-            future = self._workers.run(client.account, work)
-            self._flying.add(future)
-            future.add_done_callback(partial(self._landed, gathering, batch))
+    def _take(self, pieces: Sequence[tuple[Client, Submitted]]) -> list[Answer]:
+        """On a thread. They are one client's."""
+        return self._intake.accept(pieces[0][0], [submit for _, submit in pieces])
 
-    def _landed(
-        self,
-        gathering: _Gathering,
-        batch: Sequence[_Piece],
-        future: asyncio.Future[list[Answer]],
+    def _taken(
+        self, session: ServerSession, submit: Submitted, future: asyncio.Future[Answer]
     ) -> None:
-        self._flying.discard(future)
-        gathering.flights -= 1
+        self._waiting.discard(future)
+        visit = self._visits.get(session)
         if future.cancelled():
             return
         error = future.exception()
-        if error is None:
-            answers = future.result()
-        else:
-            answers = [Answer(0, result_of(internal(error).code))] * len(batch)
-        for piece, answer in zip(batch, answers):
-            self._answer(piece, answer)
-        self._fly(gathering)
-        if not gathering.flights:
-            self._gatherings.pop(gathering.client.account, None)
-
-    def _answer(self, piece: _Piece, answer: Answer) -> None:
-        session, submit = piece
-        visit = self._visits.get(session)
-        if visit is not None:
-            visit.unanswered -= 1
-            msg_id = "" if answer.result else f"{answer.msg_id:016x}"
-            session.answer(submit, msg_id, answer.result)
+        if visit is None:
+            return
+        visit.unanswered -= 1
+        answer = Answer(0, result_of(internal(error).code)) if error else future.result()
+        msg_id = "" if answer.result else f"{answer.msg_id:016x}"
+        session.answer(submit, msg_id, answer.result)
 
     def _look(self) -> None:
         """Texts that wait for their rest, now and then."""

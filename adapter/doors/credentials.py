@@ -33,6 +33,8 @@ _WSS = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity"
 _WSSE = f"{{{_WSS}-secext-1.0.xsd}}"
 _WSU = f"{{{_WSS}-utility-1.0.xsd}}"
 _CREDENTIALS = f"{{{NS}}}Credentials"
+BLOCKS = frozenset({_CREDENTIALS, f"{_WSSE}Security"})
+"""Header blocks of an envelope that are read here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def _caller(shown: _Shown, environ: Mapping[str, Any], body: bytes, door: Door) 
         proofs += (signed,)
         shown = shown if shown.account else _Shown(signed.account)
     elif not shown.account:
-        shown = _basic(authorization)
+        shown = _Shown(*basic(authorization))
     address = str(environ.get("REMOTE_ADDR", ""))
     return Caller(shown.account, shown.password, address, door, proofs)
 
@@ -110,15 +112,16 @@ def _username_token(token: etree._Element) -> _Shown:
     return _Shown(account, proofs=() if digest is None else (digest,))
 
 
-def _basic(authorization: str) -> _Shown:
+def basic(authorization: str) -> tuple[str, str]:
+    """Account and password of HTTP Basic; empty where it is none, or cannot be read."""
     scheme, _, value = authorization.partition(" ")
     if scheme.lower() != "basic":
-        return _Shown()
+        return "", ""
     try:
         account, _, password = base64.b64decode(value, validate=True).decode("utf-8").partition(":")
     except (binascii.Error, ValueError):
-        return _Shown()
-    return _Shown(account, password)
+        return "", ""
+    return account, password
 
 
 def _mac(authorization: str, environ: Mapping[str, Any], body: bytes) -> RequestMac:

@@ -15,10 +15,10 @@ code of the answer.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from lxml import etree
 
@@ -26,13 +26,15 @@ from adapter.contract import SmsExchange
 from adapter.domain.errors import Code, Refusal
 from adapter.doors import objects
 from adapter.doors.access_log import CODE_KEY, OPERATION_KEY
+from adapter.doors.batches import Answer, Glimpse
 from adapter.doors.bodies import TooLarge, charset_of, read_body
-from adapter.doors.credentials import http_caller
+from adapter.doors.credentials import basic, http_caller
 from adapter.doors.decoding import decode
 from adapter.doors.documents import Documents
 from adapter.doors.elements import Elements
 from adapter.doors.faults import internal, tell
-from adapter.doors.service import Exchange
+from adapter.doors.markup import Markup, document
+from adapter.doors.service import SENDING, Asked, Caller, Exchange
 from adapter.doors.shapes import Shapes
 from adapter.intake.terms import LONGEST_REF, is_storable
 
@@ -43,7 +45,7 @@ OPERATIONS = tuple(name for name in SmsExchange.public_methods if name != "Excha
 """`Exchange` is for those who have nothing but SOAP with strings."""
 
 READING = frozenset({"Ping", "GetAccount"})
-KEYED = frozenset({"Send", "SendBatch"})
+KEYED = SENDING
 _JSON_OPENS = ("{", "[", '"')
 
 STATUS: Mapping[Code, HTTPStatus] = {
@@ -117,6 +119,7 @@ class _Xml:
 
     def __init__(self, shapes: Shapes) -> None:
         self._documents = Documents(Elements(shapes))
+        self._markup = Markup(shapes)
 
     def read(self, name: str, body: bytes, charset: str | None) -> list[Any]:
         if not body.strip() and name in READING:
@@ -127,7 +130,8 @@ class _Xml:
         return arguments
 
     def write(self, name: str, result: Any) -> bytes:
-        return _serialised(self._documents.write(name, result))
+        model = SmsExchange.public_methods[name].out_message
+        return document(self._markup, name, model, result)
 
     def refuse(self, refusal: Refusal) -> bytes:
         return _serialised(tell(None, refusal))
@@ -140,8 +144,17 @@ class _Answer:
     headers: list[tuple[str, str]] = field(default_factory=list)
 
 
+class _Ready(NamedTuple):
+    """A request that was read."""
+
+    name: str
+    caller: Caller
+    arguments: list[Any]
+
+
 class HttpDoor:
-    """The operations over plain HTTP; `xml` and `json` are WSGI applications."""
+    """The operations over plain HTTP; `xml` and `json` are WSGI applications, `several_xml` and
+    `several_json` take several requests that send at a time."""
 
     def __init__(self, exchange: Exchange, max_body: int = 20_000_000) -> None:
         shapes = Shapes()
@@ -158,31 +171,56 @@ class HttpDoor:
         """For /api/xml."""
         return self._serve(environ, start_response, self._xml)
 
+    def several_json(self, environs: Sequence[WSGIEnvironment]) -> Sequence[Answer]:
+        """For /api/json."""
+        return self._several(environs, self._json)
+
+    def several_xml(self, environs: Sequence[WSGIEnvironment]) -> Sequence[Answer]:
+        """For /api/xml."""
+        return self._several(environs, self._xml)
+
     def _serve(
         self, environ: WSGIEnvironment, start_response: StartResponse, form: _Form
     ) -> Iterable[bytes]:
-        answer = self._answer(environ, form)
-        start_response(
-            f"{answer.status.value} {answer.status.phrase}",
-            [
-                ("Content-Type", form.mime),
-                ("Content-Length", str(len(answer.body))),
-                *answer.headers,
-            ],
-        )
+        answer = _sent(self._answer(environ, form), form)
+        start_response(answer.status, answer.headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [answer.body]
+
+    def _several(self, environs: Sequence[WSGIEnvironment], form: _Form) -> list[Answer]:
+        """The answers to requests that send, taken in by one call."""
+        answers: list[_Answer | None] = [None] * len(environs)
+        asked: list[tuple[int, Asked]] = []
+        for place, environ in enumerate(environs):
+            try:
+                ready = self._prepare(environ, form)
+            except Exception as error:
+                answers[place] = _failed(environ, form, error)
+            else:
+                if isinstance(ready, _Answer):
+                    answers[place] = ready
+                else:
+                    asked.append((place, Asked(ready.caller, ready.name, ready.arguments[0])))
+        told = self._exchange.run_together([each for _, each in asked])
+        for (place, each), result in zip(asked, told, strict=True):
+            environ = environs[place]
+            if isinstance(result, Exception):
+                answers[place] = _failed(environ, form, result)
+            else:
+                answers[place] = _answered(environ, form, each.operation, result)
+        return [_sent(answer, form) for answer in answers if answer is not None]
 
     def _answer(self, environ: WSGIEnvironment, form: _Form) -> _Answer:
         try:
-            return self._run(environ, form)
-        except TooLarge as refusal:
-            return _refused(environ, form, refusal, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        except Refusal as refusal:
-            return _refused(environ, form, refusal, status_of(refusal.code))
+            ready = self._prepare(environ, form)
+            if isinstance(ready, _Answer):
+                return ready
+            result = self._exchange.run(ready.name, ready.caller, *ready.arguments)
+            return _answered(environ, form, ready.name, result)
         except Exception as error:
-            return _refused(environ, form, internal(error), status_of(Code.INTERNAL))
+            return _failed(environ, form, error)
 
-    def _run(self, environ: WSGIEnvironment, form: _Form) -> _Answer:
+    def _prepare(self, environ: WSGIEnvironment, form: _Form) -> _Ready | _Answer:
+        """A request that was read, or what is wrong with its path or method. Raises Refusal."""
         name = environ.get("PATH_INFO", "").strip("/")
         if name not in OPERATIONS:
             known = ", ".join(OPERATIONS)
@@ -199,10 +237,43 @@ class HttpDoor:
         arguments = form.read(name, body, charset_of(environ))
         if name in KEYED:
             _take_key(arguments[0], environ.get("HTTP_IDEMPOTENCY_KEY", ""))
-        result = self._exchange.run(name, http_caller(environ, body), *arguments)
-        code = getattr(result, "code", None) or Code.OK
-        environ[CODE_KEY] = str(code)
-        return _Answer(status_of(code), form.write(name, result))
+        return _Ready(name, http_caller(environ, body), arguments)
+
+
+def account_of(glimpse: Glimpse) -> str | None:
+    """Whose request that sends this is, by Basic. Other proofs are good for one time, and
+    remembered by a commit each: those run alone."""
+    if glimpse.path.strip("/") not in KEYED:
+        return None
+    if not glimpse.authorization:
+        return ""
+    account, _ = basic(glimpse.authorization)
+    return account or None
+
+
+def _answered(environ: WSGIEnvironment, form: _Form, name: str, result: Any) -> _Answer:
+    code = getattr(result, "code", None) or Code.OK
+    environ[CODE_KEY] = str(code)
+    return _Answer(status_of(code), form.write(name, result))
+
+
+def _failed(environ: WSGIEnvironment, form: _Form, error: Exception) -> _Answer:
+    match error:
+        case TooLarge():
+            return _refused(environ, form, error, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        case Refusal():
+            return _refused(environ, form, error, status_of(error.code))
+        case _:
+            return _refused(environ, form, internal(error), status_of(Code.INTERNAL))
+
+
+def _sent(answer: _Answer, form: _Form) -> Answer:
+    headers = [
+        ("Content-Type", form.mime),
+        ("Content-Length", str(len(answer.body))),
+        *answer.headers,
+    ]
+    return Answer(f"{answer.status.value} {answer.status.phrase}", answer.body, headers)
 
 
 def _take_key(request: Any, key: str) -> None:

@@ -15,6 +15,7 @@ from waitress.utilities import RequestEntityTooLarge
 
 from adapter.contract import NS
 from adapter.domain.errors import Code
+from adapter.doors.hands import Task
 
 _FAULT = """\
 <?xml version='1.0' encoding='UTF-8'?>
@@ -63,6 +64,7 @@ class Channel(HTTPChannel):
     that is when it came."""
 
     parser_class = Incoming
+    task_class = Task
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)

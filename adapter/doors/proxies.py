@@ -18,6 +18,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from adapter.doors.batches import Answer
 from adapter.intake.networks import Networks
 from adapter.security.certificates import ShownCertificate
 
@@ -36,20 +37,33 @@ _LONGEST = 16_000
 
 
 class Proxied:
-    """The application as it is behind these proxies (addresses and networks). `certificate_of`:
-    what the caller of a request has shown by TLS of our own."""
+    """The application as it is behind these proxies (addresses and networks); `several` takes
+    several requests at a time. `certificate_of`: what the caller of a request has shown by TLS of
+    our own."""
 
     def __init__(
         self,
         app: WSGIApplication,
         proxies: Sequence[str],
+        several: Callable[[Sequence[WSGIEnvironment]], Sequence[Answer]],
         certificate_of: Callable[[WSGIEnvironment], ShownCertificate | None] = lambda _: None,
     ) -> None:
         self._app = app
+        self._several = several
         self._certificate_of = certificate_of
         self._proxies = Networks(proxies)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        self._look_behind(environ)
+        return self._app(environ, start_response)
+
+    def several(self, environs: Sequence[WSGIEnvironment]) -> Sequence[Answer]:
+        """An answer to each of these requests."""
+        for environ in environs:
+            self._look_behind(environ)
+        return self._several(environs)
+
+    def _look_behind(self, environ: WSGIEnvironment) -> None:
         told = {name: environ.pop(name, "") for name in (ADDRESS, VERIFIED, CERTIFICATE)}
         if environ.get("REMOTE_ADDR", "") in self._proxies:
             environ["REMOTE_ADDR"] = _address(told[ADDRESS])
@@ -58,7 +72,6 @@ class Proxied:
             certificate = self._certificate_of(environ)
         if certificate is not None:
             environ[CERTIFICATE_KEY] = certificate
-        return self._app(environ, start_response)
 
 
 def _address(told: str) -> str:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import adapter
 from adapter import contract
@@ -29,7 +29,11 @@ from adapter.doors.cursor import Cursor
 from adapter.security.contents import Binding, ContentError, unseal
 
 _SEPARATORS = re.compile(r"[,;，；、\s]+")
-_SENDING = frozenset({"Send", "SendBatch", "SendText"})
+SENDING = frozenset({"Send", "SendBatch"})
+"""Operations that may be run together."""
+_LISTS = {"SendBatch": "entries"}
+"""What an operation calls its recipients, where it has another name for them."""
+_TIMED = SENDING | {"SendText"}
 _ID = re.compile(r"\d{1,19}", re.ASCII)
 
 N = TypeVar("N", Notice, InboundNotice)
@@ -50,6 +54,23 @@ class Caller:
     def another(self, account: str | None, password: str | None) -> Caller:
         """The same by account and password alone, which stand among its arguments."""
         return replace(self, account=account or "", password=password or "", client=None)
+
+
+class Asked(NamedTuple):
+    """A `Send` or `SendBatch` that is run together with others."""
+
+    caller: Caller
+    operation: str
+    request: Any
+
+
+class _Taken(NamedTuple):
+    """One of them on its way through intake: where its answer belongs, and whose it is."""
+
+    place: int
+    operation: str
+    client: Client
+    request: Request
 
 
 class Watch(Protocol):
@@ -92,6 +113,10 @@ class Exchange:
         self._timezone = timezone
         self._clock = clock
         self._state = state
+        self._reading: dict[str, Callable[[Client, Door, Any], Request]] = {
+            "Send": self._read_send,
+            "SendBatch": self._read_send_batch,
+        }
         self._operations: dict[str, Callable[..., Any]] = {
             "Send": self.send,
             "SendBatch": self.send_batch,
@@ -113,8 +138,61 @@ class Exchange:
             self._count(caller.door, {refusal.code: 1})
             raise
         finally:
-            if self._watch is not None and operation in _SENDING:
+            if self._watch is not None and operation in _TIMED:
                 self._watch.observe_accept(caller.door, time.perf_counter() - started)
+
+    def knows(self, account: str) -> bool:
+        """Whether there is such an account; not for callers to hear."""
+        return self._accounts.find(account) is not None
+
+    def run_together(self, asked: Sequence[Asked]) -> list[Any]:
+        """Run requests that send and came at one time: those of one client share one call of
+        intake, and so one commit. The answer to each, or the exception in its place."""
+        started = time.perf_counter()
+        told: list[Any] = [None] * len(asked)
+        known: dict[tuple[str, str, str, Door], Client] = {}
+        groups: dict[tuple[str, Door], list[_Taken]] = {}
+        for place, (caller, operation, request) in enumerate(asked):
+            try:
+                client = self._enter_once(caller, known)
+                wanted = self._reading[operation](client, caller.door, request)
+            except Exception as fault:
+                told[place] = fault
+            else:
+                group = groups.setdefault((client.account, caller.door), [])
+                group.append(_Taken(place, operation, client, wanted))
+        for group in groups.values():
+            self._take_together(group, told)
+        seconds = time.perf_counter() - started
+        for each, answer in zip(asked, told, strict=True):
+            if isinstance(answer, Refusal):
+                self._count(each.caller.door, {answer.code: 1})
+            if self._watch is not None:
+                self._watch.observe_accept(each.caller.door, seconds)
+        return told
+
+    def _enter_once(
+        self, caller: Caller, known: dict[tuple[str, str, str, Door], Client]
+    ) -> Client:
+        """Who shows the same as another one of the same moment is the same client. Proofs are
+        looked at one by one: most are good for one time. Who is known already shows nothing."""
+        if caller.proofs or caller.client is not None:
+            return self._enter(caller)
+        shown = caller.account, caller.password, caller.address, caller.door
+        client = known.get(shown)
+        if client is None:
+            client = known[shown] = self._enter(caller)
+        return client
+
+    def _take_together(self, group: Sequence[_Taken], told: list[Any]) -> None:
+        try:
+            replies = self._intake.accept(group[0].client, [each.request for each in group])
+        except Exception as fault:
+            for each in group:
+                told[each.place] = fault
+            return
+        for each, reply in zip(group, replies, strict=True):
+            told[each.place] = self._judged(each.operation, each.request, reply)
 
     def _run(self, operation: str, caller: Caller, *arguments: Any) -> Any:
         if operation == "Ping":
@@ -150,6 +228,14 @@ class Exchange:
 
     def send(self, client: Client, door: Door, request: Any) -> Any:
         """`Send`."""
+        return self._accept("Send", client, self._read_send(client, door, request))
+
+    def send_batch(self, client: Client, door: Door, request: Any) -> Any:
+        """`SendBatch`."""
+        wanted = self._read_send_batch(client, door, request)
+        return self._accept("SendBatch", client, wanted)
+
+    def _read_send(self, client: Client, door: Door, request: Any) -> Request:
         _at_most_one(
             content=request.content,
             template=request.template,
@@ -160,22 +246,16 @@ class Exchange:
         ]
         if request.encryptedContent is not None:
             request.content = _opened(client, request, entries)
-        return self._accept(client, door, request, entries)
+        return self._read(door, request, entries)
 
-    def send_batch(self, client: Client, door: Door, request: Any) -> Any:
-        """`SendBatch`."""
+    def _read_send_batch(self, client: Client, door: Door, request: Any) -> Request:
         entries = [
             Entry(entry.mobile, entry.content, _values(entry.values), entry.ref or "")
             for entry in request.entries
         ]
-        try:
-            return self._accept(client, door, request, entries)
-        except Refusal as refusal:
-            if refusal.field == "recipients":
-                refusal.field = "entries"
-            raise
+        return self._read(door, request, entries)
 
-    def _accept(self, client: Client, door: Door, request: Any, entries: list[Entry]) -> Any:
+    def _read(self, door: Door, request: Any, entries: list[Entry]) -> Request:
         asked = Request(
             entries=entries,
             content=request.content,
@@ -197,26 +277,24 @@ class Exchange:
             raise Refusal(
                 Code.BAD_REQUEST, "businessKey: is missing, but replace is true", "businessKey"
             )
-        reply = self._take(client, asked)
-        return _made(
-            contract.SendReply,
-            code=str(reply.code),
-            description=reply.description,
-            submissionId=_written_id(reply.submission_id),
-            accepted=reply.accepted,
-            refused=reply.refused,
-            passThrough=asked.pass_through,
-            results=[_result(result) for result in reply.results],
-        )
+        return asked
 
-    def _take(self, client: Client, request: Request) -> Reply:
+    def _accept(self, operation: str, client: Client, asked: Request) -> Any:
+        return _told(asked, self._take(operation, client, asked))
+
+    def _take(self, operation: str, client: Client, request: Request) -> Reply:
         (reply,) = self._intake.accept(client, [request])
-        if reply.submission_id is None and not reply.results:
-            raise Refusal(
-                reply.code, reply.description, reply.field, retry_after_s=reply.retry_after_s
-            )
+        if (refusal := _refusal_in(reply, operation)) is not None:
+            raise refusal
         self._count(request.door, reply.refusals)
         return reply
+
+    def _judged(self, operation: str, request: Request, reply: Reply) -> Any:
+        """The answer in a reply, or the Refusal."""
+        if (refusal := _refusal_in(reply, operation)) is not None:
+            return refusal
+        self._count(request.door, reply.refusals)
+        return _told(request, reply)
 
     def send_text(
         self,
@@ -241,7 +319,7 @@ class Exchange:
                 extension=(extension or "").strip(),
                 door=caller.door,
             )
-            reply = self._take(client, request)
+            reply = self._take("SendText", client, request)
         except Refusal as refusal:
             self._count(caller.door, {refusal.code: 1})
             return f"{refusal.code};;{refusal.description}"
@@ -449,6 +527,30 @@ class Exchange:
 
     def _local(self, moment: datetime | None) -> datetime | None:
         return None if moment is None else moment.astimezone(self._timezone)
+
+
+def _refusal_in(reply: Reply, operation: str) -> Refusal | None:
+    """What refuses a request of this operation whole."""
+    if reply.submission_id is not None or reply.results:
+        return None
+    field = reply.field
+    if field == "recipients":
+        field = _LISTS.get(operation, field)
+    return Refusal(reply.code, reply.description, field, retry_after_s=reply.retry_after_s)
+
+
+def _told(request: Request, reply: Reply) -> Any:
+    """A reply as the caller reads it."""
+    return _made(
+        contract.SendReply,
+        code=str(reply.code),
+        description=reply.description,
+        submissionId=_written_id(reply.submission_id),
+        accepted=reply.accepted,
+        refused=reply.refused,
+        passThrough=request.pass_through,
+        results=[_result(result) for result in reply.results],
+    )
 
 
 def _made(model: Any, **members: Any) -> Any:

@@ -16,6 +16,7 @@ to them that the client has not read; it is not read from meanwhile.
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from collections import deque
 from collections.abc import Sequence
@@ -31,14 +32,16 @@ from adapter.domain.errors import Code, Refusal
 from adapter.domain.proofs import Proof
 from adapter.domain.states import Door
 from adapter.domain.values import Home, InboundNotice, Notice
+from adapter.doors.company import Company
 from adapter.doors.decoding import decode, parse
 from adapter.doors.documents import Documents
 from adapter.doors.doorman import Doorman
 from adapter.doors.elements import DEFAULT_NS, Elements, local
 from adapter.doors.faults import internal, tell
 from adapter.doors.frames import Frames
+from adapter.doors.markup import Markup, document
 from adapter.doors.renewal import RenewedContext
-from adapter.doors.service import Caller, Exchange
+from adapter.doors.service import SENDING, Asked, Caller, Exchange
 from adapter.doors.shapes import PREFIX, Shapes
 from adapter.doors.workers import Workers
 from adapter.notify.feeds import Feed, Feeds, Stream
@@ -47,6 +50,8 @@ from adapter.security.certificates import shown_in
 FIRST_FRAME = 8_000
 """Octets that a connection may send before it has logged in."""
 LONGEST_MARK = 64
+SMALL = 16_000
+"""Octets of a request up to which it is run together with others of its client."""
 PUSH_BATCH = 100
 """Notices in one frame."""
 PUSH_WINDOW = 4
@@ -76,15 +81,23 @@ log = structlog.get_logger(__name__)
 class SocketDoor:
     """Listens and keeps its visitors. Lives on the event loop of the porch."""
 
-    def __init__(self, exchange: Exchange, feeds: Feeds, settings: Socket) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        feeds: Feeds,
+        settings: Socket,
+        company: Company | None = None,
+    ) -> None:
         self.exchange = exchange
         self.feeds = feeds
         self.settings = settings
         self.doorman = Doorman(settings.connections, settings.connections_per_client)
-        self.elements = Elements(Shapes())
+        shapes = Shapes()
+        self.elements = Elements(shapes)
         self.documents = Documents(self.elements)
-        self.workers = Workers(settings.threads, "socket")
-        self.logins = Workers(_LOGIN_THREADS, "socket-login")
+        self.markup = Markup(shapes)
+        self.workers = Workers(settings.threads, "socket", self.respond_together, company)
+        self.logins: Workers[Any, Any] = Workers(_LOGIN_THREADS, "socket-login")
         self.logins_waiting = 0
         self.visitors: dict[Visitor, None] = {}
         self.port = settings.port
@@ -140,6 +153,39 @@ class SocketDoor:
         if mark:
             answered.set("id", mark)
         return written(answered)
+
+    def respond_together(self, frames: Sequence[tuple[Caller, bytes]]) -> list[bytes]:
+        """The answers to requests that send, taken in by one call. On a thread; raises
+        nothing."""
+        answers = [b""] * len(frames)
+        asked: list[Asked] = []
+        marks: list[tuple[int, str]] = []
+        for place, (caller, octets) in enumerate(frames):
+            try:
+                root = parse(decode(octets))
+                mark = _mark_of(root)
+                name, arguments = self.documents.read_root(root)
+            except Exception:
+                name = ""
+            if name in SENDING:
+                asked.append(Asked(caller, name, arguments[0]))
+                marks.append((place, mark))
+            else:
+                # Whatever it is, or is wrong with it: said the usual way.
+                answers[place] = self.respond(caller, octets)
+        told = self.exchange.run_together(asked)
+        for (place, mark), each, answer in zip(marks, asked, told, strict=True):
+            answers[place] = self._told(each.operation, mark, answer)
+        return answers
+
+    def _told(self, operation: str, mark: str, answer: Any) -> bytes:
+        if not isinstance(answer, Exception):
+            model = SmsExchange.public_methods[operation].out_message
+            return document(self.markup, operation, model, answer, mark)
+        refused = tell(None, answer if isinstance(answer, Refusal) else internal(answer))
+        if mark:
+            refused.set("id", mark)
+        return written(refused)
 
     def _look(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -231,6 +277,10 @@ class Visitor(Frames):
         name, mark = glance(octets)
         if name == "Ack":
             self._acknowledged(mark)
+        elif mark and name in SENDING and len(octets) <= SMALL:
+            assert self._caller is not None
+            answer = self._door.workers.join(self._caller.account, (self._caller, octets))
+            self._await(answer, in_turn=False)
         elif mark:
             self._work(octets, in_turn=False)
         else:
@@ -250,9 +300,11 @@ class Visitor(Frames):
     def _work(self, octets: bytes, *, in_turn: bool) -> None:
         assert self._caller is not None
         answer = partial(self._door.respond, self._caller, octets)
-        future = self._door.workers.run(self._caller.account, answer)
-        self._working.add(future)
-        future.add_done_callback(partial(self._worked, in_turn))
+        self._await(self._door.workers.run(self._caller.account, answer), in_turn=in_turn)
+
+    def _await(self, answer: asyncio.Future[bytes], *, in_turn: bool) -> None:
+        self._working.add(answer)
+        answer.add_done_callback(partial(self._worked, in_turn))
 
     def _worked(self, in_turn: bool, future: asyncio.Future[bytes]) -> None:
         self._working.discard(future)
@@ -363,9 +415,21 @@ def written(element: etree._Element) -> bytes:
     return octets
 
 
+_ROOT = re.compile(
+    rb"""\s*(?:<\?xml\s[^>]*\?>\s*)?<(?:[\w.-]+:)?([\w.-]+)"""
+    rb"""((?:\s+[\w:.-]+\s*=\s*"[^"<>&\t\r\n]*")*)\s*/?>"""
+)
+_ID = re.compile(rb"""\sid\s*=\s*"([^"]*)\"""")
+
+
 def glance(octets: bytes) -> tuple[str, str]:
     """The name of a document's root and its `id`, from its first octets; empty where they cannot
     be read so."""
+    root = _ROOT.match(octets[:_HEAD])
+    if root is not None and root[0].isascii():
+        found = _ID.search(root[2])
+        mark = found[1].decode()[:LONGEST_MARK] if found else ""
+        return root[1].decode(), mark
     parser = etree.XMLPullParser(events=("start",), resolve_entities=False, no_network=True)
     try:
         parser.feed(octets[:_HEAD])

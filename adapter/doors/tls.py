@@ -6,7 +6,7 @@ is not let in. Renewed files are taken up without a restart (`adapter.doors.rene
 Each connection has a pair of sockets inside the process: waitress holds one end as if the client
 had connected there, and what it says of slow callers and of too many (`adapter.doors.patience`)
 holds for them as well. Neither a handshake nor a request that comes slowly keeps a thread
-(docs/decisions/0012-tls-before-waitress.md).
+(docs/decisions/0014-tls-before-waitress.md).
 
 Limits: what is passed on is held up to 64 kB in each direction, then the other side waits.
 """

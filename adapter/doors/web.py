@@ -1,8 +1,8 @@
 """The web server of a node: mounts, limits, headers and one log line a request.
 
-waitress reads each request whole in its one loop and gives it to a thread, so a slow
-client costs a buffer, not a thread; a request that announces more than the limit is
-refused before its body is read.
+waitress reads each request whole in its one loop and gives it to a thread (`hands`: several
+small ones of a client to one), so a slow client costs a buffer, not a thread; a request that
+announces more than the limit is refused before its body is read.
 
 Limits: a handler that hangs keeps its thread. TLS comes from `adapter.doors.tls`, which takes the
 connections then.
@@ -15,7 +15,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
@@ -24,6 +24,9 @@ from waitress.server import create_server
 
 from adapter.config.model import Web
 from adapter.doors.access_log import CODE_KEY, OPERATION_KEY
+from adapter.doors.batches import Answer, Batched, Glimpse
+from adapter.doors.company import Company
+from adapter.doors.hands import Hands
 from adapter.doors.overlong import Channel
 from adapter.doors.patience import Patience
 from adapter.doors.proxies import Proxied
@@ -82,30 +85,36 @@ class Site:
         def start(line: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
             nonlocal status
             status = line[:3]
-            given = {name.lower() for name, _ in headers}
-            secure = [pair for name, pair in _HEADERS.items() if name not in given]
-            return start_response(line, headers + secure, *rest)
+            return start_response(line, _secured(headers), *rest)
 
         try:
-            if mount:
-                environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + mount
-                environ["PATH_INFO"] = environ["PATH_INFO"][len(mount) :]
+            _enter(environ, mount)
             return app(environ, start)
         finally:
-            # The path beneath a mount and the query may hold a number or a secret.
-            watched = mount in _WATCHED and status != "500"
-            log.log(
-                logging.DEBUG if watched else logging.INFO,
-                "request",
-                method=environ["REQUEST_METHOD"][:10],
-                mount=mount or "-",
-                status=int(status),
-                operation=environ.get(OPERATION_KEY, ""),
-                code=environ.get(CODE_KEY, ""),
-                address=environ.get("REMOTE_ADDR", ""),
-                octets=environ.get("CONTENT_LENGTH") or "0",
-                ms=round((time.perf_counter() - started) * 1000, 1),
-            )
+            _tell(environ, mount, status, time.perf_counter() - started)
+
+    def account_of(self, path: str, glimpse: Glimpse) -> Hashable | None:
+        """Whose a POST to this path is, and where: those may be answered together. None where it
+        has to be run alone."""
+        mount, app = self._find(path)
+        if not isinstance(app, Batched):
+            return None
+        account = app.account_of(glimpse._replace(path=path[len(mount) :]))
+        return None if account is None else (mount, account)
+
+    def several(self, environs: Sequence[WSGIEnvironment]) -> Sequence[Answer]:
+        """The answers to requests that `account_of` found alike."""
+        started = time.perf_counter()
+        mount, app = self._find(environs[0].get("PATH_INFO", ""))
+        assert isinstance(app, Batched)
+        for environ in environs:
+            _enter(environ, mount)
+        answers = app.several(environs)
+        seconds = time.perf_counter() - started
+        for environ, answer in zip(environs, answers, strict=True):
+            answer.headers[:] = _secured(answer.headers)
+            _tell(environ, mount, answer.status[:3], seconds)
+        return answers
 
     def _find(self, path: str) -> tuple[str, WSGIApplication]:
         for mount, app in self._mounts:
@@ -114,15 +123,47 @@ class Site:
         return "", _not_found
 
 
+def _enter(environ: WSGIEnvironment, mount: str) -> None:
+    if mount:
+        environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + mount
+        environ["PATH_INFO"] = environ["PATH_INFO"][len(mount) :]
+
+
+def _secured(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    given = {name.lower() for name, _ in headers}
+    return headers + [pair for name, pair in _HEADERS.items() if name not in given]
+
+
+def _tell(environ: WSGIEnvironment, mount: str, status: str, seconds: float) -> None:
+    # The path beneath a mount and the query may hold a number or a secret.
+    watched = mount in _WATCHED and status != "500"
+    log.log(
+        logging.DEBUG if watched else logging.INFO,
+        "request",
+        method=environ["REQUEST_METHOD"][:10],
+        mount=mount or "-",
+        status=int(status),
+        operation=environ.get(OPERATION_KEY, ""),
+        code=environ.get(CODE_KEY, ""),
+        address=environ.get("REMOTE_ADDR", ""),
+        octets=environ.get("CONTENT_LENGTH") or "0",
+        ms=round(seconds * 1000, 1),
+    )
+
+
 class WebServer:
     """waitress in a thread of its own. `port` is the real one, also where 0 was asked for; with
     `adopting` it listens to nobody and serves the connections that it is given."""
 
-    def __init__(self, app: WSGIApplication, web: Web, *, adopting: bool = False) -> None:
+    def __init__(
+        self, app: Proxied, site: Site, web: Web, company: Company, *, adopting: bool = False
+    ) -> None:
         self._map: dict[int, Any] = {}
+        self._hands = Hands(web.threads, site.account_of, app.several, company)
         server = create_server(
             app,
             map=self._map,
+            _dispatcher=self._hands,
             _start=not adopting,
             host="127.0.0.1" if adopting else web.host,
             port=0 if adopting else web.port,
@@ -137,11 +178,12 @@ class WebServer:
             expose_tracebacks=False,
             ident=None,
         )
-        self._tasks = server.task_dispatcher
         self._poll = server.adj.asyncore_use_poll
         self._listeners = [each for each in self._map.values() if hasattr(each, "effective_port")]
+        self._hands.wake_loop = self._listeners[0].pull_trigger
         for listener in self._listeners:
             listener.channel_class = Channel
+            listener.pull_trigger = self._hands.once_a_bite(listener.pull_trigger)
         self.host: str = self._listeners[0].effective_host
         self.port = int(self._listeners[0].effective_port)
         self._patience = Patience(_CONNECTIONS)
@@ -173,18 +215,20 @@ class WebServer:
             self._thread.join()
 
     def _run(self) -> None:
+        self._hands.loop = threading.get_ident()
         while not self._stopping.is_set():
-            self._turn(_TURN_S)
+            self._turn(self._hands.sleep_s(_TURN_S))
             self._patience.look(self._map)
         self._close()
 
     def _turn(self, timeout_s: float) -> None:
         wasyncore.loop(timeout=timeout_s, use_poll=self._poll, map=self._map, count=1)
+        self._hands.wake()
 
     def _close(self) -> None:
         for listener in self._listeners:
             listener.accepting = False
-        self._tasks.shutdown(cancel_pending=False)
+        self._hands.shutdown(cancel_pending=False)
         until = time.monotonic() + _FLUSH_S
         while any(_unsent(each) for each in self._map.values()) and time.monotonic() < until:
             self._turn(0.1)
@@ -209,11 +253,11 @@ class Serving(Protocol):
         """Accept no more, answer what is in work, close. May be repeated."""
 
 
-def serve(app: WSGIApplication, web: Web) -> Serving:
-    """A server for the application, listening but not yet started. Raises OSError where the
-    address is taken, or a file for TLS cannot be used."""
+def serve(site: Site, web: Web, company: Company | None = None) -> Serving:
+    """A server for the site, listening but not yet started. `company` is that of the other
+    doors. Raises OSError where the address is taken, or a file for TLS cannot be used."""
     shown = Shown()
-    proxied = Proxied(app, web.proxies, shown.of)
-    if not web.tls_certificate:
-        return WebServer(proxied, web)
-    return TlsServer(WebServer(proxied, web, adopting=True), web, shown)
+    proxied = Proxied(site, web.proxies, site.several, shown.of)
+    secured = bool(web.tls_certificate)
+    server = WebServer(proxied, site, web, company or Company(), adopting=secured)
+    return TlsServer(server, web, shown) if secured else server

@@ -1,70 +1,129 @@
-"""A bounded number of threads, which clients take in turn.
+"""A bounded number of threads, which clients take in turn (`adapter.doors.turns`).
 
 A client has half of them at most, so one that sends as fast as it can leaves the other half to
-others, and its own work waits its turn behind theirs. Lives on an event loop; the work runs on
-the threads. How much may wait is for those to bound who hand it in.
+others, and its own work waits its turn behind theirs. What is cheaper done together is handed in
+by `join`: while some of it runs, the next bite gathers. Lives on an event loop; the work
+runs on the threads. How much may wait is for those to bound who hand it in.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
+
+from adapter.doors.company import Company
+from adapter.doors.turns import Bite, Kind, Turns
 
 T = TypeVar("T")
+P = TypeVar("P")
+
+MOST = 200
+"""Pieces done together by a client that is alone."""
+SHARED = 16
+"""The same in company: more would keep others from the interpreter, and from the commit that
+they share."""
+FLIGHTS = 2
+"""Bites of a client's joined pieces at a time: one computes while the other commits."""
+WORTH = 24
+"""Pieces for which a second bite is worth its commit; fewer wait for the first one's end."""
 
 
-class Workers:
-    """For one event loop."""
+def joined(threads: int) -> Kind:
+    """How pieces are done together on so many threads: half of them at most."""
+    return Kind(min(FLIGHTS, max(1, threads // 2)), MOST, WORTH, SHARED)
 
-    def __init__(self, threads: int, name: str) -> None:
+
+def alone(threads: int) -> Kind:
+    """How other work is done beside it: with it, half of the threads at most."""
+    return Kind(max(1, threads // 2 - FLIGHTS))
+
+
+class Workers(Generic[P, T]):
+    """For one event loop. `together` does the pieces that were joined, one result for each."""
+
+    def __init__(
+        self,
+        threads: int,
+        name: str,
+        together: Callable[[Sequence[P]], Sequence[T]] | None = None,
+        company: Company | None = None,
+    ) -> None:
         self._pool = ThreadPoolExecutor(threads, name)
         self._free = threads
-        self._share = max(1, threads // 2)
+        self._joined = joined(threads)
+        self._alone = Kind(max(1, threads // 2)) if together is None else alone(threads)
         self._loop = asyncio.get_running_loop()
-        self._waiting: dict[str, deque[tuple[Callable[[], Any], asyncio.Future[Any]]]] = {}
-        self._running: Counter[str] = Counter()
+        self._together = together
+        self._turns: Turns[tuple[Any, asyncio.Future[Any]]] = Turns(company or Company())
+        self._starting = False
+        self._rested: asyncio.TimerHandle | None = None
 
-    def run(self, client: str, work: Callable[[], T]) -> asyncio.Future[T]:
+    def run(self, client: Hashable, work: Callable[[], Any]) -> asyncio.Future[Any]:
         """The result of `work`, when it was this client's turn."""
-        future: asyncio.Future[T] = self._loop.create_future()
-        self._waiting.setdefault(client, deque()).append((work, future))
+        future = self._put(client, self._alone, work)
         self._start()
         return future
 
+    def join(self, client: Hashable, piece: P) -> asyncio.Future[T]:
+        """The result of a piece, done together with the client's others."""
+        future = self._put(client, self._joined, piece)
+        # What comes in the same turn of the loop belongs to the same bite.
+        if not self._starting:
+            self._starting = True
+            self._loop.call_soon(self._start)
+        return future
+
+    def turn_away(self) -> list[asyncio.Future[Any]]:
+        """What waits is not done; its futures, for whoever closes to answer."""
+        return [future for _, future in self._turns.drain()]
+
     def stop(self) -> None:
         """Nothing new begins; what runs is left to end."""
+        if self._rested:
+            self._rested.cancel()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
+    def _put(self, client: Hashable, kind: Kind, piece: Any) -> asyncio.Future[Any]:
+        future: asyncio.Future[Any] = self._loop.create_future()
+        self._turns.put(client, kind, (piece, future))
+        return future
+
     def _start(self) -> None:
-        while self._free and (client := self._next()) is not None:
-            queue = self._waiting.pop(client)
-            work, future = queue.popleft()
-            if queue:
-                # Behind all others.
-                self._waiting[client] = queue
+        self._starting = False
+        while self._free and (bite := self._turns.take()) is not None:
             self._free -= 1
-            self._running[client] += 1
-            running = self._loop.run_in_executor(self._pool, work)
-            running.add_done_callback(partial(self._done, client, future))
+            pieces = [piece for piece, _ in bite.pieces]
+            run: Callable[[], Any] = pieces[0]
+            if bite.key[1] is self._joined:
+                assert self._together is not None
+                run = partial(self._together, pieces)
+            running = self._loop.run_in_executor(self._pool, run)
+            running.add_done_callback(partial(self._done, bite))
+        rest_s = self._turns.rest_s()
+        if rest_s is not None and not self._rested:
+            self._rested = self._loop.call_later(rest_s, self._go_on)
 
-    def _next(self) -> str | None:
-        return next((each for each in self._waiting if self._running[each] < self._share), None)
+    def _go_on(self) -> None:
+        self._rested = None
+        self._start()
 
-    def _done(self, client: str, future: asyncio.Future[Any], done: asyncio.Future[Any]) -> None:
+    def _done(self, bite: Bite[tuple[Any, asyncio.Future[Any]]], done: asyncio.Future[Any]) -> None:
         self._free += 1
-        self._running[client] -= 1
-        if not self._running[client]:
-            del self._running[client]
-        if done.cancelled():
-            future.cancel()
-        elif future.cancelled():
-            done.exception()
-        elif (error := done.exception()) is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(done.result())
+        self._turns.over(bite)
+        error = None if done.cancelled() else done.exception()
+        results: Sequence[Any] = ()
+        if error is None and not done.cancelled():
+            results = done.result() if bite.key[1] is self._joined else [done.result()]
+        for place, (_, future) in enumerate(bite.pieces):
+            if future.cancelled():
+                continue
+            if done.cancelled():
+                future.cancel()
+            elif error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(results[place])
         self._start()

@@ -128,7 +128,9 @@ class Transport:
             raise NotSentError(f"no connection: {str(e) or type(e).__name__}") from None
         except httpx.TimeoutException:
             raise LostError(f"no answer in {self._timeout_s:g} s") from None
-        except httpx.HTTPError as e:
+        except (httpx.HTTPError, ssl.SSLError) as e:
+            # TLS that breaks in the midst comes as it is; so does a refused certificate of ours,
+            # of which TLS 1.3 tells when we think that the handshake is done.
             raise LostError(f"the connection was lost: {str(e) or type(e).__name__}") from None
         finally:
             self._idle.append(client)

@@ -18,7 +18,7 @@ from adapter.config.load import load
 from tests.certificates import Authority
 from tests.doors.test_proofs import BODY, SEND, signature
 from tests.doors.test_proxies import told
-from tests.nodes import PASSWORD, Carrier, Node, Setup
+from tests.nodes import PASSWORD, Carrier, Node, Setup, password_hash_of_clients
 
 KEY = "0123456789abcdef"
 
@@ -51,14 +51,14 @@ def write(setup: Setup, authority: Authority) -> Path:
     path = setup.write()
     text = path.read_text()
     files = f'tls-certificate="{server.certificate}" tls-key="{server.key}" tls-ca="{authority.ca}"'
+    password = f'<password hash="{password_hash_of_clients()}"/>'
     for plain, secured in (
         (f'port="{setup.web_port}"/>', f'port="{setup.web_port}" {files}/>'),
         ("<logging", '<security wrong-tries="4" lock="10min"/><logging'),
         (
-            '"/>\n    </client>\n  </clients>',
-            f'"/><digest-secret secret="clear"/><hmac-key id="k" secret="{KEY}"/>'
-            '<certificate subject="CN=web"/><entry doors="soap" needs="digest"/>'
-            "</client></clients>",
+            password,
+            f'{password}<digest-secret secret="clear"/><hmac-key id="k" secret="{KEY}"/>'
+            '<certificate subject="CN=web"/><entry doors="soap" needs="digest"/>',
         ),
     ):
         assert text.count(plain) == 1, plain

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Sequence
+from typing import Any
 
 from adapter.doors.workers import Workers
 from tests.connectors.recorder import run
@@ -11,7 +13,7 @@ from tests.connectors.recorder import run
 
 def test_a_client_has_half_of_the_threads_and_others_do_not_wait() -> None:
     async def test() -> None:
-        workers = Workers(4, "test")
+        workers: Workers[Any, Any] = Workers(4, "test")
         gate, busy = threading.Event(), threading.Semaphore(0)
 
         def wait() -> None:
@@ -32,7 +34,7 @@ def test_a_client_has_half_of_the_threads_and_others_do_not_wait() -> None:
 
 def test_clients_take_turns() -> None:
     async def test() -> None:
-        workers = Workers(1, "test")
+        workers: Workers[Any, Any] = Workers(1, "test")
         order: list[str] = []
         works = [workers.run("a", lambda: order.append("a")) for _ in range(5)]
         works += [workers.run("b", lambda: order.append("b")) for _ in range(5)]
@@ -46,7 +48,7 @@ def test_clients_take_turns() -> None:
 
 def test_a_fault_is_its_callers() -> None:
     async def test() -> None:
-        workers = Workers(2, "test")
+        workers: Workers[Any, Any] = Workers(2, "test")
 
         def fail() -> None:
             raise KeyError("x")
@@ -56,6 +58,68 @@ def test_a_fault_is_its_callers() -> None:
         )
         assert isinstance(results[0], KeyError)
         assert results[1] == 1
+        workers.stop()
+
+    run(test())
+
+
+def test_what_is_joined_is_done_together_and_answered_one_by_one() -> None:
+    async def test() -> None:
+        gate, sizes = threading.Event(), list[int]()
+
+        def double(pieces: Sequence[int]) -> list[int]:
+            sizes.append(len(pieces))
+            assert gate.wait(30)
+            return [2 * piece for piece in pieces]
+
+        workers = Workers(4, "test", double)
+        joined = [workers.join("a", number) for number in range(10)]
+        await asyncio.sleep(0)
+        joined += [workers.join("a", number) for number in range(10, 15)]
+        joined[3].cancel()
+        gate.set()
+        doubled = await asyncio.gather(*joined, return_exceptions=True)
+        assert [each for each in doubled if isinstance(each, int)] == [
+            2 * number for number in range(15) if number != 3
+        ]
+        assert sizes == [10, 5]
+        workers.stop()
+
+    run(test())
+
+
+def test_a_fault_of_a_bite_is_that_of_its_pieces() -> None:
+    async def test() -> None:
+        def fail(pieces: Sequence[int]) -> list[int]:
+            raise KeyError("x")
+
+        workers = Workers(1, "test", fail)
+        joined = [workers.join("a", number) for number in range(3)]
+        faults = await asyncio.gather(*joined, return_exceptions=True)
+        assert [type(fault) for fault in faults] == [KeyError] * 3
+        assert await workers.run("a", lambda: 1) == 1
+        workers.stop()
+
+    run(test())
+
+
+def test_what_is_turned_away_is_not_done() -> None:
+    async def test() -> None:
+        gate, done = threading.Event(), list[int]()
+
+        def note(pieces: Sequence[int]) -> list[int]:
+            assert gate.wait(30)
+            done.extend(pieces)
+            return list(pieces)
+
+        workers = Workers(1, "test", note)
+        first = workers.join("a", 1)
+        await asyncio.sleep(0)
+        later = [workers.join("a", number) for number in (2, 3)]
+        assert workers.turn_away() == later
+        gate.set()
+        assert await first == 1
+        assert done == [1]
         workers.stop()
 
     run(test())

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
+import threading
 from pathlib import Path
 
 import pytest
 
-from connectors.web.transport import check_transport
+from connectors.web.requests import Request
+from connectors.web.transport import LostError, Transport, check_transport
 from tests.certificates import Authority, self_signed
 from tests.connectors.recorder import run, text
 from tests.connectors.web.test_link import TAKEN, settings, standing
@@ -60,6 +63,36 @@ def test_a_provider_may_ask_for_our_certificate(tmp_path: Path, shown: bool) -> 
             assert bool(provider.asked("/send")) == shown
 
     run(test())
+
+
+def test_tls_that_breaks_in_the_midst_loses_the_answer(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    pair = authority.sign("provider", "127.0.0.1")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pair.certificate, pair.key)
+
+    def break_off(listener: socket.socket) -> None:
+        plain, _ = listener.accept()
+        with plain, context.wrap_socket(plain.dup(), server_side=True) as secured:
+            assert secured.recv(1_000).startswith(b"GET /x ")
+            plain.sendall(b"no record of TLS at all")
+            plain.recv(1)
+
+    async def ask(port: int) -> None:
+        url = f"https://127.0.0.1:{port}/x"
+        transport = Transport(settings(url, ca=authority.ca))
+        try:
+            with pytest.raises(LostError, match=r"^the connection was lost: .*SSL"):
+                await transport.exchange(Request("GET", url, {}, b""))
+        finally:
+            await transport.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        breaking = threading.Thread(target=break_off, args=(listener,))
+        breaking.start()
+        run(ask(listener.getsockname()[1]))
+        breaking.join(20)
+    assert not breaking.is_alive()
 
 
 @pytest.mark.parametrize("name", ["ca", "certificate", "certificate_key"])
