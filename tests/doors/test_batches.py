@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from io import BytesIO
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -50,6 +51,9 @@ class House:
         if self.away:
             raise StoreUnavailable
         return [_judged(client, request) for request in requests]
+
+    def offer(self, client: Client, requests: Sequence[Request]) -> Callable[[], list[Reply]]:
+        return partial(self.accept, client, requests)
 
 
 def _judged(client: Client, request: Request) -> Reply:
