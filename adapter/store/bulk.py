@@ -116,6 +116,18 @@ def delete(
     return [tuple(row) for row in connection.execute(statement.returning(*columns))]
 
 
+def remove(connection: Connection, table: Table, keys: Sequence[int]) -> None:
+    """Delete by the first column, where nobody asks which were there."""
+    if not keys:
+        return
+    column = next(iter(table.c))
+    if connection.dialect.name == "postgresql":
+        text = f"DELETE FROM {table.name} WHERE {column.name} = ANY(%s::bigint[])"  # noqa: S608
+        journeys.write(connection, text, (array(keys),))
+    else:
+        connection.execute(sql_delete(table).where(among(connection, column, keys)))
+
+
 def among(
     connection: Connection, column: ColumnElement[Any], values: Iterable[Any]
 ) -> ColumnElement[bool]:

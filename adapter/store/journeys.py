@@ -47,7 +47,7 @@ def keep_writes(engine: Engine) -> None:
     """Let the connections of this engine, to a PostgreSQL, keep writes for a common journey."""
     engine.update_execution_options(**{_KEEPS: True})
     event.listen(engine, "before_cursor_execute", lambda connection, *_: _send(connection))
-    event.listen(engine, "commit", _send)
+    event.listen(engine, "commit", _send_and_commit)
     event.listen(engine, "rollback", _forget)
 
 
@@ -122,6 +122,13 @@ def _forget(connection: Connection) -> None:
     # One that broke has lost them already.
     if not connection.invalidated:
         connection.info.pop(_KEPT, None)
+
+
+def _send_and_commit(connection: Connection) -> None:
+    """Send what is kept, and the commit with it; the driver has nothing left to commit then."""
+    if connection.info.get(_KEPT):
+        with _one_journey(connection) as driver:
+            driver.commit()
 
 
 @contextmanager

@@ -112,17 +112,22 @@ def _inbound_notice(destination: str, row: Any, seal: Seal) -> InboundNotice:
     )
 
 
-def forget(connection: Connection, arrived: Sequence[int]) -> int:
-    """Delete notices that arrived; how many there were."""
-    return len(bulk.delete(connection, notification, arrived))
+def forget(connection: Connection, arrived: Sequence[int]) -> None:
+    """Delete notices that arrived."""
+    bulk.remove(connection, notification, arrived)
 
 
 def forget_of(connection: Connection, destination: str, arrived: Sequence[int]) -> int:
     """Delete those of `arrived` that belong to `destination`; how many there were."""
-    mine = connection.execute(
-        select(notification.c.id).where(
-            bulk.among(connection, notification.c.id, arrived),
-            notification.c.destination == destination,
+    mine = (
+        connection.execute(
+            select(notification.c.id).where(
+                bulk.among(connection, notification.c.id, arrived),
+                notification.c.destination == destination,
+            )
         )
-    ).scalars()
-    return forget(connection, list(mine))
+        .scalars()
+        .all()
+    )
+    forget(connection, mine)
+    return len(mine)
