@@ -428,7 +428,7 @@ def _committers(
 
     def made(name: str) -> Committer:
         watch = metrics.store(name)
-        return Committer(engine, name, watch=watch, guard=ownership.check, back=back)
+        return Committer(engine, name, watch=watch, guard=ownership.guard, back=back)
 
     if engine.dialect.name == "sqlite":
         only = made("store")

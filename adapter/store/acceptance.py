@@ -21,6 +21,7 @@ from adapter.store import bulk, sealing
 from adapter.store.clock import now_ms, to_ms
 from adapter.store.committer import Committer, Kind
 from adapter.store.endings import Counts
+from adapter.store.journeys import Question, ask
 from adapter.store.schema import message, spool, submission
 from adapter.store.sealing import Seal, seal_of
 from adapter.store.withdrawal import withdraw_by_key
@@ -222,15 +223,18 @@ def _count_new(work: _Work, seen: Mapping[str, Reply], fresh: _Fresh) -> int:
     )
 
 
+_KNOWN = Question(
+    lambda among: select(submission.c.ref_key, submission.c.id, submission.c.refusals).where(
+        among(submission.c.ref_key)
+    )
+)
+
+
 def _seen(connection: Connection, keys: Sequence[str]) -> dict[str, Reply]:
     """The first answers of those keys that were accepted before."""
     if not keys:
         return {}
-    found = connection.execute(
-        select(submission.c.ref_key, submission.c.id, submission.c.refusals).where(
-            bulk.among(connection, submission.c.ref_key, keys)
-        )
-    ).all()
+    (found,) = ask(connection, (_KNOWN, keys))
     if not found:
         return {}
     seal = seal_of(connection)
@@ -243,7 +247,7 @@ def _seen(connection: Connection, keys: Sequence[str]) -> dict[str, Reply]:
             message.c.id,
             message.c.segments,
         )
-        .where(bulk.among(connection, message.c.submission_id, [row.id for row in found]))
+        .where(bulk.among(connection, message.c.submission_id, [row[1] for row in found]))
         .order_by(message.c.id)
     ):
         mobile = seal.opened(sealing.MESSAGE_MOBILE, at, sealed)

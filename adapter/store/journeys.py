@@ -41,6 +41,7 @@ Among = Callable[[ColumnElement[Any]], ColumnElement[bool]]
 
 _KEEPS = "keeps_writes"
 _KEPT = "writes"
+_EXPECTED = "expected"
 
 
 def keep_writes(engine: Engine) -> None:
@@ -83,6 +84,20 @@ class Question:
         return self._text
 
 
+def expect(
+    connection: Connection,
+    question: Question,
+    keys: Sequence[Any],
+    judge: Callable[[Sequence[Row]], None],
+) -> None:
+    """Ask a question with the next journey; `judge` hears the answer before anything else, the
+    commit too, and may raise. One at a time."""
+    if connection.get_execution_options().get(_KEEPS):
+        connection.info[_EXPECTED] = question, keys, judge
+    else:
+        judge(*ask(connection, (question, keys)))
+
+
 def ask(connection: Connection, *asked: tuple[Question, Sequence[Any]]) -> list[Sequence[Row]]:
     """The answers to questions about keys, in one journey; none is asked about no keys."""
     if connection.get_execution_options().get(_KEEPS):
@@ -101,19 +116,21 @@ def _ask_together(
 ) -> list[Sequence[Row]]:
     dialect = connection.dialect
     with _one_journey(connection) as driver:
-        cursors = []
-        for question, keys in asked:
-            cursor = driver.cursor() if keys else None
-            cursors.append(cursor)
-            if cursor is not None:
-                text, constants = question.text(dialect)
-                cursor.execute(text, {**constants, "keys": given(dialect.name, keys)})
+        cursors = [
+            _asked(driver, dialect, question, keys) if keys else None for question, keys in asked
+        ]
     return [cursor.fetchall() if cursor is not None else [] for cursor in cursors]
+
+
+def _asked(driver: Any, dialect: Dialect, question: Question, keys: Sequence[Any]) -> Any:
+    """A cursor that will have the answer."""
+    text, constants = question.text(dialect)
+    return driver.execute(text, {**constants, "keys": given(dialect.name, keys)})
 
 
 def _send(connection: Connection) -> None:
     """Send what is kept."""
-    if connection.info.get(_KEPT):
+    if connection.info.get(_KEPT) or connection.info.get(_EXPECTED):
         with _one_journey(connection):
             pass
 
@@ -122,11 +139,15 @@ def _forget(connection: Connection) -> None:
     # One that broke has lost them already.
     if not connection.invalidated:
         connection.info.pop(_KEPT, None)
+        connection.info.pop(_EXPECTED, None)
 
 
 def _send_and_commit(connection: Connection) -> None:
-    """Send what is kept, and the commit with it; the driver has nothing left to commit then."""
-    if connection.info.get(_KEPT):
+    """Send what is kept, and the commit with it; the driver has nothing left to commit then. Not
+    the commit where an answer has to be judged first."""
+    if connection.info.get(_EXPECTED):
+        _send(connection)
+    elif connection.info.get(_KEPT):
         with _one_journey(connection) as driver:
             driver.commit()
 
@@ -138,11 +159,17 @@ def _one_journey(connection: Connection) -> Iterator[Any]:
     error_class = connection.dialect.loaded_dbapi.Error
     driver: Any = connection.connection.driver_connection
     kept = connection.info.pop(_KEPT, ())
+    expected = connection.info.pop(_EXPECTED, None)
+    judged: Any = None
     try:
         with driver.pipeline() if Pipeline.is_supported() else nullcontext():
+            if expected is not None:
+                judged = _asked(driver, connection.dialect, *expected[:2])
             for statement, parameters in kept:
                 driver.execute(statement, parameters)
             yield driver
+        if expected is not None:
+            expected[2](judged.fetchall())
     except error_class as error:
         raise DBAPIError.instance(
             "statements of one journey",

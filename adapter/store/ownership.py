@@ -26,8 +26,9 @@ Limits
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -38,7 +39,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from adapter.domain.errors import StoreUnavailable
 from adapter.store.clock import from_ms, now_ms
 from adapter.store.engine import write_connection
-from adapter.store.journeys import Question, ask
+from adapter.store.journeys import Question, Row, ask, expect
 from adapter.store.schema import ownership
 
 log = structlog.get_logger(__name__)
@@ -112,8 +113,14 @@ class Ownership:
         self._thread.start()
 
     def check(self, connection: Connection) -> None:
-        """Raises StoreLostError when the store is no longer ours. For every transaction."""
-        (ours,) = ask(connection, (_OWNED, [self._epoch]))
+        """Raises StoreLostError when the store is no longer ours."""
+        self._judge(connection, *ask(connection, (_OWNED, [self._epoch])))
+
+    def guard(self, connection: Connection) -> None:
+        """The same with the next journey, at latest before the commit. For every transaction."""
+        expect(connection, _OWNED, [self._epoch], partial(self._judge, connection))
+
+    def _judge(self, connection: Connection, ours: Sequence[Row]) -> None:
         if not ours:
             self._note_loss(connection)
             raise StoreLostError(self.lost)

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, delete, func, select
 
 from adapter.domain.outcomes import Begin, QueueKey
 from adapter.domain.states import Carrier, Door, Lane
 from adapter.domain.values import Message, Submission, Waiting
 from adapter.store import bulk, sealing
 from adapter.store.clock import from_ms
+from adapter.store.journeys import Question, ask
 from adapter.store.reading import reading
 from adapter.store.schema import attempt, message, spool, submission
 from adapter.store.sealing import Seal, seal_of
@@ -144,6 +145,11 @@ def format_avoid(channels: Sequence[str]) -> str | None:
     return text or None
 
 
+_TAKE = Question(
+    lambda among: delete(spool).where(among(spool.c.message_id)).returning(spool.c.message_id)
+)
+
+
 def begin(connection: Connection, begins: Sequence[Begin]) -> set[int]:
     """Record attempts before the wire (promise 4); the messages that are ours to send.
 
@@ -151,9 +157,8 @@ def begin(connection: Connection, begins: Sequence[Begin]) -> set[int]:
     left out, and must not be sent. The very same begin may be asked again, because the answer
     of its commit was lost: it gets the same answer.
     """
-    owned = {
-        row[0] for row in bulk.delete(connection, spool, [b.waiting.message.id for b in begins])
-    }
+    (taken,) = ask(connection, (_TAKE, [each.waiting.message.id for each in begins]))
+    owned = {row[0] for row in taken}
     bulk.insert(
         connection,
         attempt,

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from adapter.store import bulk
 from adapter.store.engine import write_connection
-from adapter.store.journeys import Question, ask
+from adapter.store.journeys import Question, ask, expect
 from adapter.store.schema import channel_setting, dead_letter
 from tests.store.making import writing
 
@@ -109,3 +109,37 @@ def test_any_text_comes_back_as_it_went(store: Engine, texts: list[str | None], 
         ordered = select(dead_letter.c.reason).order_by(dead_letter.c.id)
         assert connection.execute(ordered).scalars().all() == [row[10] for row in rows]
         bulk.remove(connection, dead_letter, [row[0] for row in rows])
+
+
+@pytest.mark.parametrize("work", ["nothing", "writes", "reads", "asks"])
+def test_what_must_be_judged_is_judged_before_the_commit(store: Engine, work: str) -> None:
+    """A transaction that has lost the right to write commits nothing, whatever it does."""
+
+    def forbid(rows: object) -> None:
+        assert rows == []
+        raise PermissionError
+
+    def transaction() -> None:
+        with writing(store) as connection:
+            expect(connection, LETTERS, ["none"], forbid)
+            if work != "nothing":
+                bulk.insert(connection, dead_letter, [letter(1)])
+            if work == "reads":
+                connection.execute(select(dead_letter.c.id)).all()
+            if work == "asks":
+                ask(connection, (LETTERS, ["why"]))
+
+    with pytest.raises(PermissionError):
+        transaction()
+    assert kept(store) == []
+
+
+def test_what_was_judged_well_goes_on(store: Engine) -> None:
+    told: list[Any] = []
+    with writing(store) as connection:
+        bulk.insert(connection, dead_letter, [letter(1)])
+    with writing(store) as connection:
+        expect(connection, LETTERS, ["why"], lambda rows: told.extend(map(tuple, rows)))
+        bulk.insert(connection, dead_letter, [letter(2)])
+    assert told == [(1, "why")]
+    assert kept(store) == [(1, "why"), (2, "why")]
