@@ -389,12 +389,16 @@ class Source:
             self._write_line.close()
 
     def _next(self, wait_s: float) -> tuple[list[Row], Answered | None]:
-        """Rows whose answers are awaited: with those that `take` stumbled over before, new ones
-        are handed in once more, since together they show whose fault it is."""
+        """Rows whose answers are awaited. To those that `take` stumbled over before, new ones are
+        joined and handed in once more, since together they show whose fault it is."""
         if len(self._stumbled) < self._settings.batch:
             with suppress(queue.Empty):
                 rows, answered = self._handed.get(timeout=wait_s)
-                return (self._stumbled + rows, None) if self._stumbled else (rows, answered)
+                if not self._stumbled:
+                    return rows, answered
+                # Awaited in any case: only who waits tells others that rows were accepted.
+                well = self._answered(rows, answered) is None
+                return self._stumbled + (rows[:1] if well else rows), None
         return self._stumbled, None
 
     def _settle(self, rows: list[Row], answered: Answered | None) -> None:

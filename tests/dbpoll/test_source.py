@@ -23,7 +23,7 @@ from dbpoll.feeds.status import Claims
 from dbpoll.settings import Claim, Sql
 from dbpoll.source import Source
 from dbpoll.tables import find
-from dbpoll.values import NotNow, Row, StateChange, Status
+from dbpoll.values import NotNow, Row, StateChange, Status, Taken
 from tests.dbpoll.conftest import Book, His, OwnPostgres, eventually
 
 Run = Callable[..., Source]
@@ -119,6 +119,34 @@ def test_rows_wait_while_nothing_can_be_accepted(his: His, running: Run) -> None
     eventually(lambda: his.count("MESSAGE_ID IS NOT NULL") == 900)
     assert len(book.messages) == 900
     assert source.health().up
+
+
+def test_whatever_is_offered_is_awaited(his: His) -> None:
+    """Also what is offered while a row that nobody can process waits for company."""
+    his.insert(1, first=13)
+    book = Book()
+    offered: list[int] = []
+    awaited: list[int] = []
+
+    def take(rows: Sequence[Row]) -> Callable[[], Sequence[Taken]]:
+        number = len(offered)
+        offered.append(number)
+
+        def answered() -> Sequence[Taken]:
+            awaited.append(number)
+            if any(row.key == "13" for row in rows):
+                raise ZeroDivisionError
+            return book.take(rows)
+
+        return answered
+
+    source = Source(his.settings(batch=5), take)
+    source.start()
+    eventually(lambda: len(awaited) >= 3)
+    his.insert(20, first=101)
+    eventually(lambda: his.count("MESSAGE_ID IS NOT NULL") == 20 and his.count("STATUS = 5") == 1)
+    assert source.stop()
+    assert sorted(awaited) == offered
 
 
 def test_one_row_that_cannot_be_processed_does_not_stop_the_others(his: His, running: Run) -> None:
