@@ -32,6 +32,7 @@ RUNTIME = [
     "jmespath>=1.1",
     "legacy-cgi>=2.6; python_version >= '3.13'",
     "lxml>=6",
+    "msgspec>=0.20",
     "phonenumbers>=9",
     "prometheus-client>=0.22",
     "requests>=2.32",

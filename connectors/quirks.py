@@ -6,7 +6,9 @@ what their handler is told.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec import structs
 
 from connectors.ids import IdBook, IdForm
 from connectors.text import decode, parse_udh
@@ -38,7 +40,7 @@ class Quirks:
         """An answer, its id remembered for the report."""
         if self.report_ids is IdForm.SAME or not answer.id:
             return answer
-        return answer._replace(id=self.book.issued(answer.id, self.report_ids))
+        return structs.replace(answer, id=self.book.issued(answer.id, self.report_ids))
 
     def delivered(self, item: Report | Inbound) -> Report | Inbound:
         """A report with the answer's id, a text as it was meant."""
@@ -46,7 +48,7 @@ class Quirks:
             return self._read_again(item) if self.gbk_as_ucs2 else item
         if self.report_ids is IdForm.SAME:
             return item
-        return item._replace(id=self.book.receipted(item.id, self.report_ids)[0])
+        return structs.replace(item, id=self.book.receipted(item.id, self.report_ids)[0])
 
     def report_for(self, submit: Submit, answer: Answer) -> Report | None:
         """The report that will never come; None where one will, or nothing was taken."""
@@ -60,4 +62,4 @@ class Quirks:
         if item.coding != Coding.UCS2:
             return item
         octets = parse_udh(item.payload)[1] if item.total > 1 else item.payload
-        return replace(item, text=decode(octets, Coding.GB))
+        return structs.replace(item, text=decode(octets, Coding.GB))

@@ -20,8 +20,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from connectors import gsm
 from connectors.text import build_udh
@@ -41,7 +41,7 @@ _ASCII_SINGLE = 159
 _SAFE_ASCII = re.compile(r"[\n\r -Z_a-z]*")
 
 
-class Manner(NamedTuple):
+class Manner(Struct, frozen=True):
     """How a carrier takes texts: its codings, and long ones with references of 16 bits if
     `wide`."""
 
@@ -53,16 +53,14 @@ class Manner(NamedTuple):
         return measure(text, self.codings, wide=self.wide)
 
 
-@dataclass(frozen=True, slots=True)
-class Measure:
+class Measure(Struct, frozen=True):
     """What a text costs."""
 
     coding: Coding
     segments: int
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
+class Split(Struct, frozen=True):
     """A text as payloads; each begins with a user data header when `udh`."""
 
     coding: Coding

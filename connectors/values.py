@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import Enum, IntEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
+
+from msgspec import Struct
 
 LONGEST_ID = 64
 """Characters of a message's id at the carrier."""
@@ -37,7 +38,7 @@ class Action(Enum):
     CLOSE = "close"
 
 
-class Submit(NamedTuple):
+class Submit(Struct, frozen=True):
     """One segment to send. `token` is the caller's and comes back with the answer.
 
     `payload` includes the user data header when `udh` is set; at most 140 octets
@@ -55,7 +56,7 @@ class Submit(NamedTuple):
     token: Any
 
 
-class Answer(NamedTuple):
+class Answer(Struct, frozen=True):
     """The peer's answer to a Submit. `id` is canonical text (see each protocol), empty if none."""
 
     ok: bool
@@ -64,7 +65,7 @@ class Answer(NamedTuple):
     action: Action
 
 
-class Report(NamedTuple):
+class Report(Struct, frozen=True):
     """A status report. `final` is False for intermediate ones (ACCEPTD, ENROUTE). `others`: what
     its id may be as well, where nothing tells in which base it is written."""
 
@@ -80,8 +81,7 @@ class Report(NamedTuple):
     others: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Inbound:
+class Inbound(Struct, frozen=True):
     """A text from a phone, or one part of a long one (`total` > 1, `reference` joins them).
 
     The text of a part may begin or end with half of a pair: `connectors.parts.join` makes it

@@ -51,18 +51,15 @@ class Answers:
         due = time.monotonic() + self._delay_s
         now = datetime.now(UTC)
         with self._lock:
-            for key, message_id, segments, code, text, told_at in answers:
-                accepted_at = told_at or now
-                if not message_id:
-                    refusal = StateChange(key, "", Status.REFUSED, code, text)
-                    self._refused[key] = (0.0, refusal._replace(accepted_at=accepted_at))
+            for its in answers:
+                if not its.message_id:
+                    self._refused[its.key] = (0.0, _change(its, Status.REFUSED, now))
                     self.refused_count += 1
                 elif not self._written:
-                    self.held.discard(key)
-                elif key in self.held:
+                    self.held.discard(its.key)
+                elif its.key in self.held:
                     # Else a change of state was faster, and has written all there is to write.
-                    change = StateChange(key, message_id, Status.TAKEN, "", text, segments)
-                    self._accepted[key] = (due, change._replace(accepted_at=accepted_at))
+                    self._accepted[its.key] = (due, _change(its, Status.TAKEN, now))
 
     def due(self, now: float, most: int) -> list[StateChange]:
         """Answers to write now, refusals first."""
@@ -105,3 +102,15 @@ class Answers:
         if answer is None:
             return key in self.held
         return answer[1].message_id != change.message_id
+
+
+def _change(its: Taken, status: Status, now: datetime) -> StateChange:
+    return StateChange(
+        key=its.key,
+        message_id=its.message_id,
+        status=status,
+        code=its.code,
+        text=its.text,
+        segments=its.segments,
+        accepted_at=its.accepted_at or now,
+    )

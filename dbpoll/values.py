@@ -12,6 +12,8 @@ from enum import IntEnum
 from functools import partial
 from typing import NamedTuple
 
+from msgspec import Struct
+
 
 class NotNow(Exception):
     """Raised by `take` when nothing could be accepted now: the same rows are handed in later."""
@@ -63,7 +65,7 @@ class Row(NamedTuple):
     taken_at: datetime | None = None
 
 
-class Taken(NamedTuple):
+class Taken(Struct, frozen=True):
     """The answer to one row. `message_id` empty: refused for good, `code` and `text` say why.
     `accepted_at`: see StateChange; None for now."""
 
@@ -75,7 +77,7 @@ class Taken(NamedTuple):
     accepted_at: datetime | None = None
 
 
-class StateChange(NamedTuple):
+class StateChange(Struct, frozen=True):
     """What became of a row (`mobile` empty), or of one of its recipients.
 
     `state` is the word written into a receipt table; empty and None leave a column as it is.

@@ -20,6 +20,7 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import structlog
+from msgspec import structs
 from sqlalchemy import Connection
 
 from dbpoll.binding import plain_moment
@@ -241,22 +242,21 @@ class _Keys:
 
 def _refusal(change: StateChange) -> StateChange:
     # Not empty: '' is NULL in Oracle, and the column is part of the key.
-    return change._replace(message_id="0", state=Status.REFUSED.name)
+    return structs.replace(change, message_id="0", state=Status.REFUSED.name)
 
 
 def _row(change: StateChange) -> tuple[Any, ...]:
-    key, message_id, status, code, text, segments, submitted_at, done_at, *_, accepted_at = change
     return (
-        key,
-        status,
-        message_id,
-        code,
-        text,
-        segments or None,
-        submitted_at,
-        done_at,
-        int(LIMIT[status] > Status.SUBMITTED),
-        accepted_at,
+        change.key,
+        change.status,
+        change.message_id,
+        change.code,
+        change.text,
+        change.segments or None,
+        change.submitted_at,
+        change.done_at,
+        int(LIMIT[change.status] > Status.SUBMITTED),
+        change.accepted_at,
     )
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 
+from msgspec import structs
+
 from adapter.domain.outcomes import Part, Received, Reported
 from connectors.values import LONGEST_ID, Answer, Inbound, Report
 
@@ -27,7 +29,7 @@ def answered(answer: Answer) -> Answer:
     its_id, code = fitting_id(answer.id), fitting(answer.code, CODE_LENGTH)
     if its_id is answer.id and code is answer.code:
         return answer
-    return answer._replace(id=its_id, code=code)
+    return structs.replace(answer, id=its_id, code=code)
 
 
 def reported(channel: str, item: Report, at: int) -> Reported:

@@ -13,7 +13,7 @@ its other parts go on from there.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec import structs
 
 from adapter.config.model import Channel
 from adapter.domain.values import WHOLE, Waiting
@@ -41,9 +41,9 @@ class Cutter:
             return waiting
         parts = self._parts(waiting, segments)
         if segments == waiting.message.segments:
-            return waiting if parts == waiting.parts else replace(waiting, parts=parts)
-        message = waiting.message._replace(segments=segments)
-        return replace(waiting, message=message, parts=parts, recounted=True)
+            return waiting if parts == waiting.parts else structs.replace(waiting, parts=parts)
+        message = structs.replace(waiting.message, segments=segments)
+        return structs.replace(waiting, message=message, parts=parts, recounted=True)
 
     def split(self, waiting: Waiting) -> Split:
         """The segments of a `sized` message. Raises ValueError for more than 255, or none."""

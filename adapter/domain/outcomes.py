@@ -6,9 +6,10 @@ Moments are milliseconds since 1970-01-01 UTC (see `adapter.store.schema`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from adapter.domain.values import Waiting
 
@@ -21,7 +22,7 @@ class QueueKey(NamedTuple):
     client: str
 
 
-class Begin(NamedTuple):
+class Begin(Struct, frozen=True):
     """A message is about to go to the wire over `channel`."""
 
     waiting: Waiting
@@ -42,7 +43,7 @@ class Verdict(Enum):
     """Given to the line, answer lost: settled by a receipt, or by rule at `due_at`."""
 
 
-class PartResult(NamedTuple):
+class PartResult(Struct, frozen=True):
     """The carrier's answer for one segment. `carrier_id` is empty where refused."""
 
     number: int
@@ -51,7 +52,7 @@ class PartResult(NamedTuple):
     code: str
 
 
-class Outcome(NamedTuple):
+class Outcome(Struct, frozen=True):
     """The end of an attempt. `parts` were answered; `remaining` were not accepted. `sent`:
     something of it reached the wire. `avoid`: channels that asked for another one."""
 
@@ -72,7 +73,7 @@ class Outcome(NamedTuple):
         return len(self.parts) + len(self.remaining)
 
 
-class Late(NamedTuple):
+class Late(Struct, frozen=True):
     """The carrier took a part after the `attempt` that sent it had been given up for it."""
 
     message_id: int
@@ -82,7 +83,7 @@ class Late(NamedTuple):
     at: int
 
 
-class Reported(NamedTuple):
+class Reported(Struct, frozen=True):
     """A final status report of a carrier for one segment. `others`: what its id may be as well,
     if there is no segment of that id."""
 
@@ -105,8 +106,7 @@ class Part(NamedTuple):
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(Struct, frozen=True):
     """A text from a phone, or a `part` of one; numbers normalised, `extension` cut from the
     access number. The content of a part may begin or end with half of a surrogate pair.
 

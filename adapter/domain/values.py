@@ -2,22 +2,23 @@
 
 Times are aware datetimes in UTC wherever they appear; `None` means "not yet" or
 "not asked for". Numbers are eleven digits without country code. What is made for each message
-is a named tuple, which costs half of a frozen dataclass.
+is a struct (docs/decisions/0017-structs.md).
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from adapter.domain.errors import Code
 from adapter.domain.states import Carrier, Door, Lane, State
 
 
-class Entry(NamedTuple):
+class Entry(Struct, frozen=True):
     """One recipient of a request. `content` and `values` override the request's."""
 
     mobile: str
@@ -28,8 +29,7 @@ class Entry(NamedTuple):
     """Set by a door or source that already knows why this entry cannot be sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """What a client asks for, as a door or source hands it to intake, unchecked.
 
     `source` is the name of the dbpoll source, empty for doors. `client_ref` is unique per
@@ -57,7 +57,7 @@ class Request:
     source: str = ""
 
 
-class Result(NamedTuple):
+class Result(Struct, frozen=True):
     """The answer for one recipient, in the order of the request's entries."""
 
     mobile: str
@@ -68,8 +68,7 @@ class Result(NamedTuple):
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """The answer to one request: durable when it is given.
 
     `code` is OK, PARTIAL, or the common code of all refused recipients (BAD_REQUEST where
@@ -96,8 +95,7 @@ class Reply:
         return Counter(each.code for each in self.results if each.message_id is None)
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(Struct, frozen=True):
     """A request that passed intake; one row, shared by its messages.
 
     `refusals` are the refused entries with their place among all entries: they belong to
@@ -131,7 +129,7 @@ class Uploaded(NamedTuple):
     accepted: int
 
 
-class Message(NamedTuple):
+class Message(Struct, frozen=True):
     """One text to one recipient. `content` None means the submission's."""
 
     id: int
@@ -147,8 +145,7 @@ WHOLE = 0
 """The number of a part that is the whole text, for the carrier to split."""
 
 
-@dataclass(slots=True)
-class Waiting:
+class Waiting(Struct):
     """A spooled message in the dispatcher's hands: the right to send it once.
 
     `tries` counts attempts so far; `in_doubt` marks one that may have been sent before;
@@ -173,7 +170,7 @@ class Waiting:
         return own if own is not None else self.submission.content or ""
 
 
-class Notice(NamedTuple):
+class Notice(Struct, frozen=True):
     """A state of a message on its way home to a client or source.
 
     `destination` is `source:NAME` or `client:ACCOUNT`. `state` is SUBMITTED or final.
@@ -196,8 +193,7 @@ class Notice(NamedTuple):
     pass_through: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class InboundNotice:
+class InboundNotice(Struct, frozen=True):
     """An inbound text on its way home. `client_ref` is that of the message it answers."""
 
     id: int

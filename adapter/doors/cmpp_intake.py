@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import structlog
+from msgspec import structs
 
 from adapter.domain.client import Client
 from adapter.domain.errors import Refusal
@@ -113,7 +114,7 @@ class CmppIntake:
             # Not sent: due and expired in the same millisecond.
             due = self._clock() + _SOON
             content = (text.request.content or "").replace("\ufffd", "?")
-            request = replace(
+            request = structs.replace(
                 text.request, content=content, schedule_at=due, expire_at=due + _INSTANT
             )
             text = replace(text, request=request)

@@ -22,8 +22,9 @@ text twice is noticed inside a request, not across requests.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from msgspec import Struct
 
 from adapter.config.model import Config
 from adapter.domain.client import Client
@@ -43,8 +44,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class _Draft:
+class _Draft(Struct, frozen=True):
     """A request as it is to be stored, and the answer once it is."""
 
     submission: Submission

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from adapter.config.model import Channel, Config
 from adapter.domain.states import Carrier
@@ -14,8 +15,7 @@ MOST_SENDER_DIGITS = 20
 """A GSM sender address holds no more (protocols/cmpp.md B6)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(Struct, frozen=True):
     """`manners`: how each of the channels takes texts, without repeats. `room`: digits left for
     extensions after the longest access number, the spare ones included."""
 

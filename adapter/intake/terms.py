@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct
 
 from adapter.domain.client import Client
 from adapter.domain.errors import Code, Refusal
@@ -26,8 +27,7 @@ _UNSTORABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]"
 _DIGITS = re.compile(r"[0-9]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Struct, frozen=True):
     """`extension_digits` counts the client's and the request's extension together."""
 
     business: str

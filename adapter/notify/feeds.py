@@ -28,6 +28,7 @@ from functools import partial
 from typing import Protocol
 
 import structlog
+from msgspec import structs
 from sqlalchemy import Engine
 
 from adapter.domain.values import Home, InboundNotice
@@ -311,7 +312,7 @@ class Feeds:
             if stream is Stream.ALL:
                 texts = notices.read_inbound(connection, destination, most)
         worded: list[Home] = [
-            each._replace(text=self._describe(each.state, each.code, each.channel))
+            structs.replace(each, text=self._describe(each.state, each.code, each.channel))
             for each in states
         ]
         return sorted([*worded, *texts], key=lambda each: each.id)[:most]

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Protocol
 
 import structlog
+from msgspec import structs
 from sqlalchemy import Connection, Engine
 
 from adapter.domain.states import State
@@ -106,7 +107,7 @@ class Notifier:
     def _with_words(self, home: Home) -> Home:
         if isinstance(home, InboundNotice):
             return home
-        return home._replace(text=self._describe(home.state, home.code, home.channel))
+        return structs.replace(home, text=self._describe(home.state, home.code, home.channel))
 
     def _reader(self, destination: str) -> Callable[[int, int], Sequence[Home]]:
         def read(most: int, after: int) -> Sequence[Home]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import structlog
+from msgspec import structs
 
 from adapter.config.model import Config
 from adapter.config.model import Source as Configured
@@ -229,7 +229,7 @@ class _Bound:
             answers[key] = taken_of(key, reply)
             if reply.submission_id is not None:
                 sending = self._sending(reply.submission_id)
-                answers[key] = answers[key]._replace(accepted_at=sending)
+                answers[key] = structs.replace(answers[key], accepted_at=sending)
             if reply.refused:
                 for code, count in reply.refusals.items():
                     self._refused(Door.DBPOLL, code, count)
@@ -263,8 +263,8 @@ class _Bound:
             states = [notice for notice in states if notice.state is not State.SUBMITTED]
         texts = [notice for notice in notices if isinstance(notice, InboundNotice)]
         if self._resend:
-            states = [each._replace(client_ref=key_of(each.client_ref)) for each in states]
-            texts = [replace(each, client_ref=key_of(each.client_ref)) for each in texts]
+            states = [structs.replace(each, client_ref=key_of(each.client_ref)) for each in states]
+            texts = [structs.replace(each, client_ref=key_of(each.client_ref)) for each in texts]
         self.source.write_inbound([inbound_of(each) for each in texts])
         self.source.write_receipts([receipt_of(each) for each in states if each.state in FINAL])
         # The row last: who sees its final state finds the receipts in their table.
@@ -290,14 +290,14 @@ class _Bound:
             total = place_of(notice.ref) if notice.ref else None
             if total is None:
                 sending = self._sending(notice.submission_id)
-                changes.append(change_of(notice)._replace(accepted_at=sending))
+                changes.append(structs.replace(change_of(notice), accepted_at=sending))
             else:
                 several[notice.submission_id] = (notice.client_ref, total)
         for submission_id, (key, total) in several.items():
             views = self._desk.query(self._client.account, submission_id=submission_id)
             change = change_of_all(key, submission_id, total, views)
             if change is not None and self._wanted(change):
-                changes.append(change._replace(accepted_at=self._sending(submission_id)))
+                changes.append(structs.replace(change, accepted_at=self._sending(submission_id)))
         return changes
 
     def _wanted(self, change: StateChange) -> bool:

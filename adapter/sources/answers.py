@@ -12,6 +12,8 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from msgspec import structs
+
 from adapter.domain.errors import Code
 from adapter.domain.ports import MessageView
 from adapter.domain.states import FINAL, State
@@ -113,8 +115,12 @@ def change_of_all(
 
 def receipt_of(notice: Notice) -> StateChange:
     """A row of the receipt table."""
-    return change_of(notice)._replace(
-        code=notice.code, mobile=notice.mobile, state=notice.state, channel=notice.channel
+    return structs.replace(
+        change_of(notice),
+        code=notice.code,
+        mobile=notice.mobile,
+        state=notice.state,
+        channel=notice.channel,
     )
 
 

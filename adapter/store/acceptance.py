@@ -7,9 +7,9 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from msgspec import Struct
 from sqlalchemy import Connection, select
 
 from adapter.domain.errors import Code, Refusal, SpoolFull, StoreUnavailable
@@ -50,14 +50,12 @@ class Capacity:
             self.waiting += change
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
+class _Work(Struct, frozen=True):
     pairs: Sequence[Pair]
     replace: Sequence[bool]
 
 
-@dataclass(frozen=True, slots=True)
-class _Done:
+class _Done(Struct, frozen=True):
     answers: list[Reply | None]
     withdrawn: int
     notices: list[Notice]

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Container, Sequence
 from typing import Any, NamedTuple
 
+from msgspec import Struct
 from sqlalchemy import Column, Connection, Select, select
 
 from adapter.domain.ids import IdMaker
@@ -101,7 +102,7 @@ def known_of(waiting: Waiting) -> Known:
     )
 
 
-class Step(NamedTuple):
+class Step(Struct, frozen=True):
     """A message reached a state worth telling: SUBMITTED or a final one."""
 
     known: Known

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from msgspec import structs
 from sqlalchemy import Connection, delete, select
 
 from adapter.domain.ids import IdMaker
@@ -365,8 +366,8 @@ def _as_answered(each: Reported, found: Mapping[tuple[str, str], _Found], seal: 
     for other in each.others:
         its = found.get((each.channel, other))
         if its is not None and _mobile(its.known, seal) == each.mobile:
-            return each._replace(carrier_id=other, others=())
-    return each._replace(others=())
+            return structs.replace(each, carrier_id=other, others=())
+    return structs.replace(each, others=())
 
 
 def _mobile(known: Known, seal: Seal) -> str:

@@ -6,7 +6,6 @@ Attributes are the specification's names in lower case. Version 2.1 has the layo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar
 
@@ -36,7 +35,6 @@ ONLY_V3 = MappingProxyType({V3: 1})
 NO_ID = bytes(8)
 
 
-@dataclass(slots=True)
 class Frame(PDU):
     """The header of 12 octets; `sequence_id` is the sender's, a response repeats it."""
 
@@ -45,7 +43,6 @@ class Frame(PDU):
     sequence_id: Annotated[int, UInt("Sequence_Id", 4)] = 0
 
 
-@dataclass(slots=True)
 class Connect(Frame):
     title: ClassVar[str] = "CMPP_CONNECT"
     command: ClassVar[int] = 0x00000001
@@ -56,7 +53,6 @@ class Connect(Frame):
     timestamp: Annotated[int, UInt("Timestamp", 4)] = 0
 
 
-@dataclass(slots=True)
 class ConnectResp(Frame):
     title: ClassVar[str] = "CMPP_CONNECT_RESP"
     command: ClassVar[int] = 0x80000001
@@ -66,19 +62,16 @@ class ConnectResp(Frame):
     version: Annotated[int, UInt("Version")] = 0x30
 
 
-@dataclass(slots=True)
 class Terminate(Frame):
     title: ClassVar[str] = "CMPP_TERMINATE"
     command: ClassVar[int] = 0x00000002
 
 
-@dataclass(slots=True)
 class TerminateResp(Frame):
     title: ClassVar[str] = "CMPP_TERMINATE_RESP"
     command: ClassVar[int] = 0x80000002
 
 
-@dataclass(slots=True)
 class Submit(Frame):
     title: ClassVar[str] = "CMPP_SUBMIT"
     command: ClassVar[int] = 0x00000004
@@ -110,7 +103,6 @@ class Submit(Frame):
     link_id: Annotated[bytes, Octets("LinkID", LINK_ID)] = b""
 
 
-@dataclass(slots=True)
 class SubmitResp(Frame):
     title: ClassVar[str] = "CMPP_SUBMIT_RESP"
     command: ClassVar[int] = 0x80000004
@@ -119,7 +111,6 @@ class SubmitResp(Frame):
     result: Annotated[int, UInt("Result", STATUS)] = 0
 
 
-@dataclass(slots=True)
 class Deliver(Frame):
     title: ClassVar[str] = "CMPP_DELIVER"
     command: ClassVar[int] = 0x00000005
@@ -138,7 +129,6 @@ class Deliver(Frame):
     link_id: Annotated[bytes, Octets("LinkID", LINK_ID)] = b""
 
 
-@dataclass(slots=True)
 class DeliverResp(Frame):
     title: ClassVar[str] = "CMPP_DELIVER_RESP"
     command: ClassVar[int] = 0x80000005
@@ -147,7 +137,6 @@ class DeliverResp(Frame):
     result: Annotated[int, UInt("Result", STATUS)] = 0
 
 
-@dataclass(slots=True)
 class Query(Frame):
     title: ClassVar[str] = "CMPP_QUERY"
     command: ClassVar[int] = 0x00000006
@@ -158,7 +147,6 @@ class Query(Frame):
     reserve: Annotated[bytes, Octets("Reserve", 8)] = b""
 
 
-@dataclass(slots=True)
 class QueryResp(Frame):
     title: ClassVar[str] = "CMPP_QUERY_RESP"
     command: ClassVar[int] = 0x80000006
@@ -176,7 +164,6 @@ class QueryResp(Frame):
     mo_fl: Annotated[int, UInt("MO_FL", 4)] = 0
 
 
-@dataclass(slots=True)
 class Cancel(Frame):
     title: ClassVar[str] = "CMPP_CANCEL"
     command: ClassVar[int] = 0x00000007
@@ -184,7 +171,6 @@ class Cancel(Frame):
     msg_id: Annotated[bytes, Raw("Msg_Id", 8)] = NO_ID
 
 
-@dataclass(slots=True)
 class CancelResp(Frame):
     title: ClassVar[str] = "CMPP_CANCEL_RESP"
     command: ClassVar[int] = 0x80000007
@@ -192,13 +178,11 @@ class CancelResp(Frame):
     success_id: Annotated[int, UInt("Success_Id", STATUS)] = 0
 
 
-@dataclass(slots=True)
 class ActiveTest(Frame):
     title: ClassVar[str] = "CMPP_ACTIVE_TEST"
     command: ClassVar[int] = 0x00000008
 
 
-@dataclass(slots=True)
 class ActiveTestResp(Frame):
     """Some gateways leave `reserved` out (A11)."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from connectors.cmpp.pdus import CODECS, V2, V3, Deliver, Submit
 from connectors.cmpp.report import decode_report
@@ -36,7 +37,7 @@ def _deliver(pdu: Deliver, fields: Fields) -> None:
     }
 
 
-_DERIVED = MappingProxyType({Submit: _content, Deliver: _deliver})
+_DERIVED: Mapping[type, Any] = MappingProxyType({Submit: _content, Deliver: _deliver})
 _NUMBERS = frozenset(
     {"Fee_terminal_Id", "Src_Id", "Dest_terminal_Id", "Dest_Id", "Src_terminal_Id"}
 )

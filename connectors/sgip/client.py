@@ -6,6 +6,8 @@ them here, too, and they are taken.
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from connectors import codes
 from connectors.codings import wire_number
 from connectors.dialect import Event, LoggedIn, LoginRefused, SubmitAnswered
@@ -123,7 +125,7 @@ class SgipClient:
 
 def _bare(frame: bytes) -> Answer:
     """The id is the submit's own number, so it is known even so."""
-    return BARE._replace(id=frame[8:20].hex())
+    return structs.replace(BARE, id=frame[8:20].hex())
 
 
 def _ascii(value: str) -> bytes:

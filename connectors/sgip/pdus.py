@@ -8,7 +8,6 @@ makes and reads it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntEnum
 from types import MappingProxyType
 from typing import Annotated, ClassVar
@@ -29,7 +28,6 @@ class LoginType(IntEnum):
     TEST = 11
 
 
-@dataclass(slots=True)
 class Frame(PDU):
     """The header of 20 octets; a response repeats the request's `sequence_number`."""
 
@@ -41,7 +39,6 @@ class Frame(PDU):
     sequence_number: Annotated[bytes, Raw("SequenceNumber", 12)] = NO_SEQUENCE
 
 
-@dataclass(slots=True)
 class Response(Frame):
     """Bind_Resp, Submit_Resp, Deliver_Resp, Report_Resp and UserRpt_Resp are alike."""
 
@@ -49,7 +46,6 @@ class Response(Frame):
     reserve: Annotated[bytes, Octets("Reserve", 8)] = b""
 
 
-@dataclass(slots=True)
 class Bind(Frame):
     title: ClassVar[str] = "SGIP_BIND"
     command: ClassVar[int] = 0x00000001
@@ -60,25 +56,21 @@ class Bind(Frame):
     reserve: Annotated[bytes, Octets("Reserve", 8)] = b""
 
 
-@dataclass(slots=True)
 class BindResp(Response):
     title: ClassVar[str] = "SGIP_BIND_RESP"
     command: ClassVar[int] = 0x80000001
 
 
-@dataclass(slots=True)
 class Unbind(Frame):
     title: ClassVar[str] = "SGIP_UNBIND"
     command: ClassVar[int] = 0x00000002
 
 
-@dataclass(slots=True)
 class UnbindResp(Frame):
     title: ClassVar[str] = "SGIP_UNBIND_RESP"
     command: ClassVar[int] = 0x80000002
 
 
-@dataclass(slots=True)
 class Submit(Frame):
     title: ClassVar[str] = "SGIP_SUBMIT"
     command: ClassVar[int] = 0x00000003
@@ -105,13 +97,11 @@ class Submit(Frame):
     reserve: Annotated[bytes, Octets("Reserve", 8)] = b""
 
 
-@dataclass(slots=True)
 class SubmitResp(Response):
     title: ClassVar[str] = "SGIP_SUBMIT_RESP"
     command: ClassVar[int] = 0x80000003
 
 
-@dataclass(slots=True)
 class Deliver(Frame):
     title: ClassVar[str] = "SGIP_DELIVER"
     command: ClassVar[int] = 0x00000004
@@ -125,13 +115,11 @@ class Deliver(Frame):
     reserve: Annotated[bytes, Octets("Reserve", 8)] = b""
 
 
-@dataclass(slots=True)
 class DeliverResp(Response):
     title: ClassVar[str] = "SGIP_DELIVER_RESP"
     command: ClassVar[int] = 0x80000004
 
 
-@dataclass(slots=True)
 class Report(Frame):
     title: ClassVar[str] = "SGIP_REPORT"
     command: ClassVar[int] = 0x00000005
@@ -144,13 +132,11 @@ class Report(Frame):
     reserve: Annotated[bytes, Octets("Reserve", 8)] = b""
 
 
-@dataclass(slots=True)
 class ReportResp(Response):
     title: ClassVar[str] = "SGIP_REPORT_RESP"
     command: ClassVar[int] = 0x80000005
 
 
-@dataclass(slots=True)
 class UserRpt(Frame):
     title: ClassVar[str] = "SGIP_USERRPT"
     command: ClassVar[int] = 0x00000011
@@ -161,13 +147,11 @@ class UserRpt(Frame):
     reserve: Annotated[bytes, Octets("Reserve", 8)] = b""
 
 
-@dataclass(slots=True)
 class UserRptResp(Response):
     title: ClassVar[str] = "SGIP_USERRPT_RESP"
     command: ClassVar[int] = 0x80000011
 
 
-@dataclass(slots=True)
 class Trace(Frame):
     title: ClassVar[str] = "SGIP_TRACE"
     command: ClassVar[int] = 0x00001000
@@ -177,7 +161,6 @@ class Trace(Frame):
     reserve: Annotated[bytes, Octets("Reserve", 8)] = b""
 
 
-@dataclass(slots=True)
 class TraceResp(Frame):
     """`nodes`: 47 octets each, less their padding; `trace.py` makes and reads them."""
 

@@ -8,7 +8,6 @@ where the specification has none, and parameters that are cut short.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntEnum
 from types import MappingProxyType
 from typing import Annotated, ClassVar
@@ -98,7 +97,6 @@ def text(tag: int, value: bytes) -> Tlv:
     return Tlv(tag, value.ljust(TEXTS[tag][1], b"\0"))
 
 
-@dataclass(slots=True)
 class Frame(PDU):
     """The header of 12 octets; `sequence_id` is the sender's, a response repeats it."""
 
@@ -107,7 +105,6 @@ class Frame(PDU):
     sequence_id: Annotated[int, UInt("SequenceID", 4)] = 0
 
 
-@dataclass(slots=True)
 class Login(Frame):
     title: ClassVar[str] = "Login"
     command: ClassVar[int] = 0x00000001
@@ -119,7 +116,6 @@ class Login(Frame):
     client_version: Annotated[int, UInt("ClientVersion")] = 0x30
 
 
-@dataclass(slots=True)
 class LoginResp(Frame):
     title: ClassVar[str] = "Login_Resp"
     command: ClassVar[int] = 0x80000001
@@ -129,7 +125,6 @@ class LoginResp(Frame):
     server_version: Annotated[int, UInt("ServerVersion")] = 0x30
 
 
-@dataclass(slots=True)
 class Submit(Frame):
     title: ClassVar[str] = "Submit"
     command: ClassVar[int] = 0x00000002
@@ -153,7 +148,6 @@ class Submit(Frame):
     tail: Annotated[bytes, Rest("tail")] = b""
 
 
-@dataclass(slots=True)
 class SubmitResp(Frame):
     title: ClassVar[str] = "Submit_Resp"
     command: ClassVar[int] = 0x80000002
@@ -162,7 +156,6 @@ class SubmitResp(Frame):
     status: Annotated[int, UInt("Status", 4)] = 0
 
 
-@dataclass(slots=True)
 class Deliver(Frame):
     title: ClassVar[str] = "Deliver"
     command: ClassVar[int] = 0x00000003
@@ -179,7 +172,6 @@ class Deliver(Frame):
     tail: Annotated[bytes, Rest("tail")] = b""
 
 
-@dataclass(slots=True)
 class DeliverResp(Frame):
     title: ClassVar[str] = "Deliver_Resp"
     command: ClassVar[int] = 0x80000003
@@ -188,7 +180,6 @@ class DeliverResp(Frame):
     status: Annotated[int, UInt("Status", 4)] = 0
 
 
-@dataclass(slots=True)
 class ActiveTest(Frame):
     title: ClassVar[str] = "Active_Test"
     command: ClassVar[int] = 0x00000004
@@ -196,7 +187,6 @@ class ActiveTest(Frame):
     tail: Annotated[bytes, Rest("tail")] = b""
 
 
-@dataclass(slots=True)
 class ActiveTestResp(Frame):
     title: ClassVar[str] = "Active_Test_Resp"
     command: ClassVar[int] = 0x80000004
@@ -204,7 +194,6 @@ class ActiveTestResp(Frame):
     tail: Annotated[bytes, Rest("tail")] = b""
 
 
-@dataclass(slots=True)
 class Exit(Frame):
     title: ClassVar[str] = "Exit"
     command: ClassVar[int] = 0x00000006
@@ -212,7 +201,6 @@ class Exit(Frame):
     tail: Annotated[bytes, Rest("tail")] = b""
 
 
-@dataclass(slots=True)
 class ExitResp(Frame):
     title: ClassVar[str] = "Exit_Resp"
     command: ClassVar[int] = 0x80000006
@@ -220,7 +208,6 @@ class ExitResp(Frame):
     tail: Annotated[bytes, Rest("tail")] = b""
 
 
-@dataclass(slots=True)
 class Query(Frame):
     title: ClassVar[str] = "Query"
     command: ClassVar[int] = 0x00000007
@@ -230,7 +217,6 @@ class Query(Frame):
     query_code: Annotated[bytes, Octets("QueryCode", 10)] = b""
 
 
-@dataclass(slots=True)
 class QueryResp(Frame):
     title: ClassVar[str] = "Query_Resp"
     command: ClassVar[int] = 0x80000007

@@ -45,7 +45,7 @@ def _deliver(pdu: Deliver, fields: Fields) -> None:
     }
 
 
-_DERIVED = MappingProxyType({Submit: _content, Deliver: _deliver})
+_DERIVED: Mapping[type, Any] = MappingProxyType({Submit: _content, Deliver: _deliver})
 _NUMBERS = frozenset({"SrcTermID", "ChargeTermID", "DestTermID"})
 _PLAIN = frozenset({"RequestID", "MsgID", "ValidTime", "AtTime", "RecvTime", "QueryTime"})
 _OPEN = frozenset({"ClientID", "ServiceID", "FeeType", "FeeCode", "FixedFee", "QueryCode"})

@@ -8,7 +8,6 @@ same octets. A response that carries an error may lack its body: its fields are 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntEnum
 from types import MappingProxyType
 from typing import Annotated, ClassVar
@@ -102,7 +101,6 @@ def number(tag: Tag, value: int) -> Tlv:
     return Tlv(tag, value.to_bytes(WIDTHS.get(tag, 1), "big"))
 
 
-@dataclass(slots=True, kw_only=True)
 class Frame(PDU):
     """The header of 16 octets; `sequence_number` is the sender's, a response repeats it."""
 
@@ -112,12 +110,10 @@ class Frame(PDU):
     sequence_number: Annotated[int, UInt("sequence_number", 4)] = 0
 
 
-@dataclass(slots=True, kw_only=True)
 class _Bare(Frame):
     tail: Annotated[bytes, Rest("tail")] = b""
 
 
-@dataclass(slots=True, kw_only=True)
 class _Bind(Frame):
     system_id: Annotated[bytes, _SYSTEM_ID] = b""
     password: Annotated[bytes, _PASSWORD] = b""
@@ -130,21 +126,18 @@ class _Bind(Frame):
     tail: Annotated[bytes, Rest("tail")] = b""
 
 
-@dataclass(slots=True, kw_only=True)
 class _BindResp(Frame):
     system_id: Annotated[bytes | None, CString("system_id", 16, optional=True)] = None
     tlvs: Annotated[tuple[Tlv, ...], Tlvs("tlvs")] = ()
     tail: Annotated[bytes, Rest("tail")] = b""
 
 
-@dataclass(slots=True, kw_only=True)
 class _IdResp(Frame):
     message_id: Annotated[bytes | None, _MESSAGE_ID_MAYBE] = None
     tlvs: Annotated[tuple[Tlv, ...], Tlvs("tlvs")] = ()
     tail: Annotated[bytes, Rest("tail")] = b""
 
 
-@dataclass(slots=True, kw_only=True)
 class _Message(Frame):
     service_type: Annotated[bytes, CString("service_type", 6)] = b""
     source_addr_ton: Annotated[int, UInt("source_addr_ton")] = 0
@@ -168,42 +161,35 @@ class _Message(Frame):
 
 
 class BindReceiver(_Bind):
-    __slots__ = ()
     title: ClassVar[str] = "bind_receiver"
     command: ClassVar[int] = 0x00000001
 
 
 class BindReceiverResp(_BindResp):
-    __slots__ = ()
     title: ClassVar[str] = "bind_receiver_resp"
     command: ClassVar[int] = 0x80000001
 
 
 class BindTransmitter(_Bind):
-    __slots__ = ()
     title: ClassVar[str] = "bind_transmitter"
     command: ClassVar[int] = 0x00000002
 
 
 class BindTransmitterResp(_BindResp):
-    __slots__ = ()
     title: ClassVar[str] = "bind_transmitter_resp"
     command: ClassVar[int] = 0x80000002
 
 
 class BindTransceiver(_Bind):
-    __slots__ = ()
     title: ClassVar[str] = "bind_transceiver"
     command: ClassVar[int] = 0x00000009
 
 
 class BindTransceiverResp(_BindResp):
-    __slots__ = ()
     title: ClassVar[str] = "bind_transceiver_resp"
     command: ClassVar[int] = 0x80000009
 
 
-@dataclass(slots=True, kw_only=True)
 class Outbind(Frame):
     title: ClassVar[str] = "outbind"
     command: ClassVar[int] = 0x0000000B
@@ -214,60 +200,50 @@ class Outbind(Frame):
 
 
 class Unbind(_Bare):
-    __slots__ = ()
     title: ClassVar[str] = "unbind"
     command: ClassVar[int] = 0x00000006
 
 
 class UnbindResp(_Bare):
-    __slots__ = ()
     title: ClassVar[str] = "unbind_resp"
     command: ClassVar[int] = 0x80000006
 
 
 class EnquireLink(_Bare):
-    __slots__ = ()
     title: ClassVar[str] = "enquire_link"
     command: ClassVar[int] = 0x00000015
 
 
 class EnquireLinkResp(_Bare):
-    __slots__ = ()
     title: ClassVar[str] = "enquire_link_resp"
     command: ClassVar[int] = 0x80000015
 
 
 class GenericNack(_Bare):
-    __slots__ = ()
     title: ClassVar[str] = "generic_nack"
     command: ClassVar[int] = 0x80000000
 
 
 class SubmitSm(_Message):
-    __slots__ = ()
     title: ClassVar[str] = "submit_sm"
     command: ClassVar[int] = 0x00000004
 
 
 class SubmitSmResp(_IdResp):
-    __slots__ = ()
     title: ClassVar[str] = "submit_sm_resp"
     command: ClassVar[int] = 0x80000004
 
 
 class DeliverSm(_Message):
-    __slots__ = ()
     title: ClassVar[str] = "deliver_sm"
     command: ClassVar[int] = 0x00000005
 
 
 class DeliverSmResp(_IdResp):
-    __slots__ = ()
     title: ClassVar[str] = "deliver_sm_resp"
     command: ClassVar[int] = 0x80000005
 
 
-@dataclass(slots=True, kw_only=True)
 class DataSm(Frame):
     """The text stands in the parameter message_payload."""
 
@@ -289,12 +265,10 @@ class DataSm(Frame):
 
 
 class DataSmResp(_IdResp):
-    __slots__ = ()
     title: ClassVar[str] = "data_sm_resp"
     command: ClassVar[int] = 0x80000103
 
 
-@dataclass(slots=True, kw_only=True)
 class SubmitMulti(Frame):
     title: ClassVar[str] = "submit_multi"
     command: ClassVar[int] = 0x00000021
@@ -320,7 +294,6 @@ class SubmitMulti(Frame):
     tail: Annotated[bytes, Rest("tail")] = b""
 
 
-@dataclass(slots=True, kw_only=True)
 class SubmitMultiResp(Frame):
     title: ClassVar[str] = "submit_multi_resp"
     command: ClassVar[int] = 0x80000021
@@ -333,7 +306,6 @@ class SubmitMultiResp(Frame):
     tail: Annotated[bytes, Rest("tail")] = b""
 
 
-@dataclass(slots=True, kw_only=True)
 class QuerySm(Frame):
     title: ClassVar[str] = "query_sm"
     command: ClassVar[int] = 0x00000003
@@ -345,7 +317,6 @@ class QuerySm(Frame):
     tail: Annotated[bytes, Rest("tail")] = b""
 
 
-@dataclass(slots=True, kw_only=True)
 class QuerySmResp(Frame):
     title: ClassVar[str] = "query_sm_resp"
     command: ClassVar[int] = 0x80000003
@@ -357,7 +328,6 @@ class QuerySmResp(Frame):
     tail: Annotated[bytes, Rest("tail")] = b""
 
 
-@dataclass(slots=True, kw_only=True)
 class CancelSm(Frame):
     title: ClassVar[str] = "cancel_sm"
     command: ClassVar[int] = 0x00000008
@@ -374,12 +344,10 @@ class CancelSm(Frame):
 
 
 class CancelSmResp(_Bare):
-    __slots__ = ()
     title: ClassVar[str] = "cancel_sm_resp"
     command: ClassVar[int] = 0x80000008
 
 
-@dataclass(slots=True, kw_only=True)
 class ReplaceSm(Frame):
     title: ClassVar[str] = "replace_sm"
     command: ClassVar[int] = 0x00000007
@@ -397,12 +365,10 @@ class ReplaceSm(Frame):
 
 
 class ReplaceSmResp(_Bare):
-    __slots__ = ()
     title: ClassVar[str] = "replace_sm_resp"
     command: ClassVar[int] = 0x80000007
 
 
-@dataclass(slots=True, kw_only=True)
 class AlertNotification(Frame):
     title: ClassVar[str] = "alert_notification"
     command: ClassVar[int] = 0x00000102

@@ -13,6 +13,7 @@ import jsonschema
 import pytest
 import xmlschema
 from lxml import etree
+from msgspec import structs
 
 from adapter import contract
 from adapter.callbacks.forms import Form, form_of
@@ -32,7 +33,7 @@ ROOT = Path(__file__).parents[2]
 SHAPES = Shapes()
 NS = {"e": contract.NS}
 AWKWARD = 'no <b> & "c"\x00\x0b\ud83d\n好😀'
-RECEIPT = receipt(1)._replace(client_ref="OP-1", text="发送成功", pass_through="a<b")
+RECEIPT = structs.replace(receipt(1), client_ref="OP-1", text="发送成功", pass_through="a<b")
 REPLY = InboundNotice(
     77, "client:his", 7, "13800138000", AWKWARD, "1069", "01", datetime(2026, 3, 1, tzinfo=UTC),
     RECEIPT.message_id, "OP-1",

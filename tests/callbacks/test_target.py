@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from adapter.callbacks.forms import form_of
 from adapter.callbacks.target import NotTakenError, Target
@@ -147,7 +148,7 @@ def test_headers_without_end_are_left() -> None:
 
 
 def test_a_service_that_never_reads_is_left() -> None:
-    long = receipt(1)._replace(pass_through="x" * 20_000_000)
+    long = structs.replace(receipt(1), pass_through="x" * 20_000_000)
     with speaking(lambda _, ended: ended.wait(30)) as url:
         told = bring(url, long, response_timeout_s=0.5, connect_timeout_s=0.5)
     assert told == "no answer in 0.5 s"

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from dbpoll.checkup import examine
 from dbpoll.ddl import ddl
@@ -111,7 +112,7 @@ def test_a_hospital_that_lets_nobody_but_its_procedures_in(served: His, running:
     source = running(settings, book.take)
     eventually(lambda: his.count("MESSAGE_ID IS NOT NULL") == 20)
     told = [StateChange(key, number, Status.DELIVERED) for key, number in book.messages.items()]
-    late = [each._replace(status=Status.SUBMITTED) for each in told]
+    late = [structs.replace(each, status=Status.SUBMITTED) for each in told]
     source.write(told)
     source.write(late)
     assert his.count("STATUS = 3") == 20

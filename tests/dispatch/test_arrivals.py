@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from sqlalchemy import Column
 
 from adapter.dispatch import arrivals
@@ -108,18 +108,18 @@ def again(first: Inbound, second: Inbound, after_ms: int = 0) -> bool:
 
 
 def test_a_text_with_the_carriers_id_is_known_for_ever() -> None:
-    first = replace(text("1069"), id="0a", payload=b"1")
+    first = structs.replace(text("1069"), id="0a", payload=b"1")
     assert again(first, first, after_ms=10**9)
     assert len(taken(first).keys) == 1
     for second in (
-        replace(first, id="0b"),
-        replace(first, source="x"),
-        replace(first, destination="x"),
-        replace(first, text="x"),
-        replace(first, payload=b"2"),
-        replace(first, number=2),
-        replace(first, total=2),
-        replace(first, reference=2),
+        structs.replace(first, id="0b"),
+        structs.replace(first, source="x"),
+        structs.replace(first, destination="x"),
+        structs.replace(first, text="x"),
+        structs.replace(first, payload=b"2"),
+        structs.replace(first, number=2),
+        structs.replace(first, total=2),
+        structs.replace(first, reference=2),
     ):
         assert not again(first, second)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from adapter.config.model import Channel, Quirks, Smpp
 from adapter.dispatch.cutting import Cutter
@@ -33,8 +33,8 @@ def cutter(*encodings: str) -> Cutter:
 
 def holding(content: str, segments: int, parts: tuple[int, ...] = ()) -> Waiting:
     made = waiting()
-    message = made.message._replace(content=content, segments=segments)
-    return replace(made, message=message, parts=parts)
+    message = structs.replace(made.message, content=content, segments=segments)
+    return structs.replace(made, message=message, parts=parts)
 
 
 CHANNELS = st.builds(channel, ENCODINGS, st.sampled_from([8, 16]))
@@ -60,7 +60,7 @@ def test_what_is_stored_is_what_goes_out(
     """Also after another channel, or another configuration, sent a part of it."""
     first = cutter(*before).sized(holding(content, 1))
     part = min(part, first.message.segments)
-    left = replace(first, parts=(part,), recounted=False)
+    left = structs.replace(first, parts=(part,), recounted=False)
     own = cutter(*now)
     again = own.sized(left)
     split = own.split(again)

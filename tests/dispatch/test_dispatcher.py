@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 from sqlalchemy import Engine, event, func, select
 from sqlalchemy.exc import OperationalError
 
@@ -229,7 +230,7 @@ def test_long_messages_go_whole_over_one_link(store: Engine) -> None:
 
 def long_pair(messages: int) -> Any:
     its, own = pair(messages, segments=3)
-    object.__setattr__(its, "content", "长" * 190)
+    its = structs.replace(its, content="长" * 190)
     return its, own
 
 

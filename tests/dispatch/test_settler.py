@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from sqlalchemy import Engine, select
 
 from adapter.config.model import LanePolicy, Policies
@@ -99,7 +100,7 @@ def test_who_gets_no_answer_is_sent_as_often_as_the_lane_says(intake: Intake) ->
             for _ in range(3):
                 with writing(intake.engine) as connection:
                     begin(connection, [Begin(going, "main", now_ms())])
-                    unsent = outcome(going, Verdict.RETRY, due_at=0)._replace(sent=False)
+                    unsent = structs.replace(outcome(going, Verdict.RETRY, due_at=0), sent=False)
                     recording.record(connection, IDS, [unsent], ())
                 ((going,), _) = read_due(intake.engine, key, 10, now_ms(), ())
             with writing(intake.engine) as connection:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from adapter.config.model import Ported
 from adapter.domain.errors import Code, SpoolFull
@@ -161,14 +162,14 @@ def test_a_refused_request_is_not_stored_and_harms_no_other(
     house: House, request_: Request, code: Code
 ) -> None:
     good = send("13800138000", client_ref="good")
-    bad = replace(request_, client_ref="bad")
+    bad = structs.replace(request_, client_ref="bad")
     first, refused, last = house.accept(good, bad, send("13900139000"), doors=(Door.SOAP,))
     assert (first.code, last.code) == (Code.OK, Code.OK)
     assert (refused.code, refused.submission_id, refused.accepted) == (code, None, 0)
     assert refused.refused == len(bad.entries)
     assert refused.description
     assert house.count() == 2
-    assert house.accept(replace(good, client_ref="bad"))[0].code is Code.OK, "corrected"
+    assert house.accept(structs.replace(good, client_ref="bad"))[0].code is Code.OK, "corrected"
 
 
 def test_mixed_reasons_are_told_by_the_results(house: House) -> None:
@@ -223,7 +224,7 @@ class TestRepeated:
         request = send("13800138000", "bad", client_ref="OP-1")
         first = house.accept(request)
         assert house.accept(request) == first
-        assert house.accept(replace(request, content="something else")) == first
+        assert house.accept(structs.replace(request, content="something else")) == first
         assert len(house.arrived) == 1
 
     def test_in_one_call(self, house: House) -> None:
@@ -240,7 +241,7 @@ class TestRepeated:
     def test_references_are_each_clients_and_each_sources_own(self, house: House) -> None:
         request = send("13800138000", client_ref="1")
         house.accept(request)
-        house.accept(replace(request, source="tables"))
+        house.accept(structs.replace(request, source="tables"))
         house.accept(request, account="lis")
         assert house.count() == 3
 
@@ -248,7 +249,7 @@ class TestRepeated:
         request = send("13800138000", client_ref="1", expire_at=NOW + timedelta(minutes=5))
         first = house.accept(request)
         house.now += timedelta(hours=1)
-        fresh = replace(request, client_ref="2")
+        fresh = structs.replace(request, client_ref="2")
         again, refused = house.accept(request, fresh)
         assert [again] == first
         assert refused.code is Code.BAD_REQUEST
@@ -278,7 +279,7 @@ class TestRepeated:
 def test_replace_withdraws_what_is_unsent_under_the_same_key(house: House) -> None:
     request = send("13800138000", business_key="A1")
     (old,) = house.accept(request)
-    (new,) = house.accept(replace(request, content="改期", replace=True))
+    (new,) = house.accept(structs.replace(request, content="改期", replace=True))
     assert house.rows(old)[1] == [], "no longer in the spool"
     assert len(house.rows(new)[1]) == 1
 

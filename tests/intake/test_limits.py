@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec import structs
 
 from adapter.domain.errors import Code, SpoolFull
 from adapter.domain.hours import Span
@@ -20,7 +20,7 @@ EVENING = datetime(2026, 3, 1, 15, 59, tzinfo=UTC)
 
 def request(recipients: int = 1, **settings: object) -> Request:
     entries = [Entry(f"138{number:08}") for number in range(recipients)]
-    return replace(Request(entries, "hello"), **settings)  # type: ignore[arg-type]
+    return structs.replace(Request(entries, "hello"), **settings)
 
 
 def codes(house: House, *requests: Request, **client: object) -> list[Code]:

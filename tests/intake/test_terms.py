@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from adapter.domain.client import Client
 from adapter.domain.errors import Code, Refusal
@@ -21,7 +22,7 @@ HOSPITAL = timezone(timedelta(hours=8))
 
 
 def terms(client: Client = CLIENT, /, **changed: Any) -> Terms:
-    return terms_of(client, replace(REQUEST, **changed), NOW)
+    return terms_of(client, structs.replace(REQUEST, **changed), NOW)
 
 
 def refusal(client: Client = CLIENT, /, **changed: Any) -> tuple[Code, str, str]:
@@ -37,7 +38,7 @@ def test_what_the_request_leaves_open_is_the_clients() -> None:
 
 
 def test_what_the_request_says_counts() -> None:
-    request = replace(REQUEST, business="lab", lane=Lane.URGENT, extension="34")
+    request = structs.replace(REQUEST, business="lab", lane=Lane.URGENT, extension="34")
     made = terms_of(CLIENT, request, NOW)
     assert (made.business, made.lane, made.extension_digits) == ("lab", Lane.URGENT, 4)
 

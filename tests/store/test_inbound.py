@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
+from msgspec import structs
 from sqlalchemy import Engine, select
 
 from adapter.domain.outcomes import Part, Received
@@ -99,7 +99,7 @@ def test_a_reference_goes_only_to_whom_it_is_one(desk: Desk) -> None:
 def part(number: int, content: str = "", *, total: int = 3, reference: int = 7, at: int = 9_000,
          **changes: str) -> Received:  # fmt: skip
     made = Received("main", "13800000001", content or f"<{number}>", "10690", "", at)
-    return replace(made, part=Part(reference, total, number), **changes)  # type: ignore[arg-type]
+    return structs.replace(made, part=Part(reference, total, number), **changes)
 
 
 @pytest.mark.parametrize("order", [*itertools.permutations((1, 2, 3))])
@@ -211,31 +211,31 @@ def test_parts_survive_a_restart(desk: Desk) -> None:
 
 def test_a_text_that_comes_again_is_kept_once(desk: Desk) -> None:
     desk.intake.accept(pair(mobile="13800000001"))
-    once = replace(text("13800000001"), keys=("a",))
+    once = structs.replace(text("13800000001"), keys=("a",))
     assert len(desk.inbound(once, once)) == 1
-    assert desk.inbound(replace(once, at=99_000)) == []
+    assert desk.inbound(structs.replace(once, at=99_000)) == []
     assert count(desk.engine, inbound) == 1
     assert count(desk.engine, tally) == 1 + 1  # accepted, and the text
 
 
 def test_another_text_or_another_channel_is_no_repetition(desk: Desk) -> None:
-    once = replace(text("13800000001"), keys=("a",))
-    desk.inbound(once, replace(once, keys=("b",)), replace(once, channel="other"))
+    once = structs.replace(text("13800000001"), keys=("a",))
+    desk.inbound(once, structs.replace(once, keys=("b",)), structs.replace(once, channel="other"))
     desk.inbound(text("13800000001"), text("13800000001"))
     assert count(desk.engine, inbound) == 5
 
 
 def test_a_text_is_known_by_any_of_its_keys(desk: Desk) -> None:
-    once = replace(text("13800000001"), keys=("a@2", "a@1"))
+    once = structs.replace(text("13800000001"), keys=("a@2", "a@1"))
     desk.inbound(once)
-    desk.inbound(replace(once, keys=("a@3", "a@2")))
+    desk.inbound(structs.replace(once, keys=("a@3", "a@2")))
     assert count(desk.engine, inbound) == 1
-    desk.inbound(replace(once, keys=("a@4", "a@3")))
+    desk.inbound(structs.replace(once, keys=("a@4", "a@3")))
     assert count(desk.engine, inbound) == 2
 
 
 def test_a_part_that_comes_again_after_its_text_was_whole(desk: Desk) -> None:
-    parts = [replace(part(number), keys=(str(number),)) for number in (1, 2, 3)]
+    parts = [structs.replace(part(number), keys=(str(number),)) for number in (1, 2, 3)]
     desk.inbound(*parts)
     desk.inbound(*parts)
     desk.inbound(parts[1])

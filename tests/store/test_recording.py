@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 from sqlalchemy import Engine, Table, select
 
 from adapter.domain.outcomes import Begin, Outcome, Reported, Verdict
@@ -107,7 +107,7 @@ def test_the_end_of_an_old_attempt_does_not_end_a_new_one(desk: Desk) -> None:
     (first,) = desk.sending()
     again = outcome(first, Verdict.RETRY)
     desk.finish(again)
-    second = replace(first, tries=1)
+    second = structs.replace(first, tries=1)
     assert desk.begin(second)
     assert desk.finish(again) == []
     assert (count(desk.engine, attempt), count(desk.engine, spool)) == (1, 0)
@@ -146,9 +146,9 @@ def test_an_answer_and_its_receipt_in_one_batch_are_as_in_two(desk: Desk, delive
     (expected,) = desk.receive(reported(apart, delivered=delivered))
     (notice,) = desk.record([outcome(together)], [reported(together, delivered=delivered)])
     first, second = apart.message, together.message
-    assert notice._replace(id=0, message_id=0, submission_id=0, mobile="") == expected._replace(
-        id=0, message_id=0, submission_id=0, mobile=""
-    )
+    assert structs.replace(
+        notice, id=0, message_id=0, submission_id=0, mobile=""
+    ) == structs.replace(expected, id=0, message_id=0, submission_id=0, mobile="")
     for table in (message, segment):
         rows = [desk.row(table, each.id) for each in (first, second)]
         for row in rows:
@@ -173,7 +173,7 @@ def test_a_receipt_that_comes_with_the_answer_to_another_sending(desk: Desk) -> 
     (made,) = desk.sending(source="a")
     desk.finish(outcome(made, Verdict.DOUBT))
     late = reported(made)
-    again = replace(made, tries=1, in_doubt=True)
+    again = structs.replace(made, tries=1, in_doubt=True)
     assert desk.record([outcome(again)], [late]) == []
     assert desk.receipts() == ["parked"]
 
@@ -184,10 +184,10 @@ def test_a_receipt_whose_base_nobody_knows_finds_its_message(
 ) -> None:
     (made,) = desk.sending()
     end = outcome(made)
-    desk.finish(end._replace(parts=[end.parts[0]._replace(carrier_id="38601fa")]))
-    report = reported(made, named="59113978")._replace(others=("5f", "38601fa"))
+    desk.finish(structs.replace(end, parts=[structs.replace(end.parts[0], carrier_id="38601fa")]))
+    report = structs.replace(reported(made, named="59113978"), others=("5f", "38601fa"))
     # The id of another phone's message may read the same in another base.
-    report = report._replace(mobile=mobile or report.mobile)
+    report = structs.replace(report, mobile=mobile or report.mobile)
     desk.receive(report)
     assert desk.states([made]) == [state]
     assert desk.receive(report) == []
@@ -222,7 +222,7 @@ def test_a_receipt_of_another_channel_or_of_nobody_is_kept(desk: Desk) -> None:
 def test_a_receipt_after_the_end_is_kept_as_late(desk: Desk) -> None:
     (made,) = desk.sending(segments=2)
     desk.finish(
-        outcome(made, Verdict.RETRY, taken=[1])._replace(verdict=Verdict.REJECTED, code="9")
+        structs.replace(outcome(made, Verdict.RETRY, taken=[1]), verdict=Verdict.REJECTED, code="9")
     )
     assert desk.receive(reported(made, 1)) == []
     assert desk.states([made]) == ["REJECTED"]
@@ -233,7 +233,7 @@ def test_an_id_that_a_carrier_uses_again_belongs_to_the_newer_message(desk: Desk
     older, newer = desk.sending(2)
     for each in (older, newer):
         end = outcome(each)
-        desk.finish(end._replace(parts=[end.parts[0]._replace(carrier_id="7")]))
+        desk.finish(structs.replace(end, parts=[structs.replace(end.parts[0], carrier_id="7")]))
     desk.receive(reported(newer, named="7"))
     assert desk.states([older, newer]) == ["ACCEPTED", "DELIVERED"]
 
@@ -264,7 +264,7 @@ def test_a_part_is_sent_again_and_the_message_waits_for_it(desk: Desk) -> None:
     (first,) = desk.sending(segments=3)
     desk.finish(outcome(first, Verdict.RETRY, taken=[1, 3]))
     assert desk.receive(reported(first, 1), reported(first, 3)) == []
-    second = replace(first, tries=1, parts=(2,))
+    second = structs.replace(first, tries=1, parts=(2,))
     desk.begin(second)
     # The receipt is here before the answer, and the message is not over before both are.
     assert desk.receive(reported(second, 2)) == []
@@ -275,7 +275,7 @@ def test_a_part_is_sent_again_and_the_message_waits_for_it(desk: Desk) -> None:
 def test_a_part_that_failed_and_was_delivered_by_another_attempt(desk: Desk) -> None:
     (first,) = desk.sending(segments=2)
     desk.finish(outcome(first, Verdict.RETRY, taken=[1]))
-    second = replace(first, tries=1, parts=())
+    second = structs.replace(first, tries=1, parts=())
     desk.begin(second)
     desk.finish(outcome(second))
     assert desk.receive(reported(first, 1, delivered=False), reported(second, 2)) == []
@@ -300,7 +300,7 @@ def test_one_batch_of_everything(desk: Desk) -> None:
 @pytest.mark.parametrize("delivered", [True, False])
 def test_one_receipt_ends_a_long_text_that_went_out_whole(desk: Desk, delivered: bool) -> None:
     (made,) = desk.sending(segments=3)
-    first = replace(made, parts=(WHOLE,))
+    first = structs.replace(made, parts=(WHOLE,))
     desk.finish(outcome(first))
     notices = desk.receive(reported(first, WHOLE, delivered=delivered))
     state = "DELIVERED" if delivered else "UNDELIVERED"
@@ -310,9 +310,9 @@ def test_one_receipt_ends_a_long_text_that_went_out_whole(desk: Desk, delivered:
 
 def test_a_whole_text_that_was_refused_and_went_out_in_parts(desk: Desk) -> None:
     (made,) = desk.sending(segments=2)
-    first = replace(made, parts=(WHOLE,))
+    first = structs.replace(made, parts=(WHOLE,))
     desk.finish(outcome(first, Verdict.RETRY, taken=[]))
-    second = replace(made, tries=1, parts=())
+    second = structs.replace(made, tries=1, parts=())
     desk.begin(second)
     desk.finish(outcome(second))
     assert desk.receive(reported(second, 1)) == []
@@ -326,12 +326,13 @@ def test_a_message_counted_as_one_that_went_out_as_two_ends_once(
     (made,) = desk.sending(segments=1)
     ended = outcome(made)
     (part,) = ended.parts
-    other = part._replace(number=2, carrier_id=part.carrier_id + "2")
-    desk.finish(ended._replace(parts=[part, other]))
+    other = structs.replace(part, number=2, carrier_id=part.carrier_id + "2")
+    desk.finish(structs.replace(ended, parts=[part, other]))
     first = reported(made)
-    second = first._replace(carrier_id=other.carrier_id)
+    second = structs.replace(first, carrier_id=other.carrier_id)
     both = [
-        each._replace(delivered=number not in failed) for number, each in ((1, first), (2, second))
+        structs.replace(each, delivered=number not in failed)
+        for number, each in ((1, first), (2, second))
     ]
     assert told(desk.receive(*both)) == [
         (made.message.id, "UNDELIVERED" if failed else "DELIVERED")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import structlog
+from msgspec import structs
 from sqlalchemy import Engine, Table, select, text, update
 
 from adapter.dispatch.store_spool import StoreSpool
@@ -62,7 +63,7 @@ class House:
             10, ref="a", refusals=[(3, Result("13899990000", "", None, 0, Code.BAD_NUMBER, ""))]
         )
         own = [
-            each._replace(mobile=number, content=f"{TEXT}{number}")
+            structs.replace(each, mobile=number, content=f"{TEXT}{number}")
             for each, number in zip(own, NUMBERS)
         ]
         made = self.intake.accept((its, own))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 from sqlalchemy import Engine, select
 
 from adapter.domain.outcomes import Begin, Late, Outcome, QueueKey, Reported, Verdict
@@ -47,7 +47,7 @@ class Scene:
     ) -> Waiting:
         """A message that went to the wire so many minutes after the start."""
         its, own = pair(mobile=mobile, segments=segments, lane=lane, expire_in_s=expire_in_s)
-        (made,) = self.intake.accept((replace(its, due_at=START), own))
+        (made,) = self.intake.accept((structs.replace(its, due_at=START), own))
         with writing(self.engine) as connection:
             begin(connection, [Begin(made, "main", START_MS + minute * MINUTE)])
         return made
@@ -99,7 +99,7 @@ def scene(store: Engine) -> Iterator[Scene]:
 
 def receipt_at(minute: int, made: Waiting, named: str, **more: Any) -> Reported:
     each = reported(made, named=named, at=START_MS + minute * MINUTE)
-    return each._replace(**more)
+    return structs.replace(each, **more)
 
 
 def beijing(minute: int) -> str:
@@ -249,7 +249,7 @@ def test_a_resent_message_does_not_take_the_receipt_of_its_first_sending_twice(
     scene.lose(made)
     scene.settle(11, DoubtRule.RESEND)
     scene.receive(receipt_at(12, made, "first"))
-    second = replace(made, tries=1, in_doubt=True)
+    second = structs.replace(made, tries=1, in_doubt=True)
     with writing(scene.engine) as connection:
         begin(connection, [Begin(second, "main", START_MS + 13 * MINUTE)])
     assert ended(scene.finish(outcome(second))) == []

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
+from msgspec import structs
 from sqlalchemy import Engine, select
 
 from adapter.domain.outcomes import Begin, Outcome, QueueKey, Verdict
@@ -61,7 +61,7 @@ def test_a_message_that_takes_other_segments_is_recorded_so(intake: Intake) -> N
     with writing(intake.engine) as connection:
         begin(connection, [Begin(gone, "a", 1)])
         wider = [
-            replace(each, message=each.message._replace(segments=4), recounted=True)
+            structs.replace(each, message=structs.replace(each.message, segments=4), recounted=True)
             for each in (ours, gone)
         ]
         begun = begin(connection, [Begin(each, "a", 2) for each in (*wider, other)])

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec import structs
 from sqlalchemy import Engine, delete, func, insert, select, text, update
 
 from adapter.domain.outcomes import Verdict
@@ -188,7 +188,7 @@ def test_a_receipt_that_settles_a_doubt_counts_the_submit(store: Engine, life: L
 def test_a_text_that_a_provider_took_whole_counts_all_its_segments(
     store: Engine, life: Life
 ) -> None:
-    sent = [replace(each, parts=(WHOLE,)) for each in life.accept(2, segments=3)]
+    sent = [structs.replace(each, parts=(WHOLE,)) for each in life.accept(2, segments=3)]
     life.submit(sent, "web")
     life.report(sent[:1], "web")
     fold_all(store)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
+from msgspec import structs
 from sqlalchemy import Engine, func, select
 
 from adapter.domain.errors import Refusal, SpoolFull, StoreUnavailable
@@ -72,7 +72,7 @@ def test_a_portion_out_of_place_is_refused(intake: Intake, uploading: Uploading)
     for at in (0, 1, 4):
         with pytest.raises(Refusal, match="elsewhere"):
             uploading.take(its, second, at, 2)
-    stranger = replace(its, id=IDS.next())
+    stranger = structs.replace(its, id=IDS.next())
     with pytest.raises(Refusal, match="elsewhere"):
         uploading.take(stranger, second, 2, 2)
     assert count(intake) == (2, 2)

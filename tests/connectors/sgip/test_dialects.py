@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from msgspec import structs
 
 from connectors.dialect import (
     Declined,
@@ -87,7 +88,7 @@ def test_a_submit_is_the_vectors() -> None:
     ],
 )
 def test_recipients_have_their_country(number: str, expected: bytes) -> None:
-    pdu = V.decode(client().submit(1, SEGMENT._replace(destination=number)))
+    pdu = V.decode(client().submit(1, structs.replace(SEGMENT, destination=number)))
     assert pdu.user_number == (expected,)
 
 
@@ -103,7 +104,7 @@ def test_the_answer_finds_its_submit_and_names_its_id() -> None:
 
 
 def test_without_a_report_none_is_asked_for() -> None:
-    assert V.decode(client().submit(1, SEGMENT._replace(report=False))).report_flag == 2
+    assert V.decode(client().submit(1, structs.replace(SEGMENT, report=False))).report_flag == 2
 
 
 def test_the_node_id_follows_from_the_enterprise_code() -> None:
@@ -116,7 +117,7 @@ def test_the_node_id_follows_from_the_enterprise_code() -> None:
 
 def test_a_value_that_does_not_fit_is_named() -> None:
     with pytest.raises(EncodeError) as caught:
-        client().submit(1, SEGMENT._replace(source="1" * 22))
+        client().submit(1, structs.replace(SEGMENT, source="1" * 22))
     assert caught.value.field == "SPNumber"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from connectors import dialect as events
 from connectors.clock import BEIJING
@@ -98,7 +99,7 @@ def test_a_lower_version_is_taken_where_configured(follow: bool, answered: int, 
 
 def test_a_value_that_does_not_fit_its_field_is_named() -> None:
     with pytest.raises(EncodeError) as caught:
-        client().submit(1, SEGMENT._replace(source="1" * 22))
+        client().submit(1, structs.replace(SEGMENT, source="1" * 22))
     assert caught.value.field == "SrcTermID"
 
 

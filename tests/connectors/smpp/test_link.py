@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from connectors import codes
 from connectors.behaviour import Behaviour, Failure
@@ -370,7 +371,7 @@ def test_a_name_as_sender_and_a_prefix_for_recipients() -> None:
         async with peer(serve, own) as (link, handler):
             for source, to in (("HOSPITAL", "13800138000"), ("1069", "+8613800138000"),
                                ("+861069", "8613800138000")):  # fmt: skip
-                link.submit(text(1, to)._replace(source=source))
+                link.submit(structs.replace(text(1, to), source=source))
             await handler.until(lambda: len(handler.answers) == 3)
         bind, *submits = frames
         assert (bind.system_type, bind.interface_version) == (b"VMA", 0x34)
@@ -386,7 +387,7 @@ def test_a_name_as_sender_and_a_prefix_for_recipients() -> None:
 def test_a_value_that_does_not_fit() -> None:
     async def test() -> None:
         async with standing() as (link, handler, _):
-            link.submit(text(1)._replace(source="1" * 21))
+            link.submit(structs.replace(text(1), source="1" * 21))
             await handler.until(lambda: bool(handler.answers))
             assert handler.answers[0][1].code == "ENCODE source_addr"
 
