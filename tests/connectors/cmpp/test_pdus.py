@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from connectors.cmpp.pdus import (
     CODECS,
@@ -175,7 +175,7 @@ def test_an_unknown_command_is_a_fault() -> None:
 )
 def test_a_value_that_does_not_fit_names_its_field(changes: dict[str, Any], field: str) -> None:
     with pytest.raises(EncodeError) as caught:
-        CODECS["3.0"].encode(dataclasses.replace(Submit(), **changes))
+        CODECS["3.0"].encode(structs.replace(Submit(), **changes))
     assert caught.value.field == field
 
 

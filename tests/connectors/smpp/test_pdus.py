@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from connectors.errors import DecodeError, EncodeError
 from connectors.smpp.fields import (
@@ -79,11 +80,7 @@ def pdus(draw: st.DrawFn) -> Any:
     """Any PDU; of fields that may be missing at the end, some are."""
     codec = CODECS.by_command[draw(st.sampled_from(PDUS)).command]
     given_values = {attr: draw(values(spec)) for attr, spec in codec.layout if attr}
-    optional = [
-        attr
-        for attr, spec in codec.layout
-        if attr and codec.pdu.__dataclass_fields__[attr].default is None
-    ]
+    optional = [each.name for each in structs.fields(codec.pdu) if each.default is None]
     for attr in optional:
         if given_values[attr] is None:
             given_values[attr] = b"" if attr in ("message_id", "final_date", "system_id") else 0
