@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Protocol
 from urllib.parse import urlsplit
 
 from lxml import etree
@@ -13,6 +12,7 @@ from lxml import etree
 from adapter.config.build import callback_of
 from adapter.config.document import NAMESPACE
 from adapter.config.model import Callback, CallbackCall
+from adapter.config.notes import Notes
 from adapter.config.provider import only
 from adapter.config.provider_rules import place_of
 from connectors.web.answers import Results
@@ -67,16 +67,6 @@ _OURS = frozenset(
 )
 """Headers that a request has anyhow."""
 _WITHOUT_EFFECT = ("format", "batch", "events")
-
-
-class Notes(Protocol):
-    """The tree, and where faults are noted."""
-
-    def get(self, element: etree._Element, attribute: str, default: str = "") -> str: ...
-    def fault(self, element: etree._Element, attribute: str, message: str) -> None: ...
-    def warn(self, element: etree._Element, attribute: str, message: str) -> None: ...
-    @property
-    def folder(self) -> Path: ...
 
 
 def examine_callback(

@@ -4,12 +4,11 @@ not have, a login that it cannot carry, elements of another one."""
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import Protocol
 
 from lxml import etree
 
 from adapter.config.build import provider_reader
+from adapter.config.notes import Notes
 from adapter.config.provider_rules import examine_provider
 from adapter.config.tls_rules import tls_of_connection, tls_of_listener
 from connectors.codings import COMPLETE, NUMBERS, WORDS, words_of
@@ -30,17 +29,6 @@ OF_PROTOCOL = {"smgp": "smgp", "sgip": "sgip", "smpp": "smpp", "listener": "sgip
 """Elements of a channel that one protocol alone has."""
 
 _VERSION = re.compile(r"[0-9]\.[0-9]")
-
-
-class Notes(Protocol):
-    """The tree, and where faults are noted. Relative paths start at `folder`."""
-
-    @property
-    def folder(self) -> Path: ...
-    def get(self, element: etree._Element, attribute: str, default: str = "") -> str: ...
-    def file(self, element: etree._Element, attribute: str) -> str: ...
-    def fault(self, element: etree._Element, attribute: str, message: str) -> None: ...
-    def warn(self, element: etree._Element, attribute: str, message: str) -> None: ...
 
 
 def examine_channel(notes: Notes, channel: etree._Element) -> None:

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from lxml import etree
 
+from adapter.config.notes import Notes
 from adapter.config.provider import ProviderReader, every, only
 from connectors.web.answers import Results
 from connectors.web.items import Document, Place, ReceiptReader, TextReader
@@ -31,12 +31,6 @@ from connectors.web.values import (
 )
 
 _ANY = OF_SUBMIT | OF_BATCH | OF_ACKNOWLEDGE
-
-
-class Notes(Protocol):
-    """Where faults are noted."""
-
-    def fault(self, element: etree._Element, attribute: str, message: str) -> None: ...
 
 
 def examine_provider(notes: Notes, element: etree._Element, reader: ProviderReader) -> None:

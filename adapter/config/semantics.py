@@ -6,11 +6,10 @@ attribute that is missing or was found bad already is passed over here.
 
 from __future__ import annotations
 
-import base64
 import ipaddress
 import re
 import zoneinfo
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -20,19 +19,17 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from adapter.config.callback_rules import examine_callback
-from adapter.config.channel_rules import ACCOUNT_OCTETS, examine_channel
+from adapter.config.channel_rules import examine_channel
+from adapter.config.client_rules import examine_client
 from adapter.config.document import NAMESPACE, Document
 from adapter.config.model import Jobs
+from adapter.config.notes import repeated
 from adapter.config.references import Hidden
 from adapter.config.scalars import collapsed, seconds
 from adapter.config.source_rules import examine_source
 from adapter.config.tls_rules import tls_of_listener
-from adapter.domain.client import ContentCipher
-from adapter.domain.states import Carrier, Door, Lane
-from adapter.security.certificates import subject
-from adapter.security.contents import KEY_OCTETS
+from adapter.domain.states import Carrier, Door
 from adapter.security.data_keys import master_of
-from adapter.security.passwords import is_hash
 from adapter.security.secrets import SecretError
 
 SENDER_DIGITS = 20
@@ -134,20 +131,8 @@ def _unique_names(tree: _Tree) -> None:
         ("routes/ported", "prefix"),
     ):
         what = way.rpartition("/")[2]
-        for element, name in _repeated(tree, tree.all(way), attribute):
+        for element, name in repeated(tree, tree.all(way), attribute):
             tree.fault(element, attribute, f"there are two <{what}> with {attribute} {name!r}")
-
-
-def _repeated(
-    tree: _Tree, elements: Iterable[etree._Element], attribute: str
-) -> Iterator[tuple[etree._Element, str]]:
-    """Elements whose attribute says what an earlier one said."""
-    seen: set[str] = set()
-    for element in elements:
-        value = tree.get(element, attribute)
-        if value and value in seen:
-            yield element, value
-        seen.add(value)
 
 
 def _timezone(tree: _Tree) -> None:
@@ -231,7 +216,7 @@ def _ports(tree: _Tree) -> None:
         if (port := tree.get(listener, "port")) in own:
             message = f"port {port} is used twice: this node's own {own[port]} door listens there"
             tree.fault(listener, "port", message)
-    for listener, port in _repeated(tree, listeners, "port"):
+    for listener, port in repeated(tree, listeners, "port"):
         tree.fault(listener, "port", f"port {port} is used twice: another listener has it")
 
 
@@ -258,7 +243,7 @@ def _web(tree: _Tree) -> None:
 def _routes(tree: _Tree) -> None:
     channels = tree.named("channels/channel")
     routes = tree.all("routes/route")
-    for route, carrier in _repeated(tree, routes, "carrier"):
+    for route, carrier in repeated(tree, routes, "carrier"):
         message = f"carrier {carrier} is routed twice: name its channels in one <route>"
         tree.fault(route, "carrier", message)
     for route in routes:
@@ -293,13 +278,8 @@ def _clients(tree: _Tree) -> None:
     for client in clients:
         _extension(tree, client, longest)
         _networks(tree, client)
-        _uses(tree, client)
-        _hashes(tree, client)
-        _proofs(tree, client)
-        _content_keys(tree, client)
-        _certificates(tree, client)
-        _cmpp_account(tree, client)
-    for client, extension in _repeated(tree, clients, "extension"):
+        examine_client(tree, client)
+    for client, extension in repeated(tree, clients, "extension"):
         message = f"extension {extension} is another client's too: replies cannot be told apart"
         tree.warn(client, "extension", message)
 
@@ -351,110 +331,6 @@ def _is_exact(network: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _uses(tree: _Tree, client: etree._Element) -> None:
-    """What it sends by default must be among what it may send."""
-    businesses = tree.get(client, "businesses").split()
-    business = tree.get(client, "business", "general")
-    if businesses and business not in businesses:
-        message = f"businesses: the client's own business {business} is not among them"
-        tree.fault(client, "businesses", message)
-    lanes = tree.get(client, "lanes").split()
-    lane = tree.get(client, "lane", Lane.NORMAL)
-    if lanes and lane not in lanes:
-        message = f"lanes: the client's own lane {lane} is not among them"
-        tree.fault(client, "lanes", message)
-    doubts = client.iterchildren(f"{{{NAMESPACE}}}doubt")
-    for doubt, name in _repeated(tree, doubts, "lane"):
-        tree.fault(doubt, "lane", f"there are two rules for the lane {name}")
-
-
-def _hashes(tree: _Tree, client: etree._Element) -> None:
-    for password in client.iterchildren(f"{{{NAMESPACE}}}password"):
-        if (written := tree.get(password, "hash")) and not is_hash(written):
-            message = "hash is not an argon2 hash; make one with: sms-adapter hash"
-            tree.fault(password, "hash", message)
-
-
-def _cmpp_account(tree: _Tree, client: etree._Element) -> None:
-    most = ACCOUNT_OCTETS["cmpp"]
-    if "cmpp-secret" not in client.attrib:
-        if "cmpp-secret-old" in client.attrib:
-            message = "cmpp-secret-old: it is only for the time beside a new cmpp-secret"
-            tree.fault(client, "cmpp-secret-old", message)
-        return
-    if len(tree.get(client, "account")) > most:
-        message = f"cmpp-secret: CMPP carries accounts of at most {most} characters"
-        tree.fault(client, "cmpp-secret", message)
-    doors = tree.get(client, "doors").split()
-    if doors and Door.CMPP not in doors:
-        message = f"cmpp-secret has no effect: the client's doors are {' '.join(doors)}"
-        tree.fault(client, "cmpp-secret", message)
-
-
-MEANS = {
-    "password": "password",
-    "digest": "digest-secret",
-    "hmac": "hmac-key",
-    "certificate": "certificate",
-    "signature": "certificate",
-}
-"""What a client must have configured to show a kind of proof."""
-ENTRY_DOORS = {
-    "password": (Door.SOAP, Door.HTTP, Door.SOCKET),
-    "digest": (Door.SOAP, Door.CMPP),
-    "hmac": (Door.SOAP, Door.HTTP),
-    "certificate": (Door.SOAP, Door.HTTP, Door.SOCKET, Door.CMPP),
-    "signature": (Door.SOAP,),
-}
-"""Where each kind can be shown."""
-
-
-def _proofs(tree: _Tree, client: etree._Element) -> None:
-    keys = client.iterchildren(f"{{{NAMESPACE}}}hmac-key")
-    for key, name in _repeated(tree, keys, "id"):
-        tree.fault(key, "id", f"there are two <hmac-key> with id {name!r}")
-    has = {etree.QName(child).localname for child in client.iterchildren(etree.Element)}
-    if "cmpp-secret" in client.attrib:
-        has.add(MEANS["digest"])
-    for entry in client.iterchildren(f"{{{NAMESPACE}}}entry"):
-        for kind in tree.get(entry, "needs").split():
-            if kind in MEANS and MEANS[kind] not in has:
-                tree.fault(entry, "needs", f"needs: the client has no <{MEANS[kind]}>")
-            for door in tree.get(entry, "doors").split():
-                if kind in ENTRY_DOORS and door not in ENTRY_DOORS[kind]:
-                    where = ", ".join(ENTRY_DOORS[kind])
-                    message = f"needs: {kind} can be shown at {where}, not at {door}"
-                    tree.fault(entry, "needs", message)
-
-
-def _certificates(tree: _Tree, client: etree._Element) -> None:
-    for each in client.iterchildren(f"{{{NAMESPACE}}}certificate"):
-        fingerprint, name = tree.get(each, "fingerprint"), tree.get(each, "subject")
-        if bool(fingerprint) == bool(name):
-            tree.fault(each, "", "<certificate> has a fingerprint or a subject, one of them")
-        try:
-            subject(name)
-        except ValueError:
-            tree.fault(each, "subject", f"subject={name!r}: write it as CN=his,O=Hospital")
-
-
-def _content_keys(tree: _Tree, client: etree._Element) -> None:
-    keys = list(client.iterchildren(f"{{{NAMESPACE}}}content-key"))
-    for key, name in _repeated(tree, keys, "id"):
-        tree.fault(key, "id", f"there are two <content-key> with id {name!r}")
-    for key in keys:
-        cipher, written = tree.get(key, "cipher"), tree.get(key, "key")
-        if not written or cipher not in set(ContentCipher):
-            continue
-        octets = KEY_OCTETS[ContentCipher(cipher)]
-        try:
-            fits = len(base64.b64decode(written, validate=True)) == octets
-        except ValueError:
-            fits = False
-        if not fits:
-            tree.fault(key, "key", f"key: {cipher} needs {octets} octets, written in base64")
 
 
 def _callbacks(tree: _Tree) -> None:

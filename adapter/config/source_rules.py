@@ -4,13 +4,12 @@ other, a strategy without what it needs, parameters that nobody fills."""
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
-from typing import Protocol
 
 from lxml import etree
 from sqlalchemy import text
 
 from adapter.config.document import NAMESPACE
+from adapter.config.notes import Notes, repeated
 from dbpoll.parameters import of_statement
 
 NEEDED_COLUMNS = ("ID", "MOBILE", "STATUS")
@@ -18,14 +17,6 @@ _FIXED = ("ID", "STATUS")
 _OPEN = ("new", "taken", "submitted")
 _FINAL = ("delivered", "failed", "refused", "cancelled")
 _WORDS = {name: str(place) for place, name in enumerate((*_OPEN, *_FINAL))}
-
-
-class Notes(Protocol):
-    """The tree, and where faults are noted."""
-
-    def get(self, element: etree._Element, attribute: str, default: str = "") -> str: ...
-    def fault(self, element: etree._Element, attribute: str, message: str) -> None: ...
-    def warn(self, element: etree._Element, attribute: str, message: str) -> None: ...
 
 
 def examine_source(notes: Notes, source: etree._Element) -> None:
@@ -48,27 +39,16 @@ def _children(source: etree._Element, name: str) -> list[etree._Element]:
     return list(source.iterchildren(f"{{{NAMESPACE}}}{name}"))
 
 
-def _repeated(
-    notes: Notes, elements: list[etree._Element], attribute: str
-) -> Iterator[tuple[etree._Element, str]]:
-    seen: set[str] = set()
-    for element in elements:
-        value = notes.get(element, attribute)
-        if value and value in seen:
-            yield element, value
-        seen.add(value)
-
-
 def _columns(notes: Notes, source: etree._Element) -> None:
     columns = _children(source, "column")
-    for column, name in _repeated(notes, columns, "name"):
+    for column, name in repeated(notes, columns, "name"):
         notes.fault(column, "name", f"the column {name} is mapped twice")
-    for column, name in _repeated(notes, columns, "is"):
+    for column, name in repeated(notes, columns, "is"):
         notes.fault(column, "is", f"two columns are mapped to {name}")
     for attribute in ("name", "as"):
-        for table, name in _repeated(notes, _children(source, "table"), attribute):
+        for table, name in repeated(notes, _children(source, "table"), attribute):
             notes.fault(table, attribute, f"there are two <table> with {attribute} {name!r}")
-    for column, name in _repeated(notes, _children(source, "parameter"), "name"):
+    for column, name in repeated(notes, _children(source, "parameter"), "name"):
         notes.fault(column, "name", f"the parameter {name} stands here twice")
     for column in columns:
         _column(notes, source, column)

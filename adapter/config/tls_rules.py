@@ -5,21 +5,12 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from typing import Protocol
 
 from lxml import etree
 
+from adapter.config.notes import Notes
 from adapter.security.secrets import is_exposed
 from connectors.tls import client_context, fault
-
-
-class Notes(Protocol):
-    """The tree, and where faults are noted."""
-
-    def get(self, element: etree._Element, attribute: str, default: str = "") -> str: ...
-    def file(self, element: etree._Element, attribute: str) -> str: ...
-    def fault(self, element: etree._Element, attribute: str, message: str) -> None: ...
-    def warn(self, element: etree._Element, attribute: str, message: str) -> None: ...
 
 
 def tls_of_connection(notes: Notes, connection: etree._Element) -> None:

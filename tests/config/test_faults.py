@@ -94,6 +94,16 @@ CASES = [
         "2: needs: digest can be shown at soap, cmpp, not at http",
     ),
     (
+        '<socket/><clients><client account="a"><certificate subject="CN=a"/>'
+        '<entry needs="certificate" doors="socket"/></client></clients>',
+        "2: needs: <socket> sees no certificates without tls-ca",
+    ),
+    (
+        '<clients><client account="a"><certificate subject="CN=a"/>'
+        '<entry needs="certificate" doors="soap"/></client></clients><web/>',
+        "2: needs: <web> sees no certificates without tls-ca or proxies",
+    ),
+    (
         '<clients><client account="a"><hmac-key id="k" secret="too short"/></client></clients>',
         "2: secret: must be a secret of 16 to 1024 characters",
     ),
