@@ -47,6 +47,8 @@ LIMIT = {
     Status.CANCELLED: Status.DELIVERED,
 }
 
+_ENDS = {status: int(limit > Status.SUBMITTED) for status, limit in LIMIT.items()}
+
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 T = TypeVar("T", bound=tuple[Any, ...])
@@ -255,7 +257,7 @@ def _row(change: StateChange) -> tuple[Any, ...]:
         change.segments or None,
         change.submitted_at,
         change.done_at,
-        int(LIMIT[change.status] > Status.SUBMITTED),
+        _ENDS[change.status],
         change.accepted_at,
     )
 
