@@ -78,10 +78,11 @@ class Answers:
         """The table knows of these changes."""
         with self._lock:
             for change in changes:
-                if self._outlives(change):
+                if change.accepted_at is not None and self._outlives(change):
                     continue
                 self._accepted.pop(change.key, None)
-                self._refused.pop(change.key, None)
+                if self._refused:
+                    self._refused.pop(change.key, None)
                 self.held.discard(change.key)
 
     def postpone(self, keys: Iterable[str], until: float) -> None:
@@ -94,9 +95,8 @@ class Answers:
                         answers[key] = (until, change)
 
     def _outlives(self, change: StateChange) -> bool:
-        """Whether a change may be about an earlier sending than the answer to its row."""
-        if change.accepted_at is None:
-            return False
+        """Whether a change, which knows its sending, may be about an earlier one than the answer
+        to its row."""
         key = change.key
         answer = self._refused.get(key) or self._accepted.get(key)
         if answer is None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
+from functools import lru_cache
+from math import floor
 from typing import Any
 
 from sqlalchemy import types
@@ -23,6 +25,8 @@ Binder = Callable[[Any], Any]
 # No exponents: `1e999999999` would be a number of as many digits.
 _DIGITS = 40
 _MILLISECONDS = 3
+_SECONDS = len("2026-03-01 14:30:15")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBER = re.compile(rf"-?[0-9]{{1,{_DIGITS}}}(\.[0-9]{{1,20}})?")
 
 
@@ -105,11 +109,12 @@ def moment_binder(
     """
     if isinstance(type_, types.DateTime | types.TIMESTAMP):
         step = _step(type_)
-        if aware and getattr(type_, "timezone", False):
+        zoned = aware and getattr(type_, "timezone", False)
+        if as_text:
+            return _writer(UTC if zoned else zone, _digits(type_), "+00:00" if zoned else "")
+        if zoned:
             # Drivers that forget the zone (SQL Server's) are then right nevertheless.
             return lambda value: None if value is None else value.astimezone(UTC)
-        if as_text:
-            return _writer(zone, getattr(type_, "fsp", _MILLISECONDS) or 0)
         if type(type_) is types.DATETIME:
             return lambda value: None if value is None else _on_grid(_wall(value, zone))
         return lambda value: None if value is None else _wall(value, zone, step)
@@ -120,15 +125,21 @@ def moment_binder(
     raise TypeError(f"{type_} holds no time")
 
 
-def _writer(zone: tzinfo, digits: int) -> Binder:
+def _writer(zone: tzinfo, digits: int, end: str) -> Binder:
     """Wall clocks as texts with so many digits of a fraction: cheaper than a datetime without
-    its zone, which a driver would turn into a text."""
-    length = len("2026-03-01 14:30:15") + (digits and digits + 1)
+    its zone, which a driver would turn into a text. Moments of one second, of which a batch has
+    many, differ in nothing else."""
+    length = _SECONDS + (digits and digits + 1)
+
+    @lru_cache(maxsize=1024)
+    def second(since: int) -> str:
+        return (_EPOCH + timedelta(seconds=since)).astimezone(zone).isoformat(" ")[:_SECONDS]
 
     def write(value: datetime | None) -> str | None:
         if value is None:
             return None
-        return value.astimezone(zone).isoformat(" ", "microseconds")[:length]
+        whole = second(floor(value.timestamp()))
+        return f"{whole}.{value.microsecond:06}"[:length] + end
 
     return write
 
@@ -151,6 +162,15 @@ def plain_moment(value: datetime | None, zone: tzinfo, *, as_text: bool) -> Any:
         return None
     wall = _wall(value, zone, 1_000)
     return wall.isoformat(" ", "milliseconds") if as_text else wall
+
+
+def _digits(type_: types.TypeEngine[Any]) -> int:
+    """The digits of a fraction that a column keeps; where it keeps texts, so many do."""
+    if hasattr(type_, "fsp"):
+        return int(type_.fsp or 0)
+    if hasattr(type_, "precision"):
+        return 6 if type_.precision is None else int(type_.precision)
+    return _MILLISECONDS
 
 
 def _step(type_: types.TypeEngine[Any]) -> int:

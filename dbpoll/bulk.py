@@ -124,6 +124,7 @@ class Update:
             self._binders.append(found.binders["TAKEN_AT"])
             self._positions.append(2 + len(names))
         self._fillings: dict[tuple[str, ...], _Filling] = {}
+        self.single = self.filling().given.source is not None
         columns = found.columns
         self._there = select(columns["ID"]).where(
             columns["ID"].in_(bindparam("keys", expanding=True))
@@ -240,6 +241,7 @@ class Insert:
         self._positions = [names.index(name) for name in self._names]
         raw = found.raw.intersection(self._names)
         self._given = tongue.given(_kinds(found, self._names), raw=bool(raw))
+        self.single = self._given.source is not None
         columns, marks = found.columns, self._given.columns
         there = exists().where(*[columns[n] == marks[n] for n in same if n in columns])
         there = there.select_from(found.table)
@@ -267,6 +269,8 @@ class Raced(Exception):
 
 class Removal:
     """Deletes rows, or moves them into a table that has columns of the same names."""
+
+    single = False
 
     def __init__(self, found: Found, target: Target | None) -> None:
         self._bind = found.binders["ID"]
@@ -301,6 +305,8 @@ class Removal:
 class Own:
     """A statement or procedure of the hospital's own, once for each row. Parameters that it
     does not name are left out."""
+
+    single = False
 
     def __init__(self, statement: str, names: Sequence[str], binders: dict[str, Binder]) -> None:
         self._statement = text(statement)

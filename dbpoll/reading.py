@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta, tzinfo
+from itertools import chain, repeat
 from typing import Any
 
 from dbpoll.binding import key_text
@@ -37,6 +38,7 @@ _TEXTS_END = 1 + len(TEXTS)
 _MOMENTS_END = _TEXTS_END + len(MOMENTS)
 _CREATED_AT = len(READ) - 1
 _PLAIN = frozenset({str, type(None)})
+_KEYS = ({int}, {str})
 _NOTHING = (None,) * len(MOMENTS)
 # strptime would read too few digits as something else, so their number decides.
 _DIGITS = {14: "%Y%m%d%H%M%S", 12: "%Y%m%d%H%M", 8: "%Y%m%d"}
@@ -68,9 +70,10 @@ class Reader:
 
     def rows(self, records: Iterable[Sequence[Any]]) -> list[Row]:
         """Records in the order of READ, as rows."""
-        if self._plain:
-            return [self._row(record) for record in records]
-        return [self._mapped(record) for record in records]
+        if not self._plain:
+            return [self._mapped(record) for record in records]
+        given = list(records)
+        return _together(given) or [self._row(record) for record in given]
 
     def unreadable(self, key: Any, fault: str) -> Row:
         """A row of which only the key could be read."""
@@ -125,6 +128,29 @@ class Reader:
             with suppress(ValueError):
                 taken_at = moment(given[-1], self._zone)
         return row._replace(fault=fault, values=values, taken_at=taken_at)
+
+
+def _together(records: Sequence[Sequence[Any]]) -> list[Row] | None:
+    """The rows of records that hold nothing but keys and sound texts, as most do, column by
+    column; None where one holds more, or there are none."""
+    if not records:
+        return None
+    keys, *columns = zip(*records)
+    texts, moments = columns[: len(TEXTS)], columns[len(TEXTS) : _CREATED_AT - 1]
+    if set(map(type, keys)) not in _KEYS or any(map(_filled, moments)):
+        return None
+    filled = list(filter(_filled, texts))
+    if not _PLAIN.issuperset(map(type, chain.from_iterable(filled))):
+        return None
+    joined = "".join(filter(None, chain.from_iterable(filled)))
+    if _flaw(("all",), (joined,), ""):
+        return None
+    rest = repeat(""), repeat(None), repeat(None)
+    return list(map(Row._make, zip(map(str, keys), *texts, *moments, *rest)))
+
+
+def _filled(column: Sequence[Any]) -> bool:
+    return column.count(None) < len(column)
 
 
 def moment(value: Any, zone: tzinfo) -> datetime | None:

@@ -26,7 +26,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -201,10 +201,12 @@ class Source:
             raise
         self._answers.landed(changes)
 
-    def write_receipts(self, changes: Sequence[StateChange]) -> None:
-        """Add final states to the receipt table, if there is one."""
-        if changes and (self._settings.receipt_table or self._settings.sql.receipt):
-            self._write(lambda home: home.receipts(changes))
+    def write_receipts(self, changes: Iterable[StateChange]) -> None:
+        """Add final states to the receipt table, if there is one; else nobody asks for them."""
+        if not (self._settings.receipt_table or self._settings.sql.receipt):
+            return
+        if receipts := list(changes):
+            self._write(lambda home: home.receipts(receipts))
 
     def write_inbound(self, texts: Sequence[InboundRow]) -> None:
         """Add inbound texts to the inbound table, if there is one."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -45,6 +46,8 @@ OUTBOUND = (*READ, *(name for name in ROW if name not in READ), "TAKEN_AT")
 _MOMENTS = frozenset({"TAKEN_AT", "SUBMITTED_AT", "DONE_AT", "RECEIVED_AT"})
 ID_DIGITS = 19
 """Of our ids: MESSAGE_ID, and the ID of SMS_INBOUND."""
+_WORDS = frozenset({"RESULT_CODE", "RESULT_TEXT", "STATE", "CARRIER_CODE", "CHANNEL"})
+"""Columns in which few texts come again and again."""
 _PLAIN = frozenset({"MESSAGE_ID", "MOBILE", "STATE", "ACCESS_NUMBER"})
 
 
@@ -278,4 +281,5 @@ class _Seeker:
         except TypeError as fault:
             raise TableFault(f"{table}, column for {word}: {fault}") from fault
         encoding = self._settings.encoding if raw else ""
-        return text_binder(kind, octets=self._tongue.octets, encoding=encoding)
+        bind = text_binder(kind, octets=self._tongue.octets, encoding=encoding)
+        return lru_cache(maxsize=256)(bind) if word in _WORDS else bind

@@ -47,6 +47,8 @@ LIMIT = {
     Status.CANCELLED: Status.DELIVERED,
 }
 
+_ENDS = {status: int(limit > Status.SUBMITTED) for status, limit in LIMIT.items()}
+
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 T = TypeVar("T", bound=tuple[Any, ...])
@@ -93,6 +95,10 @@ def probes(settings: Settings, line: Line) -> Iterator[tuple[str, Callable[[Conn
 
 
 class _Writer(Protocol):
+    """`single`: writes with one statement, however many rows."""
+
+    @property
+    def single(self) -> bool: ...
     def rows(self, values: Iterable[Any]) -> list[Any]: ...
     def execute(self, connection: Connection, rows: Sequence[Any]) -> None: ...
 
@@ -156,7 +162,9 @@ class Writeback:
     def _write(self, rows: Sequence[Any], writer: _Writer, locked: list[str]) -> int:
         tongue = self._line.tongue
         try:
-            self._line.run(lambda connection: writer.execute(connection, rows))
+            self._line.run(
+                lambda connection: writer.execute(connection, rows), alone=writer.single
+            )
         except Exception as fault:
             if tongue.blames_lock(fault) and isinstance(writer, Update):
                 return self._write_free(rows, writer, locked)
@@ -230,6 +238,8 @@ def _words(settings: Settings, line: Line) -> dict[str, Any]:
 class _Keys:
     """An own statement that wants nothing but keys."""
 
+    single = False
+
     def __init__(self, own: Own) -> None:
         self._own = own
 
@@ -255,7 +265,7 @@ def _row(change: StateChange) -> tuple[Any, ...]:
         change.segments or None,
         change.submitted_at,
         change.done_at,
-        int(LIMIT[change.status] > Status.SUBMITTED),
+        _ENDS[change.status],
         change.accepted_at,
     )
 

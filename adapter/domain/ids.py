@@ -45,12 +45,14 @@ class IdMaker:
         with self._lock:
             if now > self._tick:
                 self._tick, self._sequence = now, -1
-            made = []
-            for _ in range(n):
-                self._sequence += 1
-                if self._sequence > _SEQUENCE_MASK:
-                    self._tick, self._sequence = self._tick + 1, 0
-                made.append((self._tick << _TIME_SHIFT) | self._node | self._sequence)
+            made: list[int] = []
+            while left := n - len(made):
+                if self._sequence == _SEQUENCE_MASK:
+                    self._tick, self._sequence = self._tick + 1, -1
+                first = (self._tick << _TIME_SHIFT) | self._node | (self._sequence + 1)
+                some = min(left, _SEQUENCE_MASK - self._sequence)
+                made.extend(range(first, first + some))
+                self._sequence += some
             return made
 
     def next(self) -> int:

@@ -37,7 +37,7 @@ from adapter.intake.content import Texts, Wording, templates
 from adapter.intake.limits import Limits
 from adapter.intake.reach import reaches
 from adapter.intake.recipients import Recipients, Repeats, Sorted
-from adapter.intake.terms import LONGEST_REF, Terms, is_storable, terms_of
+from adapter.intake.terms import LONGEST_REF, Granted, Terms, is_storable
 
 
 def utc_now() -> datetime:
@@ -45,12 +45,24 @@ def utc_now() -> datetime:
 
 
 class _Draft(Struct, frozen=True):
-    """A request as it is to be stored, and the answer once it is."""
+    """A request as it is to be stored, and the answer once it is. `place`: among the requests
+    of its call."""
 
+    place: int
     submission: Submission
     messages: Sequence[Message]
     replace: bool
     reply: Reply
+
+
+class _Call:
+    """What is the same for all requests of a call."""
+
+    def __init__(self, client: Client, now: datetime) -> None:
+        self.client = client
+        self.now = now
+        self.granted = Granted(client, now)
+        self.texts = Texts(client.signature, client.max_segments)
 
 
 class Intake:
@@ -81,40 +93,59 @@ class Intake:
 
     def offer(self, client: Client, requests: Sequence[Request]) -> Callable[[], list[Reply]]:
         """See `adapter.domain.ports.IntakePort`. Raises StoreUnavailable."""
-        now = self._clock()
-        texts = Texts(client.signature, client.max_segments)
-        judged = [self._judge(client, request, now, texts) for request in requests]
-        replies = [each.reply if isinstance(each, _Draft) else each for each in judged]
-        reserved = sum(len(each.messages) for each in judged if isinstance(each, _Draft))
+        call = _Call(client, self._clock())
+        drafts, replies = self._judged(call, requests)
+        reserved = sum(len(draft.messages) for draft in drafts)
         try:
             self._recall(client, requests, replies)
         except BaseException:
-            self._limits.give_back(client, reserved, now)
+            self._limits.give_back(client, reserved, call.now)
             raise
-        stored = self._store(judged, replies)
+        stored = self._store(drafts)
 
         def accepted() -> list[Reply]:
             taken = 0
             try:
-                taken = stored()
+                for draft, answer in zip(drafts, stored(), strict=True):
+                    if answer is None:
+                        taken += len(draft.messages)
+                    else:
+                        replies[draft.place] = answer
             finally:
-                self._limits.give_back(client, reserved - taken, now)
+                self._limits.give_back(client, reserved - taken, call.now)
             return replies
 
         return accepted
 
+    def _judged(self, call: _Call, requests: Sequence[Request]) -> tuple[list[_Draft], list[Reply]]:
+        """What is to be stored, and one reply for each request: of a draft, once it is stored."""
+        drafts: list[_Draft] = []
+        replies: list[Reply] = []
+        ids = self._ids.take(sum(1 + len(request.entries) for request in requests))
+        first = 0
+        for place, request in enumerate(requests):
+            end = first + 1 + len(request.entries)
+            judged = self._judge(call, place, request, ids[first:end])
+            if isinstance(judged, Reply):
+                replies.append(judged)
+            else:
+                drafts.append(judged)
+                replies.append(judged.reply)
+            first = end
+        return drafts, replies
+
     def _judge(
-        self, client: Client, request: Request, now: datetime, texts: Texts
+        self, call: _Call, place: int, request: Request, ids: Sequence[int]
     ) -> _Draft | Reply:
-        """The request as it is to be stored, or the answer that refuses it."""
-        entries = request.entries
+        """The request as it is to be stored, or the answer that refuses it. `ids` are the
+        submission's, then one for each entry."""
+        entries, client, now = request.entries, call.client, call.now
         try:
             self._limits.admit(client, request.door, now)
-            terms = terms_of(client, request, now)
-            wording = Wording(request, self._templates, texts)
-            ids = self._ids.take(1 + len(entries))
+            terms = call.granted.terms(request)
+            wording = Wording(request, self._templates, call.texts)
             made = self._recipients.sort(
-                entries, ids, wording, texts, terms.extension_digits, Repeats()
+                entries, ids, wording, call.texts, terms.extension_digits, Repeats()
             )
             if not made.messages or (request.whole and made.refusals):
                 return _all_refused([result for _, result in made.refusals])
@@ -130,6 +161,7 @@ class Intake:
                 field=refusal.field,
             )
         return _Draft(
+            place=place,
             submission=_submission(ids[0], client, request, terms, wording.common, now, made),
             messages=made.messages,
             replace=request.replace,
@@ -150,29 +182,19 @@ class Intake:
         answers = self._acceptance.first_answers(
             [(client.account, requests[at].source, requests[at].client_ref) for at in places]
         )
-        _replace(replies, places, answers)
+        for at, answer in zip(places, answers, strict=True):
+            if answer is not None:
+                replies[at] = answer
 
-    def _store(self, judged: Sequence[_Draft | Reply], replies: list[Reply]) -> Callable[[], int]:
-        """Hand in the drafts. What it returns waits for the commit, gives a draft that was
-        accepted before its first answer, and tells how many messages are new."""
-        drafts = [(at, each) for at, each in enumerate(judged) if isinstance(each, _Draft)]
+    def _store(self, drafts: Sequence[_Draft]) -> Callable[[], Sequence[Reply | None]]:
+        """Hand in the drafts. What it returns waits for the commit, and has the first answers
+        of those that were accepted before."""
         if not drafts:
-            return lambda: 0
-        answered = self._acceptance.offer(
-            [(draft.submission, draft.messages) for _, draft in drafts],
-            [draft.replace for _, draft in drafts],
+            return list
+        return self._acceptance.offer(
+            [(draft.submission, draft.messages) for draft in drafts],
+            [draft.replace for draft in drafts],
         )
-
-        def stored() -> int:
-            answers = answered()
-            _replace(replies, [at for at, _ in drafts], answers)
-            return sum(
-                len(draft.messages)
-                for (_, draft), answer in zip(drafts, answers, strict=True)
-                if answer is None
-            )
-
-        return stored
 
 
 def _submission(
@@ -224,9 +246,3 @@ def _all_refused(results: Sequence[Result]) -> Reply:
     else:
         code, description = Code.BAD_REQUEST, "every recipient was refused, see the results"
     return Reply(code, description, None, 0, len(results), results)
-
-
-def _replace(replies: list[Reply], places: Sequence[int], answers: Sequence[Reply | None]) -> None:
-    for at, answer in zip(places, answers, strict=True):
-        if answer is not None:
-            replies[at] = answer

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from adapter.domain.errors import Code, Refusal
 from adapter.domain.numbers import Numbering
@@ -13,17 +14,17 @@ from adapter.intake.content import Texts, Wording
 from adapter.intake.reach import Reach
 from adapter.intake.terms import LONGEST_REF, is_storable
 
+_OK = Code.OK
 _SHOWN = 32
 """Characters of a wrong number that its own answer repeats."""
 
 
-@dataclass(slots=True)
-class Sorted:
+class Sorted(Struct):
     """`results` hold one answer for each entry; `refusals` those refused, with their place."""
 
-    messages: list[Message] = field(default_factory=list)
-    results: list[Result] = field(default_factory=list)
-    refusals: list[tuple[int, Result]] = field(default_factory=list)
+    messages: list[Message] = []
+    results: list[Result] = []
+    refusals: list[tuple[int, Result]] = []
 
 
 class Recipients:
@@ -56,7 +57,7 @@ class Recipients:
                 made.refusals.append((place, result))
             else:
                 made.messages.append(message)
-                result = Result(message.mobile, message.ref, message.id, message.segments, Code.OK)
+                result = Result(message.mobile, message.ref, message.id, message.segments, _OK)
             made.results.append(result)
         return made
 

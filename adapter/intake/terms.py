@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 
 from msgspec import Struct
 
@@ -16,15 +17,22 @@ MOST_RECIPIENTS = 10_000
 """Recipients of one request. More come as an upload (`adapter.intake.uploads`)."""
 
 LONGEST_REF = 64
-_LONGEST_BUSINESS = 32
-_LONGEST_PASS_THROUGH = 200
-_LONGEST_BUSINESS_KEY = 64
 _FURTHEST = timedelta(days=90)
 
 # What XML cannot carry back to the client; NUL and halves of surrogate pairs would besides fail
 # the commit that many requests share, since PostgreSQL takes neither.
 _UNSTORABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _DIGITS = re.compile(r"[0-9]*")
+
+_TEXTS = (
+    ("client_ref", LONGEST_REF, "clientRef"),
+    ("business", 32, "business"),
+    ("pass_through", 200, "passThrough"),
+    ("business_key", 64, "businessKey"),
+)
+"""Each text of a request, its characters at most, its name in the contract."""
+
+_texts_of = attrgetter(*[name for name, _, _ in _TEXTS])
 
 
 class Terms(Struct, frozen=True):
@@ -37,35 +45,47 @@ class Terms(Struct, frozen=True):
     expire_at: datetime
 
 
-def terms_of(client: Client, request: Request, now: datetime) -> Terms:
-    """The terms of a request, the client's where it names none. Raises Refusal."""
-    most = min(client.max_recipients, MOST_RECIPIENTS)
-    if not 1 <= len(request.entries) <= most:
-        raise _bad(f"1 to {most} recipients, not {len(request.entries)}", "recipients")
-    return common_terms(client, request, now)
+class Granted:
+    """What a client may ask for at one moment; the same for all its requests of a call."""
 
+    def __init__(self, client: Client, now: datetime) -> None:
+        self._client = client
+        self._now = now
+        self._most = min(client.max_recipients, MOST_RECIPIENTS)
+        self._times = now, now + timedelta(seconds=client.validity_s)
 
-def common_terms(client: Client, request: Request, now: datetime) -> Terms:
-    """The same without a look at the recipients. Raises Refusal."""
-    _check_entry(client, request)
-    _check_texts(request)
-    if not _DIGITS.fullmatch(request.extension):
-        raise _bad("an extension consists of digits", "extension")
-    if request.replace and not request.business_key:
-        raise _bad("replace needs a businessKey", "replace")
-    due_at, expire_at = _times(client, request, now)
-    return Terms(
-        business=_business(client, request),
-        lane=_lane(client, request),
-        extension_digits=len(client.extension) + len(request.extension),
-        due_at=due_at,
-        expire_at=expire_at,
-    )
+    def terms(self, request: Request) -> Terms:
+        """The terms of a request, the client's where it names none. Raises Refusal."""
+        if not 1 <= len(request.entries) <= self._most:
+            told = f"1 to {self._most} recipients, not {len(request.entries)}"
+            raise _bad(told, "recipients")
+        return self.common_terms(request)
+
+    def common_terms(self, request: Request) -> Terms:
+        """The same without a look at the recipients. Raises Refusal."""
+        client = self._client
+        _check_entry(client, request)
+        _check_texts(request)
+        if request.extension and not _DIGITS.fullmatch(request.extension):
+            raise _bad("an extension consists of digits", "extension")
+        if request.replace and not request.business_key:
+            raise _bad("replace needs a businessKey", "replace")
+        due_at, expire_at = self._times
+        if request.schedule_at is not None or request.expire_at is not None:
+            due_at, expire_at = _times(client, request, self._now)
+        return Terms(
+            _business(client, request),
+            _lane(client, request),
+            len(client.extension) + len(request.extension),
+            due_at,
+            expire_at,
+        )
 
 
 def is_storable(text: str, longest: int) -> bool:
     """Whether databases and XML documents can carry this text, and it is short enough."""
-    return len(text) <= longest and not _UNSTORABLE.search(text)
+    # What is printable is storable, and told faster.
+    return len(text) <= longest and (text.isprintable() or not _UNSTORABLE.search(text))
 
 
 def _check_entry(client: Client, request: Request) -> None:
@@ -77,12 +97,7 @@ def _check_entry(client: Client, request: Request) -> None:
 
 
 def _check_texts(request: Request) -> None:
-    for text, longest, field in (
-        (request.client_ref, LONGEST_REF, "clientRef"),
-        (request.business, _LONGEST_BUSINESS, "business"),
-        (request.pass_through, _LONGEST_PASS_THROUGH, "passThrough"),
-        (request.business_key, _LONGEST_BUSINESS_KEY, "businessKey"),
-    ):
+    for text, (_, longest, field) in zip(_texts_of(request), _TEXTS):
         if text and not is_storable(text, longest):
             raise _bad(f"at most {longest} characters, no control characters", field)
 

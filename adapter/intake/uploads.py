@@ -32,7 +32,7 @@ from adapter.intake.intake import utc_now
 from adapter.intake.limits import Limits
 from adapter.intake.reach import reaches
 from adapter.intake.recipients import Recipients, Repeats, Sorted
-from adapter.intake.terms import LONGEST_REF, common_terms, is_storable
+from adapter.intake.terms import LONGEST_REF, Granted, is_storable
 
 MOST_UPLOADED = 1_000_000
 """Recipients of one upload (R-1.1.3)."""
@@ -73,7 +73,7 @@ class Uploads:
             self._limits.admit(client, request.door, now)
         # What was accepted goes on, even if its time has passed since.
         moment = found.submission.accepted_at if found else now
-        terms = common_terms(client, request, moment)
+        terms = Granted(client, moment).common_terms(request)
         texts = Texts(client.signature, client.max_segments)
         wording = Wording(request, self._templates, texts, open_end=True)
         its = Submission(

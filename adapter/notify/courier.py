@@ -272,12 +272,16 @@ class Courier:
 def newest(batch: Sequence[Home]) -> list[Home]:
     """One notice for each message and text: its final state, else the latest. Notices of one
     commit may have overtaken those of the commit before."""
-    ordered = sorted(batch, key=lambda notice: (_is_final(notice), notice.id))
-    return list({_subject(notice): notice for notice in ordered}.values())
+    found: dict[tuple[str, int], Home] = {}
+    for notice in batch:
+        known = found.setdefault(_subject(notice), notice)
+        if known is not notice and _rank(known) <= _rank(notice):
+            found[_subject(notice)] = notice
+    return list(found.values())
 
 
-def _is_final(notice: Home) -> bool:
-    return isinstance(notice, InboundNotice) or notice.state in FINAL
+def _rank(notice: Home) -> tuple[bool, int]:
+    return isinstance(notice, InboundNotice) or notice.state in FINAL, notice.id
 
 
 def _spread(batch: Sequence[Home], most: int) -> list[Home]:

@@ -121,8 +121,8 @@ class Notifier:
     def _observe(self, source: str, arrived: Sequence[Home]) -> None:
         if self._watch is not None:
             now = datetime.now(UTC)
-            times = filter(None, map(_time_of, arrived))
-            self._watch.observe_write_back(source, [(now - at).total_seconds() for at in times])
+            waits = [(now - at).total_seconds() for each in arrived if (at := _time_of(each))]
+            self._watch.observe_write_back(source, waits)
 
     def _forget_later(self, arrived: Sequence[int]) -> object:
         return self._committer.submit(self._forget, arrived)

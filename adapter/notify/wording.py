@@ -36,13 +36,13 @@ _OWN = {
 def describer(protocols: Mapping[str, str]) -> Describe:
     """Words for what happened on channels; `protocols` by the channel's name."""
 
+    @lru_cache(maxsize=4096)
     def by_channel(state: State, code: str, channel: str) -> str:
         return describe(state, code, protocols.get(channel, ""))
 
     return by_channel
 
 
-@lru_cache(maxsize=4096)
 def describe(state: State, code: str, protocol: str) -> str:
     """The state in Chinese; where the carrier said why it failed, its reason and code too."""
     words = _OWN.get((state, code)) or _STATES.get(state, "")

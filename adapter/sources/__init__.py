@@ -223,23 +223,19 @@ class _Bound:
             replies = accepted()
         except Refusal as refusal:
             raise NotNow(str(refusal)) from refusal
+        earlier: list[int] = []
         for key, reply in zip(asked, replies, strict=True):
-            if reply.submission_id is None and reply.code in _LATER:
-                raise NotNow(reply.description)
-            answers[key] = taken_of(key, reply)
-            if reply.submission_id is not None:
-                sending = self._sending(reply.submission_id)
-                answers[key] = structs.replace(answers[key], accepted_at=sending)
+            made = reply.submission_id
+            if made is None:
+                if reply.code in _LATER:
+                    raise NotNow(reply.description)
+            elif made < began:
+                earlier.append(made)
+            answers[key] = taken_of(key, reply, None if made is None else self._sending(made))
             if reply.refused:
                 for code, count in reply.refusals.items():
                     self._refused(Door.DBPOLL, code, count)
-        self._tell_again(
-            [
-                reply.submission_id
-                for reply in replies
-                if reply.submission_id is not None and reply.submission_id < began
-            ]
-        )
+        self._tell_again(earlier)
         return [answers[row.key] for row in rows]
 
     def _tell_again(self, submissions: Sequence[int]) -> None:
@@ -266,7 +262,7 @@ class _Bound:
             states = [structs.replace(each, client_ref=key_of(each.client_ref)) for each in states]
             texts = [structs.replace(each, client_ref=key_of(each.client_ref)) for each in texts]
         self.source.write_inbound([inbound_of(each) for each in texts])
-        self.source.write_receipts([receipt_of(each) for each in states if each.state in FINAL])
+        self.source.write_receipts(receipt_of(each) for each in states if each.state in FINAL)
         # The row last: who sees its final state finds the receipts in their table.
         if changes := self._changes(states):
             self.source.write(changes)
@@ -289,8 +285,7 @@ class _Bound:
         for notice in states:
             total = place_of(notice.ref) if notice.ref else None
             if total is None:
-                sending = self._sending(notice.submission_id)
-                changes.append(structs.replace(change_of(notice), accepted_at=sending))
+                changes.append(change_of(notice, self._sending(notice.submission_id)))
             else:
                 several[notice.submission_id] = (notice.client_ref, total)
         for submission_id, (key, total) in several.items():

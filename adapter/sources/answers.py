@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from msgspec import structs
 
@@ -40,16 +41,18 @@ def place_of(ref: str) -> int | None:
     return int(place[2]) if place else None
 
 
-def taken_of(key: str, reply: Reply) -> Taken:
-    """Intake's answer in dbpoll's words."""
+def taken_of(key: str, reply: Reply, accepted_at: datetime | None = None) -> Taken:
+    """Intake's answer in dbpoll's words. `accepted_at`: see dbpoll's StateChange."""
     if reply.submission_id is None:
         return Taken(key, "", 0, reply.code, _refusal_text(reply))
     if len(reply.results) == 1:
         result = reply.results[0]
-        return Taken(key, str(result.message_id), result.segments)
+        return Taken(key, str(result.message_id), result.segments, accepted_at=accepted_at)
     segments = sum(result.segments for result in reply.results)
-    text = f"{reply.refused} of {len(reply.results)} refused: {_refusals(reply)}"
-    return Taken(key, str(reply.submission_id), segments, "", text if reply.refused else "")
+    text = ""
+    if reply.refused:
+        text = f"{reply.refused} of {len(reply.results)} refused: {_refusals(reply)}"
+    return Taken(key, str(reply.submission_id), segments, "", text, accepted_at)
 
 
 def _refusal_text(reply: Reply) -> str:
@@ -62,8 +65,8 @@ def _refusals(reply: Reply) -> str:
     return ", ".join(f"{code} {count}" for code, count in counts.items())
 
 
-def change_of(notice: Notice) -> StateChange:
-    """A notice about the only recipient of a row."""
+def change_of(notice: Notice, accepted_at: datetime | None = None) -> StateChange:
+    """A notice about the only recipient of a row. `accepted_at`: see dbpoll's StateChange."""
     return StateChange(
         notice.client_ref,
         str(notice.message_id),
@@ -73,6 +76,7 @@ def change_of(notice: Notice) -> StateChange:
         notice.segments,
         notice.submitted_at,
         notice.done_at,
+        accepted_at=accepted_at,
     )
 
 

@@ -33,7 +33,7 @@ class Tongue:
     `by_range`: a status is sought as a range of one value, see `feeds.status`. `returning`:
     an UPDATE tells which rows it changed, in one statement. `octets`: the length of a text
     column counts bytes. `wide_integers`: an INTEGER has 64 bits or more. `binds_zones`: a
-    moment's zone goes through the driver. `moments_as_text`: wall clocks are given as texts.
+    moment's zone goes through the driver. `moments_as_text`: moments are given as texts.
     `dual`: what a SELECT without a table needs.
     `fault_numbers` are errors that a value in a row is to blame for, `lock_numbers` those
     that a lock of another is to blame for, beside what the driver itself says.

@@ -48,6 +48,7 @@ _BY_INDEX = dict.fromkeys(
 
 class PostgreSql(Tongue):
     returning: ClassVar[bool] = True
+    moments_as_text: ClassVar[bool] = True
 
     def arguments(self, settings: Settings) -> dict[str, Any]:
         # Statements prepared by the client do not survive a pooler in between.

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text, types
-from sqlalchemy.dialects import mssql, mysql, oracle, registry
+from sqlalchemy.dialects import mssql, mysql, oracle, postgresql, registry
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.types import TypeEngine
 
@@ -49,6 +49,29 @@ def wall(microsecond: int) -> datetime:
 )
 def test_a_moment_is_cut_to_what_its_column_keeps(kind: TypeEngine[Any], microsecond: int) -> None:
     assert moment_binder(kind, ZONE, as_text=False)(AT) == wall(microsecond)
+
+
+@pytest.mark.parametrize(
+    ("kind", "written"),
+    [
+        (types.DATETIME(), "2026-03-01 14:30:15.987"),
+        (mysql.DATETIME(), "2026-03-01 14:30:15"),
+        (mysql.DATETIME(fsp=2), "2026-03-01 14:30:15.98"),
+        (postgresql.TIMESTAMP(), "2026-03-01 14:30:15.987654"),
+        (postgresql.TIMESTAMP(precision=0), "2026-03-01 14:30:15"),
+        (postgresql.TIMESTAMP(timezone=True), "2026-03-01 06:30:15.987654+00:00"),
+        (postgresql.DATE(), "2026-03-01"),
+    ],
+)
+def test_a_moment_is_written_as_a_text(kind: TypeEngine[Any], written: str) -> None:
+    write = moment_binder(kind, ZONE, as_text=True)
+    assert [write(AT), write(AT), write(None)] == [written, written, None]
+
+
+def test_a_moment_before_1970_and_one_of_another_zone_are_written_as_a_text() -> None:
+    write = moment_binder(postgresql.TIMESTAMP(), ZONE, as_text=True)
+    assert write(datetime(1969, 7, 20, 20, 17, 39, 500_000, UTC)) == "1969-07-21 04:17:39.500000"
+    assert write(AT.astimezone(timezone(timedelta(hours=-3)))) == "2026-03-01 14:30:15.987654"
 
 
 @pytest.mark.parametrize(

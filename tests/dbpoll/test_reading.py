@@ -137,3 +137,21 @@ def test_age() -> None:
     assert READER.age_s(record(CREATED_AT="2026-03-01 14:31:00"), now) == 0
     assert READER.age_s(record(CREATED_AT="?"), now) == 0
     assert READER.age_s(record(), now) == 0
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers() | st.text(max_size=3),
+            st.none() | st.text(st.characters(codec=None), max_size=3) | st.binary(max_size=3),
+            st.sampled_from([None, None, None, "2026-03-01 14:30:00", "tomorrow"]),
+        ),
+        max_size=4,
+    )
+)
+def test_rows_read_together_are_what_each_is_alone(values: list[tuple[Any, Any, Any]]) -> None:
+    records = [
+        record(ID=key, MOBILE="13800138000", CONTENT=content, SCHEDULE_AT=at)
+        for key, content, at in values
+    ]
+    assert READER.rows(records) == [READER._row(each) for each in records]

@@ -375,3 +375,4 @@ def test_a_run_read_in_any_order_is_marked_and_nothing_else(served: His) -> None
 
 def test_numbers_go_into_arrays() -> None:
     assert array([1, Decimal("2.5"), None, "x"]) == '{"1","2.5",NULL,"x"}'
+    assert array([1, -2]) == "{1,-2}"

@@ -13,7 +13,7 @@ from adapter.domain.client import Client
 from adapter.domain.errors import Code, Refusal
 from adapter.domain.states import Door, Lane
 from adapter.domain.values import Entry, Request
-from adapter.intake.terms import Terms, terms_of
+from adapter.intake.terms import Granted, Terms
 
 NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 CLIENT = Client("his", business="general", lane=Lane.NORMAL, validity_s=3_600, extension="12")
@@ -22,7 +22,7 @@ HOSPITAL = timezone(timedelta(hours=8))
 
 
 def terms(client: Client = CLIENT, /, **changed: Any) -> Terms:
-    return terms_of(client, structs.replace(REQUEST, **changed), NOW)
+    return Granted(client, NOW).terms(structs.replace(REQUEST, **changed))
 
 
 def refusal(client: Client = CLIENT, /, **changed: Any) -> tuple[Code, str, str]:
@@ -39,7 +39,7 @@ def test_what_the_request_leaves_open_is_the_clients() -> None:
 
 def test_what_the_request_says_counts() -> None:
     request = structs.replace(REQUEST, business="lab", lane=Lane.URGENT, extension="34")
-    made = terms_of(CLIENT, request, NOW)
+    made = Granted(CLIENT, NOW).terms(request)
     assert (made.business, made.lane, made.extension_digits) == ("lab", Lane.URGENT, 4)
 
 
