@@ -7,23 +7,22 @@ events below; everything else (window, heartbeat, time-outs, reconnects) is the 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from connectors.settings import LinkSettings
 from connectors.values import Answer, Inbound, Report, Submit
 
 
-@dataclass(slots=True)
-class SubmitAnswered:
+class SubmitAnswered(Struct):
     """The answer to the submit of this sequence number."""
 
     sequence: Hashable
     answer: Answer
 
 
-@dataclass(slots=True)
-class Delivered:
+class Delivered(Struct):
     """A report or an inbound text, and the frame that acknowledges it.
 
     `converted`: the report wrote its id in another base than the answer did.
@@ -34,59 +33,50 @@ class Delivered:
     converted: bool = False
 
 
-@dataclass(slots=True)
-class LoggedIn:
+class LoggedIn(Struct):
     """The peer took us."""
 
 
-@dataclass(slots=True)
-class LoginRefused:
+class LoginRefused(Struct):
     """`lasting`: will not change by itself; hammering gets the address locked."""
 
     reason: str
     lasting: bool
 
 
-@dataclass(slots=True)
-class TestAsked:
+class TestAsked(Struct):
     """The peer's heartbeat, and our answer to it."""
 
     response: bytes
 
 
-@dataclass(slots=True)
-class TestAnswered:
+class TestAnswered(Struct):
     """Our heartbeat was answered."""
 
 
-@dataclass(slots=True)
-class Leaving:
+class Leaving(Struct):
     """The peer ends the connection; `response` agrees."""
 
     response: bytes
 
 
-@dataclass(slots=True)
-class Left:
+class Left(Struct):
     """The peer agreed to our end of the connection."""
 
 
-@dataclass(slots=True)
-class Declined:
+class Declined(Struct):
     """The peer asked for something that we do not do; `response` says so."""
 
     response: bytes
 
 
-@dataclass(slots=True)
-class Noted:
+class Noted(Struct):
     """The peer said something that asks for nothing; `pdu` is the protocol's."""
 
     pdu: Any
 
 
-@dataclass(slots=True)
-class Unknown:
+class Unknown(Struct):
     """A command without a layout: counted, and answered where the protocol has a word for it."""
 
     command: int

@@ -7,16 +7,17 @@ simulator's pace. A crash of the simulator itself may lose the last 50 ms.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections import Counter, deque
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
+
+from msgspec.json import Encoder
 
 FLUSH_S = 0.05
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_encode = Encoder().encode
 
 
 class EventLog:
@@ -26,8 +27,8 @@ class EventLog:
         self.counts: Counter[str] = Counter()
         self.events: deque[dict[str, Any]] = deque(maxlen=keep)
         self._path = path
-        self._file: TextIO | None = None
-        self._lines: list[str] = []
+        self._file: BinaryIO | None = None
+        self._lines: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None
         self._waiting: list[tuple[str, int, asyncio.Future[None]]] = []
         self._second = -1
@@ -36,7 +37,7 @@ class EventLog:
     def open(self) -> None:
         """Append to the file from now on."""
         if self._path is not None:
-            self._file = self._path.open("a", encoding="utf-8", newline="\n")
+            self._file = self._path.open("ab")
 
     def close(self) -> None:
         """Write what is gathered and let the file go."""
@@ -93,7 +94,7 @@ class EventLog:
     def _flush(self) -> None:
         self._timer = None
         if self._lines and self._file is not None:
-            self._lines.append("")
-            self._file.write("\n".join(self._lines))
+            self._lines.append(b"")
+            self._file.write(b"\n".join(self._lines))
             self._file.flush()
         self._lines.clear()

@@ -6,9 +6,10 @@ A `ListenerDialect` lives for one such connection: the carrier logs in, then del
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from connectors.dialect import Event
 
@@ -22,8 +23,7 @@ class Refusal(Enum):
     TOO_MANY = "too many connections"
 
 
-@dataclass(slots=True)
-class Arrival:
+class Arrival(Struct):
     """The carrier wants in. `pdu` is the protocol's."""
 
     account: str

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NamedTuple, Protocol
 
+from msgspec import Struct
+
 from connectors.dialect import (
     Declined,
     Leaving,
@@ -36,8 +38,7 @@ class Entry(IntEnum):
     TOO_MANY = 5
 
 
-@dataclass(slots=True)
-class Login:
+class Login(Struct):
     """The client wants in. `receives`: deliveries may go out on this connection."""
 
     account: str
@@ -46,13 +47,11 @@ class Login:
     pdu: Any
 
 
-@dataclass(slots=True)
-class Accepted:
+class Accepted(Struct):
     """The client took the login that our greeting was."""
 
 
-@dataclass(slots=True)
-class Submitted:
+class Submitted(Struct):
     """A segment as the client sent it.
 
     `payload` includes its user data header when `udh`; `text` is read from it, without the
@@ -91,8 +90,7 @@ def content_of(payload: bytes, coding: int, *, udh: bool) -> Content:
     return Content(text, found.reference, found.total, found.number)
 
 
-@dataclass(slots=True)
-class Acknowledged:
+class Acknowledged(Struct):
     """The client answered the delivery of this sequence number; 0 is good."""
 
     sequence: Hashable
@@ -114,8 +112,7 @@ ServerEvent = (
 )
 
 
-@dataclass(slots=True)
-class Receipt:
+class Receipt(Struct):
     """A status report to deliver. `source` and `destination` are those of the submit.
 
     `id` is that of the submit's answer. `submitted` and `done` read YYMMDDhhmm.
@@ -129,8 +126,7 @@ class Receipt:
     done: str
 
 
-@dataclass(slots=True)
-class Text:
+class Text(Struct):
     """A text from a phone, or a part of one, to deliver."""
 
     source: str

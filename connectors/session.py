@@ -25,6 +25,8 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Any, Protocol
 
+from msgspec import Struct
+
 from connectors.backoff import Backoff
 from connectors.dialect import (
     Declined,
@@ -93,8 +95,7 @@ class Owner(Protocol):
     def session_delivered(self, item: Report | Inbound, response: bytes) -> None: ...
 
 
-@dataclass(slots=True)
-class _Flight:
+class _Flight(Struct):
     """A submit on its way. `order` is when it was first sent; `tries` counts sendings."""
 
     submit: Submit

@@ -30,9 +30,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct, structs
 
 from connectors.backoff import Backoff
 from connectors.behaviour import Behaviour, SimulatorOptions, Span
@@ -53,8 +54,7 @@ _SENDINGS = 3
 """Of a delivery the client answers with an error; an unanswered one is sent until it is."""
 
 
-@dataclass(slots=True)
-class _Delivery:
+class _Delivery(Struct):
     """What waits for a slot; `sent` counts how often it went out."""
 
     item: Receipt | Text
@@ -312,7 +312,7 @@ class Simulator:
             for msg_id, to in zip(ids, submit.destinations)
         ]
         if behaviour.repeated and self._random.random() < behaviour.repeated:
-            made += [_Delivery(replace(each.item), sent=1) for each in made]
+            made += [_Delivery(structs.replace(each.item), sent=1) for each in made]
         return made
 
     def _release(self, deliveries: Sequence[_Delivery]) -> None:

@@ -37,6 +37,8 @@ _GSM_UDH_ROOM = 159
 """Unpacked, a header of 6 octets leaves 153 septets of the 160, one of 7 leaves 152."""
 _ASCII_SINGLE = 159
 """The specification wants less than 160 octets for format 0."""
+# Reading a member of an enum from its class takes as long as a call.
+_ASCII, _GSM, _UCS2, _GB = Coding.ASCII, Coding.GSM, Coding.UCS2, Coding.GB
 # Outside the GSM basic alphabet, hence risky in format 0: [ ] { } \ ^ ~ | and the backtick.
 _SAFE_ASCII = re.compile(r"[\n\r -Z_a-z]*")
 
@@ -91,13 +93,11 @@ def split(
     *,
     reference: int = 0,
     wide: bool = False,
-    whole: bool = False,
 ) -> Split:
     """`text` in the coding that needs the fewest segments; the first among equals.
 
-    `reference` joins the segments: its low 8 bits, or 16 with `wide`. `whole` makes one payload
-    of any length, for a carrier that splits by itself. Raises ValueError when no coding carries
-    the text, or more than 255 segments would be needed.
+    `reference` joins the segments: its low 8 bits, or 16 with `wide`. Raises ValueError when no
+    coding carries the text, or more than 255 segments would be needed.
     """
     header = UDH_SIZE + wide
     best: tuple[Coding, list[bytes]] | None = None
@@ -105,7 +105,7 @@ def split(
         octets = encode(text, coding)
         if octets is None:
             continue
-        pieces = [octets] if whole else _pieces(text, octets, coding, header)
+        pieces = _pieces(text, octets, coding, header)
         if best is None or len(pieces) < len(best[1]):
             best = coding, pieces
             if len(pieces) == 1:
@@ -118,13 +118,22 @@ def split(
     return Split(coding, with_udh(pieces, reference, wide=wide), True)
 
 
+def whole(text: str, coding: Coding) -> Split:
+    """`text` as one payload of any length, for a carrier that splits by itself. Raises ValueError
+    when the coding cannot carry it."""
+    octets = encode(text, coding)
+    if octets is None:
+        raise ValueError(f"{coding!r} does not carry the text")
+    return Split(coding, [octets], False)
+
+
 def encode(text: str, coding: Coding) -> bytes | None:
     """The octets of `text`; None when this coding cannot carry it."""
-    if coding is Coding.UCS2:
+    if coding is _UCS2:
         return ucs2(text)
-    if coding is Coding.GSM:
+    if coding is _GSM:
         return gsm.encode(text)
-    if coding is Coding.ASCII:
+    if coding is _ASCII:
         return text.encode("ascii") if _SAFE_ASCII.fullmatch(text) else None
     codec = _CODECS.get(coding)
     if codec is None:
@@ -154,7 +163,7 @@ def with_udh(pieces: list[bytes], reference: int, *, wide: bool = False) -> list
 def _count(text: str, coding: Coding, header: int) -> int:
     """Segments with a header of so many octets; 0 when this coding cannot carry the text."""
     octets = encode(text, coding)
-    if coding is Coding.UCS2 and octets is not None and len(octets) == 2 * len(text):
+    if coding is _UCS2 and octets is not None and len(octets) == 2 * len(text):
         # No pair of surrogates, so nothing to keep together.
         return 1 if len(text) <= _UNITS else -(-len(text) // ((PAYLOAD_LIMIT - header) // 2))
     return 0 if octets is None else len(_pieces(text, octets, coding, header))
@@ -167,15 +176,15 @@ def _is_flat(text: str) -> bool:
 
 def _pieces(text: str, octets: bytes, coding: Coding, header: int) -> list[bytes]:
     room = PAYLOAD_LIMIT - header
-    if coding is Coding.GSM:
+    if coding is _GSM:
         single, cut = _GSM_SINGLE, gsm.cut
         room = _GSM_UDH_ROOM - header
-    elif coding is Coding.ASCII:
+    elif coding is _ASCII:
         single, cut = _ASCII_SINGLE, _cut
-    elif coding is Coding.UCS2:
+    elif coding is _UCS2:
         single, cut = PAYLOAD_LIMIT, _cut_pairs
         room -= room % 2
-    elif coding is Coding.GB:
+    elif coding is _GB:
         units = len(text) if _is_flat(text) else len(ucs2(text)) // 2
         alone = len(octets) <= PAYLOAD_LIMIT and units <= _UNITS
         return [octets] if alone else _cut_gb(text, room)

@@ -7,7 +7,8 @@ Decoding never raises: what cannot be read becomes U+FFFD, and octets that are n
 from __future__ import annotations
 
 from codecs import utf_16_be_decode
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from connectors import gsm as gsm_alphabet
 from connectors.values import Coding
@@ -15,8 +16,7 @@ from connectors.values import Coding
 _UCS2 = int(Coding.UCS2)
 
 
-@dataclass(frozen=True, slots=True)
-class Udh:
+class Udh(Struct, frozen=True):
     """Concatenation found in a user data header; `bits` is the width of `reference`."""
 
     reference: int

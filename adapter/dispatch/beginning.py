@@ -16,7 +16,7 @@ from adapter.dispatch.spool import Spool
 from adapter.domain.errors import StoreUnavailable
 from adapter.domain.outcomes import Begin
 from adapter.domain.values import Waiting
-from adapter.store.clock import to_ms
+from adapter.store.clock import from_ms
 
 log = structlog.get_logger(__name__)
 
@@ -104,9 +104,8 @@ class Beginning:
 
 def by_expiry(messages: Sequence[Waiting], now: int) -> tuple[list[Waiting], list[Waiting]]:
     """Those that may be sent at `now`, and those that are too old."""
-    alive: list[Waiting] = []
-    late: list[Waiting] = []
-    for each in messages:
-        expired = to_ms(each.submission.expire_at) <= now
-        (late if expired else alive).append(each)
-    return alive, late
+    moment = from_ms(now)
+    late = [each for each in messages if each.submission.expire_at <= moment]
+    if not late:
+        return list(messages), late
+    return [each for each in messages if each.submission.expire_at > moment], late

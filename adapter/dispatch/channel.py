@@ -41,6 +41,7 @@ from adapter.domain.outcomes import Outcome, Verdict
 from adapter.domain.states import Lane
 from adapter.domain.values import Waiting
 from connectors.pace import Pace
+from connectors.splitting import Split
 from connectors.values import Ack, Answer, Inbound, Report, Submit
 
 log = structlog.get_logger(__name__)
@@ -184,9 +185,9 @@ class Channel:
 
     async def _send(self, pulled: Sequence[Waiting]) -> None:
         fresh = self._without_those_under_way(pulled)
-        sized = [self._cutter.sized(each) for each in fresh]
+        cuts = {each.message.id: self._cut(each) for each in fresh}
         try:
-            ours = await self._beginning.begin(sized)
+            ours = await self._beginning.begin([sized for sized, _ in cuts.values()])
         except Exception as error:
             log.error("channel.begin", channel=self.name, error=type(error).__name__)
             self._lanes.returned(fresh)
@@ -199,7 +200,16 @@ class Channel:
             # It expired while the store was away: back into the spool, which ends it.
             self._end_unsent(each, Verdict.RETRY, UNSENT)
         self._timings.sent(alive, now)
-        await self._launch(alive, now)
+        await self._launch([cuts[each.message.id] for each in alive], now)
+
+    def _cut(self, waiting: Waiting) -> tuple[Waiting, Split | None]:
+        """Without segments where the text has none: it is begun, and ended."""
+        try:
+            return self._cutter.cut(waiting)
+        except Exception:
+            # A fault of ours with one text must not stop the channel.
+            log.exception("channel.unsendable", channel=self.name, message=waiting.message.id)
+            return waiting, None
 
     def _without_those_under_way(self, pulled: Sequence[Waiting]) -> list[Waiting]:
         """News of an acceptance may come when the message is on the wire already, from a
@@ -210,18 +220,15 @@ class Channel:
         self._lanes.returned(under_way)
         return [each for each in pulled if not self._recorder.is_alive(each.message.id)]
 
-    async def _launch(self, messages: Sequence[Waiting], now: int) -> None:
+    async def _launch(self, cuts: Sequence[tuple[Waiting, Split | None]], now: int) -> None:
         """Give each message to the link with most room, all of a link's share at once."""
         room = [link.free if link.submits and link.is_up else -1 for link in self.links]
         shares: list[list[Submit]] = [[] for _ in self.links]
-        for waiting in messages:
-            try:
-                submits = self._prepare(waiting, now)
-            except Exception:
-                # A fault of ours with one text must not stop the channel.
-                log.exception("channel.unsendable", channel=self.name, message=waiting.message.id)
+        for waiting, split in cuts:
+            if split is None:
                 self._end_unsent(waiting, Verdict.REJECTED, UNSENDABLE)
                 continue
+            submits = self._submits(waiting, split, now)
             self.in_flight += len(submits)
             freest = room.index(max(room))
             room[freest] -= len(submits)
@@ -241,8 +248,7 @@ class Channel:
             await asyncio.sleep(self.pace.wait_s(len(share)))
         link.submit_many(share)
 
-    def _prepare(self, waiting: Waiting, now: int) -> list[Submit]:
-        split = self._cutter.split(waiting)
+    def _submits(self, waiting: Waiting, split: Split, now: int) -> list[Submit]:
         total = len(split.payloads)
         numbers = waiting.parts or range(1, total + 1)
         policy = self._policies[waiting.submission.lane]

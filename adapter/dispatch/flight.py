@@ -6,7 +6,7 @@ the wire and no answer will come). The message has ended when every segment sent
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from adapter.config.model import LanePolicy
 from adapter.dispatch.retry import backoff_ms
@@ -17,8 +17,7 @@ from connectors.values import Action, Answer
 UNSENT = "UNSENT"
 
 
-@dataclass(slots=True, eq=False)
-class Flight:
+class Flight(Struct, eq=False):
     """One attempt of one message over one channel."""
 
     waiting: Waiting
@@ -35,7 +34,7 @@ class Flight:
     turned_away: bool = False
     """The carrier asked for another channel."""
 
-    size: int = field(init=False)
+    size: int = 0
     """Segments of this sending."""
 
     def __post_init__(self) -> None:

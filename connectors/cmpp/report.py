@@ -8,7 +8,8 @@ as it goes: id, stat and times first, the last four octets as the sequence.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from connectors.text import plain
 
@@ -23,8 +24,7 @@ _WHOLE = {
 _NUMBER = {"2.0": 21, "3.0": 32}
 
 
-@dataclass(slots=True)
-class StatusReport:
+class StatusReport(Struct):
     """`msg_id` is the id of the submit's answer, the only thing that joins the two."""
 
     msg_id: bytes

@@ -7,7 +7,8 @@ searched only behind them, in any capitalisation, with blanks or underscores.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from connectors.smgp.pdus import NO_ID
 from connectors.text import plain
@@ -19,8 +20,7 @@ _HEX_ID_END = _ID_AT + 2 * _ID_SIZE
 _TEXT_SIZE = 20
 
 
-@dataclass(frozen=True, slots=True)
-class StatusReport:
+class StatusReport(Struct, frozen=True):
     """`msg_id` is the id of the submit's answer. `err` is three characters of the gateway.
 
     `submit_date` and `done_date` read YYMMDDhhmm; `text` counts and begins the message.

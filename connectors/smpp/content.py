@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from connectors import gsm
 from connectors.parts import decode_part, sound
@@ -32,8 +33,7 @@ _ASCII_AS_GSM = bytes(
 )
 
 
-@dataclass(slots=True)
-class Content:
+class Content(Struct):
     """A message's content as it was received. `octets` are the text's own, without header."""
 
     payload: bytes

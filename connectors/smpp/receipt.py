@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from connectors.smpp.pdus import Tag
 from connectors.tlv import Tlv, value_of
@@ -37,8 +38,7 @@ _LOOKS_LIKE = re.compile(r"\s*id:\S+\s.*\bstat:", re.IGNORECASE | re.DOTALL)
 _NAMES = MappingProxyType({"submitdate": "submit_date", "donedate": "done_date"})
 
 
-@dataclass(frozen=True, slots=True)
-class ReceiptText:
+class ReceiptText(Struct, frozen=True):
     """The fields of a receipt's text; empty where they are missing."""
 
     id: str = ""

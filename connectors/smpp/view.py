@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any
+
+from msgspec import structs
 
 from connectors.smpp.content import UDHI, text_of
 from connectors.smpp.fields import CString, Destinations, Failures
@@ -75,7 +76,7 @@ def _content(pdu: SubmitSm | DeliverSm | SubmitMulti | DataSm, fields: Fields) -
         octets = show_udh(octets, fields)
     fields[name] = text_of(octets, pdu.data_coding, Alphabet.ASCII)
     if isinstance(pdu, DeliverSm | DataSm) and pdu.esm_class & TYPE_MASK in (RECEIPT, INTERMEDIATE):
-        fields["receipt"] = asdict(parse_receipt(fields[name]))
+        fields["receipt"] = structs.asdict(parse_receipt(fields[name]))
 
 
 def _replacement(pdu: ReplaceSm, fields: Fields) -> None:

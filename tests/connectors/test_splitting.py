@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from connectors import gsm
 from connectors.codings import NUMBERS, WORDS, named, wire_number, words_of
 from connectors.errors import EncodeError
-from connectors.splitting import Measure, measure, split
+from connectors.splitting import Measure, measure, split, whole
 from connectors.text import decode, parse_udh
 from connectors.values import Coding
 
@@ -76,9 +76,11 @@ def test_a_text_that_nothing_carries() -> None:
 
 
 def test_whole() -> None:
-    made = split("检查" * 200, (Coding.UCS2,), whole=True)
+    made = whole("检查" * 200, Coding.UCS2)
     assert [len(payload) for payload in made.payloads] == [800]
     assert not made.udh
+    with pytest.raises(ValueError, match="does not carry"):
+        whole("检查", Coding.GSM)
 
 
 def test_more_than_a_header_can_count() -> None:

@@ -47,8 +47,8 @@ def test_no_channel_sends_more_than_was_promised(content: str, channels: list[Ch
     promised = Texts("", 255).segments(content, tuple(each.manner for each in channels))
     for each in channels:
         own = Cutter(each)
-        sized = own.sized(holding(content, promised))
-        sent = len(own.split(sized).payloads)
+        sized, split = own.cut(holding(content, promised))
+        sent = len(split.payloads)
         assert sent == sized.message.segments <= promised
         assert sized.recounted == (sent != promised)
 
@@ -58,12 +58,10 @@ def test_what_is_stored_is_what_goes_out(
     content: str, before: list[str], now: list[str], part: int
 ) -> None:
     """Also after another channel, or another configuration, sent a part of it."""
-    first = cutter(*before).sized(holding(content, 1))
+    first, _ = cutter(*before).cut(holding(content, 1))
     part = min(part, first.message.segments)
     left = structs.replace(first, parts=(part,), recounted=False)
-    own = cutter(*now)
-    again = own.sized(left)
-    split = own.split(again)
+    again, split = cutter(*now).cut(left)
     assert len(split.payloads) == again.message.segments
     assert again.recounted == (again.message.segments != first.message.segments)
     assert again.parts == (() if again.recounted else (part,))
@@ -72,17 +70,15 @@ def test_what_is_stored_is_what_goes_out(
 def test_a_message_partly_out_is_cut_as_before_where_that_can_be() -> None:
     own = cutter("gsm7", "ucs2")
     text = "a" * 160
-    assert own.split(own.sized(holding(text, 3))).coding is Coding.GSM
-    again = own.sized(holding(text, 3, parts=(2, 3)))
+    assert own.cut(holding(text, 3))[1].coding is Coding.GSM
+    again, split = own.cut(holding(text, 3, parts=(2, 3)))
     assert (again.message.segments, again.parts, again.recounted) == (3, (2, 3), False)
-    assert own.split(again).coding is Coding.UCS2
+    assert split.coding is Coding.UCS2
 
 
-def test_a_text_that_nothing_carries_is_found_at_the_split() -> None:
-    own = cutter("gsm7")
-    made = own.sized(holding("院", 1))
+def test_a_text_that_nothing_carries_is_not_cut() -> None:
     with pytest.raises(ValueError, match="none of the codings"):
-        own.split(made)
+        cutter("gsm7").cut(holding("院", 1))
 
 
 @pytest.mark.parametrize(
@@ -99,13 +95,12 @@ def test_a_carrier_that_splits_gets_a_long_text_whole_and_all_segments_count(
     channel: Channel,
 ) -> None:
     own = Cutter(channel)
-    long = own.sized(holding("院" * 100, 2))
+    long, split = own.cut(holding("院" * 100, 2))
     assert (long.parts, long.message.segments, long.recounted) == ((WHOLE,), 2, False)
-    split = own.split(long)
     assert [each.decode("utf-16-be") for each in split.payloads] == ["院" * 100]
     assert not split.udh
-    assert own.sized(holding("院", 1)).parts == ()
+    assert own.cut(holding("院", 1))[0].parts == ()
     # Another channel takes it over, and cuts it.
-    again = cutter("ucs2").sized(long)
+    again, split = cutter("ucs2").cut(long)
     assert again.parts == ()
-    assert len(cutter("ucs2").split(again).payloads) == 2
+    assert len(split.payloads) == 2

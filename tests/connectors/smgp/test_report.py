@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from connectors import codes
 from connectors.smgp.pdus import CODECS
@@ -29,13 +28,13 @@ def test_the_vectors_body_is_encoded_to_its_octets() -> None:
 
 @given(st.binary(min_size=10, max_size=10))
 def test_an_id_may_hold_any_octets(msg_id: bytes) -> None:
-    made = dataclasses.replace(REPORT, msg_id=msg_id)
+    made = structs.replace(REPORT, msg_id=msg_id)
     assert decode_report(encode_report(made)) == made
 
 
 @pytest.mark.parametrize("msg_id", [b"stat:REJEC", b" sub:002 s", b"\r\n\0 :id:sub:"[:10]])
 def test_an_id_may_look_like_a_label(msg_id: bytes) -> None:
-    made = dataclasses.replace(REPORT, msg_id=msg_id)
+    made = structs.replace(REPORT, msg_id=msg_id)
     assert decode_report(encode_report(made)) == made
 
 
@@ -46,7 +45,7 @@ def test_an_id_in_hexadecimal_digits_is_read_too() -> None:
 
 
 def test_ten_digits_are_ten_octets() -> None:
-    made = dataclasses.replace(REPORT, msg_id=b"1234567890")
+    made = structs.replace(REPORT, msg_id=b"1234567890")
     assert decode_report(encode_report(made)).msg_id == b"1234567890"
 
 
@@ -78,7 +77,7 @@ def test_a_body_that_is_too_short_has_no_id() -> None:
     ],
 )
 def test_a_failure_carries_the_gateways_code(stat: bytes, err: bytes, expected: str) -> None:
-    assert report_stat(dataclasses.replace(REPORT, stat=stat, err=err)) == expected
+    assert report_stat(structs.replace(REPORT, stat=stat, err=err)) == expected
 
 
 def test_codes_of_a_report_are_readable() -> None:

@@ -49,7 +49,7 @@ from connectors.smpp.settings import (
     SmppOptions,
     SmppServerOptions,
 )
-from connectors.splitting import split
+from connectors.splitting import split, whole
 from connectors.tlv import Tlv
 from connectors.values import Action, Coding, Submit
 from tests.connectors.recorder import (
@@ -228,7 +228,7 @@ def test_a_long_text_whole_in_message_payload() -> None:
             simulator,
         ):
             for token, content in enumerate((words, words[:71], words[:70])):
-                made = split(content, (Coding.UCS2,), whole=True)
+                made = whole(content, Coding.UCS2)
                 link.submit(
                     Submit("1069", PHONE, made.payloads[0], made.coding, False, 1, 1, True, token)
                 )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from connectors.smpp.settings import LongTexts, SmppOptions
-from connectors.splitting import split
+from connectors.splitting import split, whole
 from connectors.values import Coding, Submit
 from tests.connectors.recorder import ACCOUNT, PASSWORD, Recorder, run
 from tests.connectors.smpp.test_link import PHONE, link_to, smsc
@@ -87,7 +87,8 @@ def test_node_as_server(scripts: Path, long_texts: LongTexts) -> None:
                 "account": ACCOUNT,
                 "password": PASSWORD,
             }
-            made = split(WORDS, (Coding.UCS2,), reference=9, whole=long_texts is LongTexts.PAYLOAD)
+            payload = long_texts is LongTexts.PAYLOAD
+            made = whole(WORDS, Coding.UCS2) if payload else split(WORDS, reference=9)
             total = len(made.payloads)
             link.submit_many([
                 Submit("1069", PHONE, payload, made.coding, made.udh, total, k, True, k)

@@ -11,7 +11,7 @@ import pytest
 
 from connectors.smpp.receipt import RECEIPT
 from connectors.smpp.settings import LongTexts, SmppOptions
-from connectors.splitting import split
+from connectors.splitting import split, whole
 from connectors.values import Coding, Submit
 from tests.connectors.recorder import ACCOUNT, PASSWORD, PATIENCE_S, Recorder, run
 from tests.connectors.smpp.test_link import PHONE, link_to, smsc
@@ -159,9 +159,9 @@ def test_smpplib_as_server(long_texts: LongTexts) -> None:
         link = link_to(server.port, handler, SmppOptions(long_texts=long_texts))
         link.start()
         await handler.until(lambda: link.is_up)
-        whole = long_texts is LongTexts.PAYLOAD
         words = "检查报告已出，请到门诊楼三层自助机打印。" * 8
-        made = split(words, (Coding.UCS2,), reference=9, whole=whole)
+        payload = long_texts is LongTexts.PAYLOAD
+        made = whole(words, Coding.UCS2) if payload else split(words, reference=9)
         total = len(made.payloads)
         link.submit_many([
             Submit("1069", PHONE, payload, made.coding, made.udh, total, k, True, k)
@@ -173,7 +173,7 @@ def test_smpplib_as_server(long_texts: LongTexts) -> None:
         await link.stop()
         await asyncio.to_thread(server.join, PATIENCE_S)
         assert server.parted
-        octets = [pdu.message_payload if whole else pdu.short_message for pdu in server.submits]
+        octets = [pdu.message_payload if payload else pdu.short_message for pdu in server.submits]
         if long_texts is LongTexts.UDH:
             octets = [payload[6:] for payload in octets]
         assert b"".join(octets).decode("utf-16-be") == words
