@@ -2,17 +2,17 @@
 
 PostgreSQL takes many new rows by COPY and everything else as one array for each column. Both
 are written out here, column by column, because the driver's own forms, value by value, cost
-four times the CPU. SQLite is fastest with plain
-executemany. Rows are tuples in the order of the columns named; values are None, numbers,
-booleans or text.
+four times the CPU. SQLite takes rows as long lists of VALUES: executemany lets the interpreter go
+for each row, and others, who wake up for it, find it taken again. Rows are tuples in the order of
+the columns named; values are None, numbers, booleans or text.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from functools import cache
-from itertools import repeat
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, partial
+from itertools import chain, repeat
 from typing import Any
 
 from sqlalchemy import (
@@ -22,7 +22,6 @@ from sqlalchemy import (
     Dialect,
     Table,
     Text,
-    bindparam,
     cast,
     func,
     literal,
@@ -30,9 +29,6 @@ from sqlalchemy import (
 )
 from sqlalchemy import (
     delete as sql_delete,
-)
-from sqlalchemy import (
-    update as sql_update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql.base import PGDialect
@@ -47,6 +43,10 @@ COPY_FROM = 256
 """PostgreSQL takes this many rows and more by COPY, fewer as arrays: COPY costs less for each row,
 and needs journeys of its own."""
 
+VALUES_MOST = 128
+"""SQLite takes so many rows in one statement: more make it no faster, and each statement is kept
+prepared."""
+
 _POSTGRESQL: Dialect = PGDialect()  # type: ignore[no-untyped-call]
 
 
@@ -55,7 +55,7 @@ def insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     if not rows:
         return
     if connection.dialect.name != "postgresql":
-        connection.exec_driver_sql(_insert(table, connection), list(rows))
+        _in_steps(connection, partial(_values_insert, table), rows)
     elif len(rows) < COPY_FROM:
         journeys.write(connection, _unnest_insert(table), _arrays(rows))
     else:
@@ -91,11 +91,8 @@ def update(
         text = _unnest_update(table, tuple(key), tuple(changed))
         journeys.write(connection, text, _arrays(rows))
     else:
-        names = [f"b_{name}" for name in (*key, *changed)]
-        statement = sql_update(table).values({name: bindparam(f"b_{name}") for name in changed})
-        for name in key:
-            statement = statement.where(table.c[name] == bindparam(f"b_{name}"))
-        connection.execute(statement, [dict(zip(names, row, strict=True)) for row in rows])
+        text_of = partial(_values_update, table, tuple(key), tuple(changed))
+        _in_steps(connection, text_of, rows)
 
 
 def delete(
@@ -176,12 +173,36 @@ def _arrays(rows: Sequence[Row]) -> tuple[str, ...]:
     return tuple(map(array, zip(*rows, strict=True)))
 
 
-def _insert(table: Table, connection: Connection) -> str:
-    mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+def _in_steps(connection: Connection, text_of: Callable[[int], str], rows: Sequence[Row]) -> None:
+    """Execute for all rows the statement that `text_of` makes for a number of rows: always for a
+    power of two, so that there are few to prepare."""
+    at = 0
+    while left := len(rows) - at:
+        count = min(VALUES_MOST, 1 << left.bit_length() - 1)
+        values = tuple(chain.from_iterable(rows[at : at + count]))
+        connection.exec_driver_sql(text_of(count), values)
+        at += count
+
+
+@cache
+def _values_insert(table: Table, count: int) -> str:
+    columns = table.c.keys()
     return (
-        f"INSERT INTO {table.name} ({', '.join(table.c.keys())}) "  # noqa: S608
-        f"VALUES ({', '.join([mark] * len(table.c))})"
+        f"INSERT INTO {table.name} ({', '.join(columns)}) "  # noqa: S608
+        f"VALUES {_marks(len(columns), count)}"
     )
+
+
+@cache
+def _values_update(table: Table, key: tuple[str, ...], changed: tuple[str, ...], count: int) -> str:
+    columns = [*key, *changed]
+    values = f"WITH u({', '.join(columns)}) AS (VALUES {_marks(len(columns), count)}) "
+    return values + _set_from("u", table, key, changed)
+
+
+def _marks(columns: int, rows: int) -> str:
+    row = ", ".join(["?"] * columns)
+    return ", ".join([f"({row})"] * rows)
 
 
 @cache
@@ -205,9 +226,12 @@ def _placeholders(table: Table, columns: Sequence[str]) -> str:
 @cache
 def _unnest_update(table: Table, key: tuple[str, ...], changed: tuple[str, ...]) -> str:
     columns = [*key, *changed]
+    given = f"unnest({_placeholders(table, columns)}) AS u({', '.join(columns)})"
+    return _set_from(given, table, key, changed)
+
+
+def _set_from(given: str, table: Table, key: Sequence[str], changed: Sequence[str]) -> str:
+    """An update of rows by those of `given`, called u."""
     sets = ", ".join(f"{name} = u.{name}" for name in changed)
     found = " AND ".join(f"t.{name} = u.{name}" for name in key)
-    return (
-        f"UPDATE {table.name} t SET {sets} "  # noqa: S608
-        f"FROM unnest({_placeholders(table, columns)}) AS u({', '.join(columns)}) WHERE {found}"
-    )
+    return f"UPDATE {table.name} AS t SET {sets} FROM {given} WHERE {found}"  # noqa: S608

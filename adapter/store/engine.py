@@ -74,8 +74,14 @@ def _open_sqlite(url: URL, pool_size: int) -> Engine:
         pool_size=pool_size,
         max_overflow=4,
         hide_parameters=True,
-        # The driver must not begin transactions of its own: see _begin_sqlite.
-        connect_args={"timeout": BUSY_S, "check_same_thread": False, "isolation_level": None},
+        connect_args={
+            "timeout": BUSY_S,
+            "check_same_thread": False,
+            # The driver must not begin transactions of its own: see _begin_sqlite.
+            "isolation_level": None,
+            # Each statement of `adapter.store.bulk` is there for eight numbers of rows.
+            "cached_statements": 512,
+        },
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
