@@ -74,6 +74,7 @@ DEV = [
     "pycmpp>=2.0.2",
     "pytest>=9",
     "pytest-timeout>=2.4",
+    "pytest-xdist>=3.8",
     "python-calamine>=0.5",
     "ruff>=0.15",
     "smpplib>=2.2",

@@ -14,7 +14,8 @@ try {
             if ($LASTEXITCODE -ne 0) { exit $LASTEXITCODE }
         }
     }
-    & "$bin\python.exe" -m pytest @rest
+    $spread = if ($rest.Count -eq 0) { @('--numprocesses', 'logical') } else { @() }
+    & "$bin\python.exe" -m pytest @spread @rest
     exit $LASTEXITCODE
 } finally {
     Pop-Location
