@@ -162,9 +162,7 @@ class Writeback:
     def _write(self, rows: Sequence[Any], writer: _Writer, locked: list[str]) -> int:
         tongue = self._line.tongue
         try:
-            self._line.run(
-                lambda connection: writer.execute(connection, rows), alone=writer.single
-            )
+            self._line.run(lambda connection: writer.execute(connection, rows), alone=writer.single)
         except Exception as fault:
             if tongue.blames_lock(fault) and isinstance(writer, Update):
                 return self._write_free(rows, writer, locked)
