@@ -250,8 +250,8 @@ class Link:
         else:
             self._handler.down(self, reason)
 
-    def session_answered(self, token: Any, answer: Answer) -> None:
-        self._handler.answered(self, token, answer)
+    def session_answered(self, answers: list[tuple[Any, Answer]]) -> None:
+        self._handler.answered(self, answers)
 
     def session_lost(self, tokens: list[Any]) -> None:
         self._handler.lost(self, tokens)
@@ -259,11 +259,13 @@ class Link:
     def session_unsent(self, tokens: list[Any]) -> None:
         self._handler.unsent(self, tokens)
 
-    def session_delivered(self, item: Report | Inbound, response: bytes) -> None:
-        if isinstance(item, Report):
-            self.counters.reports += 1
-        else:
-            self.counters.inbound += 1
+    def session_delivered(self, deliveries: list[tuple[Report | Inbound, bytes]]) -> None:
+        inbound = sum(isinstance(item, Inbound) for item, _ in deliveries)
+        self.counters.inbound += inbound
+        self.counters.reports += len(deliveries) - inbound
         session = self._session
         assert session is not None  # it is the caller
-        self._handler.delivered(self, item, Responding(session.write, response))
+        write = session.write
+        self._handler.delivered(
+            self, [(item, Responding(write, response)) for item, response in deliveries]
+        )

@@ -305,4 +305,4 @@ class DuplexLink(Link):
         await self.listener.stop()
 
     def _deliver(self, item: Report | Inbound, ack: Ack) -> None:
-        self._arrived(self, self.settings.quirks.delivered(item), ack)
+        self._arrived(self, [(self.settings.quirks.delivered(item), ack)])

@@ -86,13 +86,13 @@ class Owner(Protocol):
 
     def session_closed(self, session: Session, reason: str) -> None: ...
 
-    def session_answered(self, token: Any, answer: Answer) -> None: ...
+    def session_answered(self, answers: list[tuple[Any, Answer]]) -> None: ...
 
     def session_lost(self, tokens: list[Any]) -> None: ...
 
     def session_unsent(self, tokens: list[Any]) -> None: ...
 
-    def session_delivered(self, item: Report | Inbound, response: bytes) -> None: ...
+    def session_delivered(self, deliveries: list[tuple[Report | Inbound, bytes]]) -> None: ...
 
 
 class _Flight(Struct):
@@ -121,6 +121,9 @@ class Session(Wire):
         self._queue: deque[Submit] = deque()
         self._throttled: list[_Flight] = []
         self._timed_out: OrderedDict[Hashable, Submit] = OrderedDict()
+        self._answers: list[tuple[Any, Answer]] = []
+        self._deliveries: list[tuple[Report | Inbound, bytes]] = []
+        """What was read and the owner has not heard of."""
         self._pauses = Backoff(settings.throttle_min_s, settings.throttle_max_s)
         self._paused: asyncio.TimerHandle | None = None
         self._pace = settings.pace
@@ -195,6 +198,7 @@ class Session(Wire):
             self.close(f"login cannot be encoded: {fault}")
 
     def closed(self, reason: str) -> None:
+        self.heard_out()
         if self.up and self._settings.rest_s and reason.startswith(_IDLE_ENDS):
             self.resting = self._idle is None and self._has_nothing()
         self.up = False
@@ -224,6 +228,15 @@ class Session(Wire):
             self._delivered(event)  # type: ignore[arg-type]
         else:
             self._other(event)
+
+    def heard_out(self) -> None:
+        """Tell the owner at once what came at once."""
+        if self._answers:
+            answers, self._answers = self._answers, []
+            self._owner.session_answered(answers)
+        if self._deliveries:
+            deliveries, self._deliveries = self._deliveries, []
+            self._owner.session_delivered(deliveries)
 
     def _other(self, event: object) -> None:
         match event:
@@ -305,7 +318,7 @@ class Session(Wire):
             frame = self._dialect.submit(sequence, flight.submit)
         except EncodeError as fault:
             answer = Answer(False, "", f"ENCODE {fault.field}", Action.PERMANENT)
-            self._loop.call_soon(self._owner.session_answered, flight.submit.token, answer)
+            self._loop.call_soon(self._owner.session_answered, [(flight.submit.token, answer)])
             return False
         self.window.put(sequence, flight, now)
         self._counters.submitted += 1
@@ -346,10 +359,10 @@ class Session(Wire):
 
     def _tell(self, submit: Submit, answer: Answer) -> None:
         """Its answer, and the report where none will come."""
-        self._owner.session_answered(submit.token, answer)
+        self._answers.append((submit.token, answer))
         report = self._quirks.report_for(submit, answer)
         if report is not None:
-            self._owner.session_delivered(report, b"")
+            self._deliveries.append((report, b""))
 
     def _throttle(self, flight: _Flight) -> bool:
         """Pause and keep the segment for another sending; False when it had its share."""
@@ -377,7 +390,7 @@ class Session(Wire):
             return
         if event.converted:
             self._counters.converted += 1
-        self._owner.session_delivered(self._quirks.delivered(event.item), event.response)
+        self._deliveries.append((self._quirks.delivered(event.item), event.response))
 
     def _has_nothing(self) -> bool:
         """Nothing is on the wire or waits for it."""

@@ -129,7 +129,8 @@ class Responding:
 
 
 class Handler(Protocol):
-    """What a client link tells its owner. Called on the event loop; must not block or raise."""
+    """What a client link tells its owner, all that came at once in one call. Called on the event
+    loop; must not block or raise."""
 
     def up(self, link: Any) -> None:
         """Logged in; slots are free."""
@@ -137,8 +138,8 @@ class Handler(Protocol):
     def down(self, link: Any, reason: str) -> None:
         """Closed, or could not open. `lost` was called before for what was unanswered."""
 
-    def answered(self, link: Any, token: Any, answer: Answer) -> None:
-        """The peer answered a submit; its slot is free again."""
+    def answered(self, link: Any, answers: Sequence[tuple[Any, Answer]]) -> None:
+        """The peer answered the submits of these tokens; their slots are free again."""
 
     def lost(self, link: Any, tokens: Sequence[Any]) -> None:
         """These submits went to the wire and will never be answered: in doubt."""
@@ -146,5 +147,5 @@ class Handler(Protocol):
     def unsent(self, link: Any, tokens: Sequence[Any]) -> None:
         """These submits never reached the wire: certainly not sent."""
 
-    def delivered(self, link: Any, item: Report | Inbound, ack: Ack) -> None:
-        """A report or an inbound text; `ack` waits to hear whether it is durable."""
+    def delivered(self, link: Any, deliveries: Sequence[tuple[Report | Inbound, Ack]]) -> None:
+        """Reports and inbound texts; each `Ack` waits to hear whether its own is durable."""

@@ -59,6 +59,9 @@ class Wire(asyncio.Protocol, ABC):
     def frame_received(self, command: int, frame: bytes) -> None:
         """One whole frame."""
 
+    def heard_out(self) -> None:
+        """Every frame that came at once was handed over."""
+
     @abstractmethod
     def closed(self, reason: str) -> None:
         """The connection is gone, for the reason first given."""
@@ -120,6 +123,10 @@ class Wire(asyncio.Protocol, ABC):
         self.closed(reason)
 
     def data_received(self, data: bytes) -> None:
+        self._cut(data)
+        self.heard_out()
+
+    def _cut(self, data: bytes) -> None:
         buffer = self._rest + data if self._rest else data
         at, end = 0, len(buffer)
         smallest, largest, tap = self._header_size, self._frame_limit, self._tap

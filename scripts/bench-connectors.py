@@ -71,8 +71,8 @@ class Feeder:
         first, self.sent = self.sent, self.sent + count
         link.submit_many([self.segment(token) for token in range(first, first + count)])
 
-    def answered(self, link: Link, token: Any, answer: Answer) -> None:
-        self.answers += 1
+    def answered(self, link: Link, answers: Sequence[tuple[Any, Answer]]) -> None:
+        self.answers += len(answers)
         self.fill(link)
         self._look()
 
@@ -82,9 +82,10 @@ class Feeder:
     def unsent(self, link: Link, tokens: Sequence[Any]) -> None:
         raise SystemExit(f"{len(tokens)} unsent")
 
-    def delivered(self, link: Link, item: Report | Inbound, ack: Ack) -> None:
-        ack()
-        self.reports += 1
+    def delivered(self, link: Link, deliveries: Sequence[tuple[Report | Inbound, Ack]]) -> None:
+        for _, ack in deliveries:
+            ack()
+        self.reports += len(deliveries)
         self._look()
 
     def segment(self, token: int) -> Segment:

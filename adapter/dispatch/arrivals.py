@@ -43,7 +43,7 @@ def reported(channel: str, item: Report, at: int) -> Reported:
         submitted=fitting(item.submitted, TIME_LENGTH),
         done=fitting(item.done, TIME_LENGTH),
         at=at,
-        others=tuple(map(fitting_id, item.others)),
+        others=tuple(map(fitting_id, item.others)) if item.others else (),
     )
 
 
@@ -81,6 +81,8 @@ def _keys(item: Inbound, at: int) -> tuple[str, ...]:
 
 def local_number(number: str) -> str:
     """Eleven digits from any form that carriers use (protocols/cmpp.md A11.10)."""
+    if len(number) <= 11:
+        return number
     for prefix in ("+86", "0086", "86"):
         if number.startswith(prefix) and len(number) - len(prefix) == 11:
             return number[len(prefix) :]
@@ -88,7 +90,8 @@ def local_number(number: str) -> str:
 
 
 def storable(text: str) -> str:
-    """`text` without what no database keeps: NUL goes, a lone surrogate becomes U+FFFD."""
+    """`text` without what no database keeps: NUL goes, a lone surrogate becomes U+FFFD. Neither
+    is in a text of letters and digits alone."""
     if text.isascii() and "\0" not in text:
         return text
     return text.replace("\0", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -96,14 +99,14 @@ def storable(text: str) -> str:
 
 def fitting(text: str, length: int) -> str:
     """`text` in at most `length` characters."""
-    kept = storable(text)
+    kept = text if text.isalnum() else storable(text)
     return kept if len(kept) <= length else kept[: length - 1] + _CUT
 
 
 def fitting_id(text: str) -> str:
     """An id in at most 64 characters: one that is longer keeps its beginning and a digest, the
     same in an answer and in its report."""
-    kept = storable(text)
+    kept = text if text.isalnum() else storable(text)
     if len(kept) <= LONGEST_ID:
         return kept
     digest = hashlib.sha256(kept.encode()).hexdigest()[:_DIGEST_LENGTH]

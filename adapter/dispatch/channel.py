@@ -37,7 +37,7 @@ from adapter.dispatch.routes import Routes
 from adapter.dispatch.spool import Spool
 from adapter.dispatch.timings import Timings, Watch
 from adapter.domain.client import Client
-from adapter.domain.outcomes import Outcome, Verdict
+from adapter.domain.outcomes import Outcome, Reported, Verdict
 from adapter.domain.states import Lane
 from adapter.domain.values import Waiting
 from connectors.pace import Pace
@@ -271,20 +271,19 @@ class Channel:
 
     def _end_unsent(self, waiting: Waiting, verdict: Verdict, code: str) -> None:
         now = self._clock()
-        self._recorder.outcome(
-            Outcome(
-                waiting,
-                self.name,
-                verdict,
-                parts=(),
-                at=now,
-                code=code,
-                due_at=now,
-                remaining=waiting.parts,
-                sent=False,
-                avoid=waiting.avoid,
-            )
+        its = Outcome(
+            waiting,
+            self.name,
+            verdict,
+            parts=(),
+            at=now,
+            code=code,
+            due_at=now,
+            remaining=waiting.parts,
+            sent=False,
+            avoid=waiting.avoid,
         )
+        self._recorder.outcomes([its])
 
     def _source(self, waiting: Waiting) -> str:
         """Access number, the client's extension, the message's own."""
@@ -306,49 +305,59 @@ class Channel:
             log.warning("link.down", channel=self.name, link=link.name, reason=reason)
         self._changed()
 
-    def answered(self, link: Any, token: tuple[Flight, int], answer: Answer) -> None:
-        flight, number = token
+    def answered(self, link: Any, answers: Sequence[tuple[tuple[Flight, int], Answer]]) -> None:
         now = self._clock()
-        kept = arrivals.answered(answer)
-        if flight.has_ended:
-            late = flight.accepted_late(number, kept, now)
-            if late is not None:
-                self._recorder.late(late)
-            return
-        self._timings.answered(flight.sent_at, now)
-        if flight.answered(number, kept):
-            self._ended(flight)
-        self._work.set()
+        ended: list[Flight] = []
+        sent_at: list[int] = []
+        for (flight, number), answer in answers:
+            kept = arrivals.answered(answer)
+            if not flight.open:
+                self._came_late(flight, number, kept, now)
+                continue
+            sent_at.append(flight.sent_at)
+            if flight.answered(number, kept):
+                ended.append(flight)
+        self._timings.answered(sent_at, now)
+        self._ended(ended, now)
+
+    def _came_late(self, flight: Flight, number: int, answer: Answer, now: int) -> None:
+        late = flight.accepted_late(number, answer, now)
+        if late is not None:
+            self._recorder.late(late)
 
     def lost(self, link: Any, tokens: Sequence[tuple[Flight, int]]) -> None:
-        for flight, number in tokens:
-            if flight.lost(number):
-                self._ended(flight)
-        self._work.set()
+        self._ended([flight for flight, number in tokens if flight.lost(number)], self._clock())
 
     def unsent(self, link: Any, tokens: Sequence[tuple[Flight, int]]) -> None:
-        for flight, number in tokens:
-            if flight.unsent(number):
-                self._ended(flight)
-        self._work.set()
+        self._ended([flight for flight, number in tokens if flight.unsent(number)], self._clock())
 
-    def delivered(self, link: Any, item: Report | Inbound, ack: Ack) -> None:
+    def delivered(self, link: Any, deliveries: Sequence[tuple[Report | Inbound, Ack]]) -> None:
         now = self._clock()
-        if isinstance(item, Inbound):
-            access = self.numbers.written_to(item.destination)
-            self._recorder.inbound(arrivals.received(self.name, access, item, now), ack)
-        elif item.final:
-            self._recorder.report(arrivals.reported(self.name, item, now), ack)
-        else:
-            ack()
+        reports: list[tuple[Reported, Ack]] = []
+        for item, ack in deliveries:
+            if isinstance(item, Inbound):
+                access = self.numbers.written_to(item.destination)
+                self._recorder.inbound(arrivals.received(self.name, access, item, now), ack)
+            elif item.final:
+                reports.append((arrivals.reported(self.name, item, now), ack))
+            else:
+                ack()
+        self._recorder.report(reports)
 
-    def _ended(self, flight: Flight) -> None:
-        self.in_flight -= flight.size
+    def _ended(self, flights: Sequence[Flight], now: int) -> None:
+        """These have; there may be room for others."""
+        self._work.set()
+        if not flights:
+            return
+        self.in_flight -= sum([flight.size for flight in flights])
         if not self.in_flight:
             self._idle.set()
+        self._recorder.outcomes([self._outcome(flight, now) for flight in flights])
+        if self._open_places() <= 0:
+            self._recorder.hurry()
+
+    def _outcome(self, flight: Flight, now: int) -> Outcome:
         elsewhere = flight.turned_away and self._routes.elsewhere(
             flight.waiting.message.carrier.value, flight.avoid
         )
-        self._recorder.outcome(flight.outcome(self._clock(), elsewhere=elsewhere))
-        if self._open_places() <= 0:
-            self._recorder.hurry()
+        return flight.outcome(now, elsewhere=elsewhere)

@@ -145,8 +145,9 @@ class Dispatcher:
             channel.wake()
 
     def _recorded(self, outcomes: list[Outcome]) -> None:
+        again = Verdict.RETRY
         for each in outcomes:
-            if each.verdict is Verdict.RETRY:
+            if each.verdict is again:
                 of = each.waiting.submission
                 key = QueueKey(each.waiting.message.carrier.value, of.lane.value, of.client)
                 self.lanes.wait_until(key, each.due_at)

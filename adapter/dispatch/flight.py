@@ -24,6 +24,7 @@ class Flight(Struct, eq=False):
     channel: str
     policy: LanePolicy
     open: set[int]
+    """Segments that have not ended; the message has when none is left."""
     sent_at: int = 0
     answers: dict[int, PartResult] = field(default_factory=dict)
     unanswered: tuple[int, ...] = ()
@@ -39,10 +40,6 @@ class Flight(Struct, eq=False):
 
     def __post_init__(self) -> None:
         self.size = len(self.open)
-
-    @property
-    def has_ended(self) -> bool:
-        return not self.open
 
     def answered(self, number: int, answer: Answer) -> bool:
         """A segment was answered; whether the message has ended by that."""

@@ -62,9 +62,10 @@ class Recorder:
         """Segments of this channel's outcomes that were told and are not recorded yet."""
         return self._unrecorded[channel]
 
-    def outcome(self, outcome: Outcome) -> None:
-        self._unrecorded[outcome.channel] += outcome.size
-        self._outcomes.append(outcome)
+    def outcomes(self, outcomes: Iterable[Outcome]) -> None:
+        for each in outcomes:
+            self._unrecorded[each.channel] += each.size
+            self._outcomes.append(each)
         self._gather()
 
     def late(self, late: Late) -> None:
@@ -72,9 +73,10 @@ class Recorder:
         self._late.append(late)
         self._gather()
 
-    def report(self, reported: Reported, ack: Ack) -> None:
-        self._reports.append((reported, ack))
-        self._gather()
+    def report(self, reports: Sequence[tuple[Reported, Ack]]) -> None:
+        if reports:
+            self._reports += reports
+            self._gather()
 
     def inbound(self, received: Received, ack: Ack) -> None:
         self._texts.append((received, ack))
@@ -144,11 +146,12 @@ class Recorder:
         told: Sequence[tuple[T, Ack]],
     ) -> None:
         # What could not be recorded is not acknowledged: the carrier sends it again.
-        acks = {id(item): ack for item, ack in told}
-        for item in await _commit(record, [item for item, _ in told]):
-            acks.pop(id(item))()
-        for ack in acks.values():
-            ack.refused()
+        recorded = set(map(id, await _commit(record, [item for item, _ in told])))
+        for item, ack in told:
+            if id(item) in recorded:
+                ack()
+            else:
+                ack.refused()
 
 
 async def _commit(record: Callable[[Sequence[T]], Awaitable[None]], items: list[T]) -> list[T]:

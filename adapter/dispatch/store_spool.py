@@ -115,7 +115,7 @@ class StoreSpool:
 
     async def finish(self, outcomes: Sequence[Outcome]) -> None:
         self._tell(await self._commit(self._recorder, self._record, _Told(outcomes=outcomes)))
-        self._capacity.add(sum(each.verdict is Verdict.RETRY for each in outcomes))
+        self._capacity.add([each.verdict for each in outcomes].count(Verdict.RETRY))
 
     async def accept_late(self, late: Sequence[Late]) -> None:
         self._tell(await self._commit(self._recorder, self._record, _Told(late=late)))

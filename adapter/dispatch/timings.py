@@ -45,9 +45,9 @@ class Timings:
         for lane, its in waits.items():
             self._watch.observe_wire(lane, its)
 
-    def answered(self, sent_at: int, now: int) -> None:
-        """A submit was answered."""
-        self._answers.append((now - sent_at) / 1000)
+    def answered(self, sent_at: Iterable[int], now: int) -> None:
+        """Submits that went out at these times were answered."""
+        self._answers += [(now - each) / 1000 for each in sent_at]
         if len(self._answers) >= MOST_KEPT:
             self.tell()
 

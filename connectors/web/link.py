@@ -200,7 +200,7 @@ class WebLink:
 
     def deliver(self, item: Any, ack: Ack) -> None:
         """Tell the owner of a receipt or an inbound text."""
-        self._handler.delivered(self, item, ack)
+        self._handler.delivered(self, [(item, ack)])
 
     def _send(self) -> None:
         """Open as many requests as there are texts and slots for, and the pace allows."""
@@ -301,8 +301,8 @@ class WebLink:
         answers: Sequence[tuple[Submit, Answer]] = (),
     ) -> None:
         self.unanswered -= len(batch)
-        for submit, answer in answers:
-            self._handler.answered(self, submit.token, answer)
+        if answers:
+            self._handler.answered(self, [(submit.token, answer) for submit, answer in answers])
         if lost:
             self._handler.lost(self, [submit.token for submit in lost])
         if unsent:

@@ -51,9 +51,10 @@ class Recorder:
         self.downs.append(reason)
         self._note("down")
 
-    def answered(self, link: Link, token: Any, answer: Answer) -> None:
-        self.answers.append((token, answer))
-        self._note("answered")
+    def answered(self, link: Link, answers: Sequence[tuple[Any, Answer]]) -> None:
+        self.answers += answers
+        for _ in answers:
+            self._note("answered")
 
     def lost(self, link: Link, tokens: Sequence[Any]) -> None:
         self.lost_tokens += tokens
@@ -63,7 +64,11 @@ class Recorder:
         self.unsent_tokens += tokens
         self._note("unsent")
 
-    def delivered(self, link: Link, item: Report | Inbound, ack: Ack) -> None:
+    def delivered(self, link: Link, deliveries: Sequence[tuple[Report | Inbound, Ack]]) -> None:
+        for item, ack in deliveries:
+            self._delivered(item, ack)
+
+    def _delivered(self, item: Report | Inbound, ack: Ack) -> None:
         if isinstance(item, Report):
             self.reports.append(item)
             self._note("report")

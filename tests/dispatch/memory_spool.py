@@ -249,7 +249,7 @@ class Line:
         if submit in self._open:
             self._open.remove(submit)
             self._pump()
-            self.handler.answered(self, submit.token, answer)
+            self.handler.answered(self, [(submit.token, answer)])
 
 
 POLICIES = Policies(

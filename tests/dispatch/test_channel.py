@@ -316,7 +316,7 @@ def test_an_acceptance_after_a_message_was_given_up_is_recorded() -> None:
         await house.until(lambda: len(house.spool.finished) == 2)
         assert {each.verdict for each in house.spool.finished} == {Verdict.DOUBT}
         for token in (tokens[0], tokens[2], tokens[2]):
-            house.line.handler.answered(house.line, token, OK)
+            house.line.handler.answered(house.line, [(token, OK)])
         await house.until(lambda: len(house.spool.late) == 2)
         assert [(each.message_id, each.attempt, each.part) for each in house.spool.late] == [
             (its.message.id, 1, PartResult(1, True, "id", "0")),

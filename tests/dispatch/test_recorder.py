@@ -86,7 +86,7 @@ def test_nothing_is_acknowledged_before_it_is_recorded() -> None:
         acked = Acks()
         recorder = Recorder(spool, lambda _: None)
         for number in range(10):
-            recorder.report(report(number), acked.of(number))
+            recorder.report([(report(number), acked.of(number))])
             recorder.inbound(text(number), acked.of(number))
         await asyncio.sleep(60)
         assert acked.durable == []
@@ -120,10 +120,8 @@ def test_one_that_is_refused_takes_nobody_with_it() -> None:
         acked = Acks()
         recorder = Recorder(spool, told.extend)
         recorder.expect(each.waiting.message.id for each in outcomes)
-        for number, each in enumerate(reports):
-            recorder.report(each, acked.of(number))
-        for its in outcomes:
-            recorder.outcome(its)
+        recorder.report([(each, acked.of(number)) for number, each in enumerate(reports)])
+        recorder.outcomes(outcomes)
         assert await recorder.drain(10)
         assert acked.durable == [0, 1, 3, 4]
         assert acked.refused == [2]
@@ -140,7 +138,7 @@ def test_a_drain_ends_though_the_store_hangs() -> None:
         spool = Gate()
         spool.open.clear()
         recorder = Recorder(spool, lambda _: None)
-        recorder.outcome(outcome())
+        recorder.outcomes([outcome()])
         began = asyncio.get_running_loop().time()
         assert not await recorder.drain(20)
         assert asyncio.get_running_loop().time() - began <= 21
