@@ -4,6 +4,8 @@ A message has exactly one final state. `Message.state` in the store holds only
 `ACCEPTED` or a final state; where an open message stands (held, queued, on the
 wire, in doubt, submitted) follows from the table that owns it: see
 `adapter.store.schema`.
+
+Where each message passes, the words are taken as `_value_`: `value` is a call of Python code.
 """
 
 from __future__ import annotations

@@ -126,14 +126,13 @@ class Acceptance:
         return [[seen.get(key) if key else None for key in work] for work in works]
 
     def _run(self, connection: Connection, works: Sequence[_Work]) -> list[_Done | Refusal]:
-        seen = _seen(
-            connection, [key for work in works for its, _ in work.pairs if (key := _key(its))]
-        )
+        keyed = [[_key(its) for its, _ in work.pairs] for work in works]
+        seen = _seen(connection, [key for keys in keyed for key in keys if key])
         fresh = _Fresh(seal_of(connection))
         results: list[_Done | Refusal] = []
-        for work in works:
-            if self._capacity.room_for(fresh.count + _count_new(work, seen, fresh)):
-                results.append(self._take(connection, work, seen, fresh))
+        for work, keys in zip(works, keyed, strict=True):
+            if self._capacity.room_for(fresh.count + _count_new(work, keys, seen, fresh)):
+                results.append(self._take(connection, work, keys, seen, fresh))
             else:
                 results.append(SpoolFull(self._capacity.limit))
         fresh.write(connection)
@@ -141,13 +140,17 @@ class Acceptance:
         return results
 
     def _take(
-        self, connection: Connection, work: _Work, seen: Mapping[str, Reply], fresh: _Fresh
+        self,
+        connection: Connection,
+        work: _Work,
+        keys: _Keys,
+        seen: Mapping[str, Reply],
+        fresh: _Fresh,
     ) -> _Done:
         answers: list[Reply | None] = []
         withdrawn, notices = 0, list[Notice]()
-        for number, pair in enumerate(work.pairs):
+        for number, (pair, key) in enumerate(zip(work.pairs, keys, strict=True)):
             its = pair[0]
-            key = _key(its)
             first = _first(key, seen, fresh)
             if first is None:
                 if number < len(work.replace) and work.replace[number] and its.business_key:
@@ -212,12 +215,12 @@ def _first(key: str | None, seen: Mapping[str, Reply], fresh: _Fresh) -> Reply |
     return seen.get(key)
 
 
-def _count_new(work: _Work, seen: Mapping[str, Reply], fresh: _Fresh) -> int:
+def _count_new(work: _Work, keys: _Keys, seen: Mapping[str, Reply], fresh: _Fresh) -> int:
     """Messages that this piece adds: a repeated request needs no room."""
     return sum(
         len(own)
-        for its, own in work.pairs
-        if (key := _key(its)) is None or (key not in seen and key not in fresh.by_ref)
+        for (_, own), key in zip(work.pairs, keys, strict=True)
+        if key is None or (key not in seen and key not in fresh.by_ref)
     )
 
 
@@ -289,12 +292,12 @@ def submission_row(its: Submission, key: str | None, at: Moments, seal: Seal) ->
     return (
         its.id,
         its.client,
-        its.door.value,
+        its.door._value_,
         its.source or None,
         its.client_ref or None,
         key,
         its.business,
-        its.lane.value,
+        its.lane._value_,
         seal.text(sealing.SUBMISSION_CONTENT, its.id, its.content),
         its.extension or None,
         its.pass_through or None,
@@ -315,9 +318,9 @@ def add_messages(
     counts: Counts,
 ) -> None:
     """Rows of messages that wait, and what the statistics learn of them."""
-    lane, door = its.lane.value, its.door.value
+    lane, door, accepted = its.lane._value_, its.door._value_, State.ACCEPTED._value_
     for each in own:
-        carrier = each.carrier.value
+        carrier = each.carrier._value_
         messages.append(
             (
                 each.id,
@@ -327,7 +330,7 @@ def add_messages(
                 carrier,
                 seal.text(sealing.MESSAGE_CONTENT, each.id, each.content),
                 each.segments,
-                State.ACCEPTED.value,
+                accepted,
                 None,
                 None,
                 False,
@@ -346,7 +349,7 @@ def add_messages(
             door,
             "",
             carrier,
-            State.ACCEPTED,
+            accepted,
             each.segments,
         )
 

@@ -88,7 +88,7 @@ def known_of(waiting: Waiting) -> Known:
         its.id,
         its.submission_id,
         of.client,
-        of.door.value,
+        of.door._value_,
         of.source,
         of.client_ref,
         of.business,
@@ -97,7 +97,7 @@ def known_of(waiting: Waiting) -> Known:
         to_ms(of.accepted_at),
         its.ref,
         its.mobile,
-        its.carrier.value,
+        its.carrier._value_,
         its.segments,
     )
 
@@ -129,10 +129,10 @@ class Counts:
         door: str,
         channel: str,
         carrier: str,
-        state: State | str,
+        state: str,
         segments: int,
     ) -> None:
-        key = (accepted_at // HOUR_MS, client, business, door, channel or NONE, carrier, str(state))
+        key = (accepted_at // HOUR_MS, client, business, door, channel or NONE, carrier, state)
         sums = self._sums[key]
         sums[0] += 1
         sums[1] += segments
@@ -158,7 +158,7 @@ def end(connection: Connection, ids: IdMaker, steps: Sequence[Step]) -> list[Not
         [
             (
                 step.known.message_id,
-                step.state.value,
+                step.state._value_,
                 step.code or None,
                 step.channel or None,
                 step.submitted_at,
@@ -172,7 +172,7 @@ def end(connection: Connection, ids: IdMaker, steps: Sequence[Step]) -> list[Not
         connection,
         not_delivered,
         [
-            (step.known.message_id, step.known.client, step.state.value)
+            (step.known.message_id, step.known.client, step.state._value_)
             for step in steps
             if step.state in FINAL and step.state is not State.DELIVERED
         ],
@@ -187,7 +187,7 @@ def end(connection: Connection, ids: IdMaker, steps: Sequence[Step]) -> list[Not
             known.door,
             step.channel,
             known.carrier,
-            step.state,
+            step.state._value_,
             known.segments,
         )
     counts.write(connection, ids)
@@ -208,7 +208,7 @@ def _notify(connection: Connection, ids: IdMaker, steps: Sequence[Step]) -> list
             notice.destination,
             notice.message_id,
             None,
-            notice.state.value,
+            notice.state._value_,
             step.code or None,
             step.channel or None,
             step.submitted_at,

@@ -244,7 +244,7 @@ def _segments(each: Outcome, met: Mapping[int, Reported]) -> list[bulk.Row]:
             each.channel,
             part.carrier_id or None,
             part.code or None,
-            (_answer(part) if report is None else _state(report.delivered)).value,
+            (_answer(part) if report is None else _state(report.delivered))._value_,
             each.at,
             report and report.code,
             report and report.at,
@@ -349,7 +349,7 @@ def _settle(
         ("message_id", "attempt", "number"),
         ("state", "receipt_code", "receipt_at"),
         [
-            (*key, _state(each.delivered).value, each.code, each.at)
+            (*key, _state(each.delivered)._value_, each.code, each.at)
             for key, (_, each) in taken.items()
         ],
     )

@@ -54,9 +54,12 @@ def _by_number(table: str, *further: str) -> tuple[Index, Index]:
     )  # fmt: skip
 
 
-# Rows of these two are updated once or twice soon after they were written: room on the page
-# lets PostgreSQL do that without touching an index.
-_ROOM = {"fillfactor": "80"}
+# Rows of these two are updated soon after they were written: room on the page lets PostgreSQL do
+# that without touching an index. Under load all rows of a page change in one transaction, so each
+# needs as much again; with less, three of four updates wrote to all indexes, which then grew.
+_ROOM = {"fillfactor": "50"}
+
+_NAMED = text("business_key IS NOT NULL")
 
 submission = Table(
     "submission",
@@ -80,8 +83,14 @@ submission = Table(
     Column("refusals", Text),
     # A request repeated after a time-out must never be accepted twice.
     Index("submission_ref", "ref_key", unique=True),
-    # Cancel and replace by business key.
-    Index("submission_business", "business_key", "client"),
+    # Cancel and replace by business key, which few have.
+    Index(
+        "submission_business",
+        "business_key",
+        "client",
+        postgresql_where=_NAMED,
+        sqlite_where=_NAMED,
+    ),
     # Search by client and time.
     Index("submission_client", "client", "id"),
 )

@@ -93,7 +93,7 @@ def test_updated_tables_keep_room_on_their_pages(postgres_url: str) -> None:
     migrate.upgrade(engine)
     with engine.connect() as connection:
         found = connection.execute(
-            text("SELECT relname FROM pg_class WHERE reloptions = '{fillfactor=80}'")
+            text("SELECT relname FROM pg_class WHERE reloptions = '{fillfactor=50}'")
         ).scalars()
         assert set(found) == {
             name
@@ -101,3 +101,25 @@ def test_updated_tables_keep_room_on_their_pages(postgres_url: str) -> None:
             if table.dialect_options["postgresql"]["with"]
         }
     engine.dispose()
+
+
+def test_a_filled_store_keeps_its_business_keys(engine: Engine) -> None:
+    with write_connection(engine) as connection, connection.begin():
+        migrate.raise_to(connection, "v12")
+        for made, key in ((1, "k"), (2, None), (3, "other")):
+            connection.execute(
+                text(
+                    "INSERT INTO submission (id, client, door, business, lane, business_key,"
+                    " receipt, accepted_at, due_at, expire_at)"
+                    " VALUES (:id, 'his', 'soap', 'lab', 'normal', :key, :receipt, 1, 1, 1)"
+                ),
+                {"id": made, "key": key, "receipt": True},
+            )
+    migrate.upgrade(engine)
+    of_key = "FROM submission WHERE business_key = :key AND client = 'his'"
+    with engine.connect() as connection:
+        found = connection.execute(text(f"SELECT id {of_key}"), {"key": "k"}).scalars().all()
+        explain = "EXPLAIN QUERY PLAN" if engine.dialect.name == "sqlite" else "EXPLAIN"
+        plan = connection.execute(text(f"{explain} SELECT id {of_key}"), {"key": "k"}).all()
+    assert found == [1]
+    assert "submission_business" in str(plan)
