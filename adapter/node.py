@@ -79,6 +79,7 @@ from adapter.sources.references import References
 from adapter.standing import Standing
 from adapter.store import channel_settings, migrate, schema, spooling, store_keys
 from adapter.store.acceptance import Acceptance, Capacity
+from adapter.store.checkpoints import Checkpoints
 from adapter.store.clock import now_ms
 from adapter.store.committer import Committer
 from adapter.store.counted import count_commits
@@ -96,8 +97,8 @@ from connectors.web.link import WebLink
 
 log = structlog.get_logger(__name__)
 
-SWITCH_S = 0.0003
-COLLECT_AFTER = 50_000
+SWITCH_S = 0.0001
+COLLECT_AFTER = 2_000
 
 
 class Node:
@@ -138,6 +139,7 @@ class Node:
         self._capacity = Capacity(config.store.capacity, spooling.count_waiting(engine))
         self._committers = _committers(engine, self.metrics, self._ownership, self._store_back)
         accepting, starting, recording = self._committers
+        self._checkpoints = Checkpoints(engine)
         self._inbox = Inbox(
             recording,
             self._ids,
@@ -335,6 +337,7 @@ class Node:
         self._ownership.watch(lambda: loop.call_soon_threadsafe(self.stop))
         for committer in dict.fromkeys(self._committers):
             committer.start()
+        self._checkpoints.start()
         try:
             await self._start()
             log.info("node.started", node=self.config.node.name, version=__version__)
@@ -383,6 +386,7 @@ class Node:
         await asyncio.to_thread(self._sources.stop)
         for committer in dict.fromkeys(self._committers):
             await asyncio.to_thread(committer.stop)
+        await asyncio.to_thread(self._checkpoints.stop)
         self._engine.dispose()
         self._ownership.release()
 
@@ -405,7 +409,7 @@ def run(config: Config, started: Callable[[Node], None] = lambda _node: None) ->
     node = Node(config)
     # What was built stays; what messages leave behind is freed without the collector's help.
     gc.freeze()
-    gc.set_threshold(COLLECT_AFTER)
+    gc.set_threshold(COLLECT_AFTER, 250)
     with asyncio.Runner(loop_factory=fastest_loop()) as runner:
         runner.run(_until_signal(node, partial(started, node)))
 

@@ -257,7 +257,8 @@ class ServerSession(Wire):
         if self._unfinished.too_long(now, waiting=self.half_read and not self._heard):
             self.abort("half a frame, and then silence")
             return
-        if self._heard:
+        # Whoever is not listened to cannot answer.
+        if self._heard or self._on_hold:
             self._heard = False
             self._heartbeat.heard(now)
         expired = self._window.expired(now - self._settings.response_timeout_s)

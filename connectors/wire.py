@@ -5,7 +5,8 @@ command. Frames written during one turn of the event loop leave in one `transpor
 TCP_NODELAY set, so that neither Nagle nor a delayed acknowledgement costs a round trip.
 
 A length outside the protocol's limits closes the connection: a stream without a frame border
-cannot be read on. What is buffered for a half frame never exceeds one frame and one read.
+cannot be read on. What is buffered never exceeds one frame and one read. While `hold` is set
+nothing is read, so a peer that sends faster than it is served waits in its own buffers.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class Wire(asyncio.Protocol, ABC):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._rest = b""
+        self._on_hold = False
         self._out: list[bytes] = []
         self._reason = ""
         self.closing = False
@@ -44,7 +46,7 @@ class Wire(asyncio.Protocol, ABC):
     @property
     def half_read(self) -> bool:
         """The beginning of a frame is here, and its end is not."""
-        return bool(self._rest)
+        return bool(self._rest) and not self._on_hold
 
     @property
     def certificate(self) -> bytes:
@@ -75,6 +77,19 @@ class Wire(asyncio.Protocol, ABC):
         self._out.append(frame)
         if self._tap is not None:
             self._tap.sent(frame)
+
+    def hold(self, held: bool) -> None:
+        """Read nothing more, or go on."""
+        if held == self._on_hold or self.closing:
+            return
+        self._on_hold = held
+        if self._transport is None:
+            return
+        if held:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+            self._loop.call_soon(self.data_received, b"")
 
     def close(self, reason: str) -> None:
         """Send what is written, then close."""
@@ -130,7 +145,7 @@ class Wire(asyncio.Protocol, ABC):
         buffer = self._rest + data if self._rest else data
         at, end = 0, len(buffer)
         smallest, largest, tap = self._header_size, self._frame_limit, self._tap
-        while end - at >= smallest and not self.closing:
+        while end - at >= smallest and not self._on_hold and not self.closing:
             length, command = _HEAD(buffer, at)
             if not smallest <= length <= largest:
                 self._rest = b""

@@ -18,7 +18,7 @@ from adapter.domain.errors import Code
 from adapter.domain.states import Carrier, Door, Lane, State
 
 
-class Entry(Struct, frozen=True):
+class Entry(Struct, frozen=True, gc=False):
     """One recipient of a request. `content` and `values` override the request's."""
 
     mobile: str
@@ -29,7 +29,7 @@ class Entry(Struct, frozen=True):
     """Set by a door or source that already knows why this entry cannot be sent."""
 
 
-class Request(Struct, frozen=True):
+class Request(Struct, frozen=True, gc=False):
     """What a client asks for, as a door or source hands it to intake, unchecked.
 
     `source` is the name of the dbpoll source, empty for doors. `client_ref` is unique per
@@ -57,7 +57,7 @@ class Request(Struct, frozen=True):
     source: str = ""
 
 
-class Result(Struct, frozen=True):
+class Result(Struct, frozen=True, gc=False):
     """The answer for one recipient, in the order of the request's entries."""
 
     mobile: str
@@ -68,7 +68,7 @@ class Result(Struct, frozen=True):
     description: str = ""
 
 
-class Reply(Struct, frozen=True):
+class Reply(Struct, frozen=True, gc=False):
     """The answer to one request: durable when it is given.
 
     `code` is OK, PARTIAL, or the common code of all refused recipients (BAD_REQUEST where
@@ -95,7 +95,7 @@ class Reply(Struct, frozen=True):
         return Counter(each.code for each in self.results if each.message_id is None)
 
 
-class Submission(Struct, frozen=True):
+class Submission(Struct, frozen=True, gc=False):
     """A request that passed intake; one row, shared by its messages.
 
     `refusals` are the refused entries with their place among all entries: they belong to
@@ -129,7 +129,7 @@ class Uploaded(NamedTuple):
     accepted: int
 
 
-class Message(Struct, frozen=True):
+class Message(Struct, frozen=True, gc=False):
     """One text to one recipient. `content` None means the submission's."""
 
     id: int
@@ -145,7 +145,7 @@ WHOLE = 0
 """The number of a part that is the whole text, for the carrier to split."""
 
 
-class Waiting(Struct):
+class Waiting(Struct, gc=False):
     """A spooled message in the dispatcher's hands: the right to send it once.
 
     `tries` counts attempts so far; `in_doubt` marks one that may have been sent before;

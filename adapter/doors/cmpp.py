@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -71,6 +71,7 @@ class _Visit:
 
     client: Client
     pusher: Pusher
+    go_on: Callable[[], None]
     unanswered: int = 0
 
 
@@ -159,7 +160,7 @@ class CmppDoor:
             return _ENTRIES.get(refusal.code, Entry.BAD_SECRET)
         if not self.doorman.enter(client.account):
             return Entry.TOO_MANY
-        self._visits[session] = _Visit(client, Pusher(session))
+        self._visits[session] = _Visit(client, Pusher(session), partial(session.hold, False))
         return Entry.OK
 
     def ready(self, session: ServerSession) -> None:
@@ -177,9 +178,13 @@ class CmppDoor:
             session.answer(submit, result=FLOW)
             return
         visit.unanswered += 1
-        future = self._workers.join(visit.client.account, (visit.client, submit))
+        future = self._workers.join(
+            visit.client.account, (visit.client, submit), len(submit.destinations)
+        )
         self._waiting.add(future)
         future.add_done_callback(partial(self._taken, session, submit))
+        if not self._workers.has_room(visit.client.account, visit.go_on):
+            session.hold(True)
 
     def acknowledged(self, session: ServerSession, token: Any, result: int) -> None:
         self._visits[session].pusher.acknowledged(token, result)

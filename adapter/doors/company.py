@@ -1,7 +1,8 @@
 """Which clients were heard of in the last moments, at any of the doors.
 
 A client that is alone may have all of the machine. As soon as another one is about, what either
-does at a time is kept small, so that the other waits for little.
+does at a time is kept small, so that the other waits for little. Who floods is nobody's company:
+for others who flood as well there is nothing to be kept short.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ class Company:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._heard: OrderedDict[Hashable, float] = OrderedDict()
+        self._flooded: dict[Hashable, float] = {}
         self._lock = threading.Lock()
 
     def now(self) -> float:
@@ -34,12 +36,21 @@ class Company:
             self._heard[client] = self._clock()
             self._heard.move_to_end(client)
             if len(self._heard) > _REMEMBERED:
-                self._heard.popitem(last=False)
+                forgotten, _ = self._heard.popitem(last=False)
+                self._flooded.pop(forgotten, None)
+
+    def flooded(self, client: Hashable) -> None:
+        """This client had several bites more to do as one of them was done."""
+        with self._lock:
+            self._flooded[client] = self._clock()
 
     def beside(self, client: Hashable) -> bool:
-        """Whether another client was heard of just now."""
+        """Whether another client was heard of just now that does not flood itself."""
         with self._lock:
-            for other in reversed(self._heard):
-                if other != client:
-                    return self._clock() - self._heard[other] < HEARD_S
+            since = self._clock() - HEARD_S
+            for other, heard in reversed(self._heard.items()):
+                if heard <= since:
+                    break
+                if other != client and self._flooded.get(other, since) <= since:
+                    return True
         return False

@@ -20,7 +20,7 @@ from waitress.utilities import InternalServerError
 from adapter.doors.batches import GLANCE, SMALL, Answer, Glimpse
 from adapter.doors.company import Company
 from adapter.doors.turns import Bite, Kind, Turns
-from adapter.doors.workers import joined
+from adapter.doors.workers import joined, messages_in, sending
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
@@ -32,6 +32,8 @@ Guess = Callable[[str, Glimpse], Hashable | None]
 Several = Callable[[Sequence["WSGIEnvironment"]], Sequence[Answer]]
 
 
+_COUNTED = 200_000
+"""Octets in which messages are counted: more would not change its turn."""
 _TICK_S = 0.001
 """The loop counts whole milliseconds."""
 
@@ -55,7 +57,8 @@ class Hands(ThreadedTaskDispatcher):
         super().__init__()
         self._guess = guess
         self._several = several
-        self._joined, self._alone = joined(threads), Kind(max(1, threads // 2))
+        self._joined, self._sending = joined(threads), sending(threads)
+        self._alone = Kind(max(1, threads // 2))
         self._turns: Turns[Any] = Turns(company, _who)
         self._held = threading.local()
         self.loop = 0
@@ -76,9 +79,9 @@ class Hands(ThreadedTaskDispatcher):
         return wake
 
     def add_task(self, task: Any) -> None:
-        client, kind = self._judge(task)
+        client, kind, messages = self._judge(task)
         with self.lock:
-            self._turns.put(client, kind, task)
+            self._turns.put(client, kind, task, messages)
             if threading.get_ident() != self.loop:
                 self.queue_cv.notify()
 
@@ -94,18 +97,19 @@ class Hands(ThreadedTaskDispatcher):
             with self.lock:
                 self.queue_cv.notify(self._turns.takeable)
 
-    def _judge(self, channel: Any) -> tuple[Hashable, Kind]:
+    def _judge(self, channel: Any) -> tuple[Hashable, Kind, int]:
+        """Whose a request is, how it is done, and how many messages it seems to send."""
         address, request = channel.addr[0], channel.requests[0]
         if request.error or request.command != "POST" or request.body_rcv is None:
-            return (address, ""), self._alone
+            return (address, ""), self._alone, 1
         body = request.body_rcv.getbuf()
-        if len(body) > SMALL or request.headers.get("EXPECT"):
-            return (address, ""), self._alone
         shown = request.headers.get("AUTHORIZATION", "")
         guess = self._guess(request.path, Glimpse("", shown, body.get(GLANCE)[:GLANCE]))
         if guess is None:
-            return (address, ""), self._alone
-        return (address, guess), self._joined
+            return (address, ""), self._alone, 1
+        if len(body) > SMALL or request.headers.get("EXPECT"):
+            return (address, guess), self._sending, messages_in(body.get(_COUNTED))
+        return (address, guess), self._joined, messages_in(body.get(SMALL))
 
     def handler_thread(self, thread_no: int) -> None:
         while (bite := self._next(thread_no)) is not None:

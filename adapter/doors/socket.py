@@ -43,7 +43,7 @@ from adapter.doors.markup import Markup, document
 from adapter.doors.renewal import RenewedContext
 from adapter.doors.service import SENDING, Asked, Caller, Exchange
 from adapter.doors.shapes import PREFIX, Shapes
-from adapter.doors.workers import Workers
+from adapter.doors.workers import Workers, messages_in
 from adapter.notify.feeds import Feed, Feeds, Stream
 from adapter.security.certificates import shown_in
 
@@ -205,7 +205,7 @@ class Visitor(Frames):
         self._caller: Caller | None = None
         self._feeds: list[Feed] = []
         self._working: set[asyncio.Future[bytes]] = set()
-        self._in_turn: deque[bytes] = deque()
+        self._in_turn: deque[tuple[bytes, str]] = deque()
         self._turn_taken = False
         self._pushes = 0
         self._pushed: dict[str, tuple[Feed, Sequence[Home], float]] = {}
@@ -262,7 +262,7 @@ class Visitor(Frames):
         return set(self._working)
 
     def flow_changed(self) -> None:
-        self.hold(self.stuck_since is not None or self._is_full)
+        self.hold(self.stuck_since is not None or self._is_full or not self._has_room)
         self._wake_feeds()
 
     # Frames.
@@ -279,12 +279,14 @@ class Visitor(Frames):
             self._acknowledged(mark)
         elif mark and name in SENDING and len(octets) <= SMALL:
             assert self._caller is not None
-            answer = self._door.workers.join(self._caller.account, (self._caller, octets))
+            answer = self._door.workers.join(
+                self._caller.account, (self._caller, octets), messages_in(octets)
+            )
             self._await(answer, in_turn=False)
         elif mark:
-            self._work(octets, in_turn=False)
+            self._work(octets, name, in_turn=False)
         else:
-            self._in_turn.append(octets)
+            self._in_turn.append((octets, name))
             self._next_in_turn()
         self.flow_changed()
 
@@ -292,15 +294,25 @@ class Visitor(Frames):
     def _is_full(self) -> bool:
         return len(self._working) + len(self._in_turn) >= self._settings.window
 
+    @property
+    def _has_room(self) -> bool:
+        caller = self._caller
+        return caller is None or self._door.workers.has_room(caller.account, self.flow_changed)
+
     def _next_in_turn(self) -> None:
         if self._in_turn and not self._turn_taken:
             self._turn_taken = True
-            self._work(self._in_turn.popleft(), in_turn=True)
+            self._work(*self._in_turn.popleft(), in_turn=True)
 
-    def _work(self, octets: bytes, *, in_turn: bool) -> None:
+    def _work(self, octets: bytes, name: str, *, in_turn: bool) -> None:
         assert self._caller is not None
-        answer = partial(self._door.respond, self._caller, octets)
-        self._await(self._door.workers.run(self._caller.account, answer), in_turn=in_turn)
+        account, workers = self._caller.account, self._door.workers
+        work = partial(self._door.respond, self._caller, octets)
+        if name in SENDING:
+            answer = workers.send(account, work, messages_in(octets))
+        else:
+            answer = workers.run(account, work)
+        self._await(answer, in_turn=in_turn)
 
     def _await(self, answer: asyncio.Future[bytes], *, in_turn: bool) -> None:
         self._working.add(answer)

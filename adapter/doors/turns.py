@@ -3,9 +3,11 @@
 A client that floods waits behind its own work, never others behind it: one bite of each in turn.
 A bite is one piece of work, or several of a kind that is cheaper done together (one call of
 intake, one commit); how large it may be and how many of one client's may run at a time is the
-kind's. In company a client rests after a bite, the longer the larger it was: at most as long as
-it ran, so that a flood never has all of the machine, and what it set going elsewhere has time
-to end.
+kind's. In company a client has one small bite at a time of all that sends, and rests afterwards,
+the longer the larger it was: at most `REST` times as long as it ran, so that a flood never has all
+of the machine, and others mostly find it at rest.
+
+Size is counted in messages, not in pieces: a request may bring one or ten thousand.
 
 Neither threads nor locks here: whoever owns it sees to them.
 """
@@ -14,19 +16,24 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from adapter.doors.company import Company
 
 W = TypeVar("W")
 
+REST = 6.0
+"""So many times as long as a full bite ran its client rests."""
+_AHEAD = 2
+"""Bites that a client in company has waiting."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`at_once`: bites of one client that run at a time; `most` pieces in a bite. While one runs,
-    the next one begins when `least` pieces wait for it. In company a client has one bite at a
-    time, of `shared` pieces."""
+    """`at_once`: bites of one client that run at a time; `most` messages in a bite, or one piece.
+    While one runs, the next one begins when `least` messages wait for it. In company a client has
+    one bite at a time of all kinds that are `shared`, which says of how many messages."""
 
     at_once: int
     most: int = 1
@@ -39,7 +46,31 @@ class Bite(NamedTuple, Generic[W]):
 
     key: tuple[Hashable, Kind]
     pieces: list[W]
-    begun: float = 0.0
+    messages: int
+    begun: float
+
+
+@dataclass(slots=True)
+class _Queue(Generic[W]):
+    """What waits of one client and kind, and how many messages that is."""
+
+    pieces: deque[tuple[W, int]] = field(default_factory=deque)
+    messages: int = 0
+
+    def put(self, piece: W, messages: int) -> None:
+        self.pieces.append((piece, messages))
+        self.messages += messages
+
+    def take(self, most: int) -> tuple[list[W], int]:
+        """The first pieces, and of how many messages they are: `most`, or one piece."""
+        taken: list[W] = []
+        left = most
+        while self.pieces and (not taken or self.pieces[0][1] <= left):
+            piece, messages = self.pieces.popleft()
+            taken.append(piece)
+            left -= messages
+        self.messages -= most - left
+        return taken, most - left
 
 
 class Turns(Generic[W]):
@@ -49,9 +80,10 @@ class Turns(Generic[W]):
     def __init__(self, company: Company, who: Callable[[Any], Hashable] = lambda key: key) -> None:
         self._company = company
         self._who = who
-        self._waiting: dict[tuple[Hashable, Kind], deque[W]] = {}
+        self._waiting: dict[tuple[Hashable, Kind], _Queue[W]] = {}
         self._running: Counter[tuple[Hashable, Kind]] = Counter()
-        self._resting: dict[tuple[Hashable, Kind], float] = {}
+        self._sharing: Counter[Hashable] = Counter()
+        self._resting: dict[Hashable, float] = {}
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
@@ -61,10 +93,13 @@ class Turns(Generic[W]):
         """How many of the clients that wait may have a bite now."""
         return sum(map(self._may, self._waiting))
 
-    def put(self, client: Hashable, kind: Kind, piece: W) -> None:
+    def put(self, client: Hashable, kind: Kind, piece: W, messages: int = 1) -> None:
         """One piece more, behind the client's others."""
         self._company.heard(self._who(client))
-        self._waiting.setdefault((client, kind), deque()).append(piece)
+        key = client, kind
+        if key not in self._waiting:
+            self._waiting[key] = _Queue()
+        self._waiting[key].put(piece, messages)
 
     def take(self) -> Bite[W] | None:
         """The next bite; None where nothing waits that may run now."""
@@ -73,44 +108,76 @@ class Turns(Generic[W]):
             return None
         queue = self._waiting.pop(key)
         client, kind = key
-        most = kind.shared if kind.shared and self._company.beside(self._who(client)) else kind.most
-        pieces = [queue.popleft() for _ in range(min(most, len(queue)))]
-        if queue:
+        who = self._who(client)
+        shares = kind.shared and self._company.beside(who)
+        pieces, messages = queue.take(min(kind.most, kind.shared) if shares else kind.most)
+        if queue.pieces:
             # Behind all others.
             self._waiting[key] = queue
         self._running[key] += 1
-        return Bite(key, pieces, self._company.now())
+        if kind.shared:
+            self._sharing[who] += 1
+        return Bite(key, pieces, messages, self._company.now())
 
     def over(self, bite: Bite[W]) -> None:
         """A bite has run."""
-        self._running[bite.key] -= 1
-        if not self._running[bite.key]:
-            del self._running[bite.key]
+        _lower(self._running, bite.key)
         client, kind = bite.key
-        if kind.shared and self._company.beside(self._who(client)):
+        if not kind.shared:
+            return
+        who = self._who(client)
+        _lower(self._sharing, who)
+        if self._is_ahead(bite.key):
+            self._company.flooded(who)
+        if self._company.beside(who):
             now = self._company.now()
-            self._resting[bite.key] = now + (now - bite.begun) * len(bite.pieces) / kind.shared
+            full = min(1.0, bite.messages / kind.shared)
+            self._resting[who] = now + (now - bite.begun) * full * REST
+
+    def enough(self, client: Hashable) -> bool:
+        """Whether more of this client waits, in company, than it will soon be done with."""
+        return any(
+            key[0] == client and self._is_ahead(key) for key in self._waiting
+        ) and self._company.beside(self._who(client))
 
     def rest_s(self) -> float | None:
         """Seconds until a client that waits has had its rest; None where none rests."""
-        ends = [end for key, end in self._resting.items() if key in self._waiting]
+        ends = [
+            self._resting[who]
+            for client, kind in self._waiting
+            if kind.shared and (who := self._who(client)) in self._resting
+        ]
         return max(0.0, min(ends) - self._company.now()) if ends else None
 
     def _may(self, key: tuple[Hashable, Kind]) -> bool:
         client, kind = key
         running = self._running[key]
-        if key in self._resting:
-            if self._resting[key] > self._company.now():
+        if kind.shared:
+            who = self._who(client)
+            if who in self._resting:
+                if self._resting[who] > self._company.now():
+                    return False
+                del self._resting[who]
+            if self._sharing[who] and self._company.beside(who):
                 return False
-            del self._resting[key]
-        if not running:
-            return True
-        if running >= kind.at_once or len(self._waiting[key]) < kind.least:
-            return False
-        return not kind.shared or not self._company.beside(self._who(client))
+        return not running or (running < kind.at_once and self._waiting[key].messages >= kind.least)
+
+    def _is_ahead(self, key: tuple[Hashable, Kind]) -> bool:
+        shared = key[1].shared
+        return (
+            bool(shared)
+            and key in self._waiting
+            and (self._waiting[key].messages >= _AHEAD * shared)
+        )
 
     def drain(self) -> list[W]:
         """Take out all that waits."""
-        pieces = [piece for queue in self._waiting.values() for piece in queue]
+        pieces = [piece for queue in self._waiting.values() for piece, _ in queue.pieces]
         self._waiting.clear()
         return pieces
+
+
+def _lower(counter: Counter[Any], key: Hashable) -> None:
+    counter[key] -= 1
+    if not counter[key]:
+        del counter[key]

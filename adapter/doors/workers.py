@@ -21,14 +21,14 @@ T = TypeVar("T")
 P = TypeVar("P")
 
 MOST = 200
-"""Pieces done together by a client that is alone."""
-SHARED = 16
+"""Messages done together by a client that is alone."""
+SHARED = 12
 """The same in company: more would keep others from the interpreter, and from the commit that
 they share."""
 FLIGHTS = 2
 """Bites of a client's joined pieces at a time: one computes while the other commits."""
 WORTH = 24
-"""Pieces for which a second bite is worth its commit; fewer wait for the first one's end."""
+"""Messages for which a second bite is worth its commit; fewer wait for the first one's end."""
 
 
 def joined(threads: int) -> Kind:
@@ -36,9 +36,15 @@ def joined(threads: int) -> Kind:
     return Kind(min(FLIGHTS, max(1, threads // 2)), MOST, WORTH, SHARED)
 
 
-def alone(threads: int) -> Kind:
-    """How other work is done beside it: with it, half of the threads at most."""
-    return Kind(max(1, threads // 2 - FLIGHTS))
+def sending(threads: int) -> Kind:
+    """How what sends and is too large for that is done: with it, half of the threads at most."""
+    return Kind(max(1, threads // 2 - FLIGHTS), shared=SHARED)
+
+
+def messages_in(octets: bytes) -> int:
+    """How many messages a request seems to ask for, JSON or XML: one for each number. A guess, good
+    enough for how much is taken at a time."""
+    return max(1, octets.count(b'"mobile"') + octets.count(b"mobile>") // 2)
 
 
 class Workers(Generic[P, T]):
@@ -54,12 +60,14 @@ class Workers(Generic[P, T]):
         self._pool = ThreadPoolExecutor(threads, name)
         self._free = threads
         self._joined = joined(threads)
-        self._alone = Kind(max(1, threads // 2)) if together is None else alone(threads)
+        self._sending = sending(threads)
+        self._alone = Kind(max(1, threads // 2))
         self._loop = asyncio.get_running_loop()
         self._together = together
         self._turns: Turns[tuple[Any, asyncio.Future[Any]]] = Turns(company or Company())
         self._starting = False
         self._rested: asyncio.TimerHandle | None = None
+        self._held: dict[Hashable, dict[Callable[[], None], None]] = {}
 
     def run(self, client: Hashable, work: Callable[[], Any]) -> asyncio.Future[Any]:
         """The result of `work`, when it was this client's turn."""
@@ -67,14 +75,28 @@ class Workers(Generic[P, T]):
         self._start()
         return future
 
-    def join(self, client: Hashable, piece: P) -> asyncio.Future[T]:
-        """The result of a piece, done together with the client's others."""
-        future = self._put(client, self._joined, piece)
+    def send(self, client: Hashable, work: Callable[[], Any], messages: int) -> asyncio.Future[Any]:
+        """The same for work that sends so many messages, too many to join."""
+        future = self._put(client, self._sending, work, messages)
+        self._start()
+        return future
+
+    def join(self, client: Hashable, piece: P, messages: int = 1) -> asyncio.Future[T]:
+        """The result of a piece, of so many messages, done together with the client's others."""
+        future = self._put(client, self._joined, piece, messages)
         # What comes in the same turn of the loop belongs to the same bite.
         if not self._starting:
             self._starting = True
             self._loop.call_soon(self._start)
         return future
+
+    def has_room(self, client: Hashable, then: Callable[[], None]) -> bool:
+        """Whether more of a client may come. Where not, because in company it has enough waiting,
+        whoever brings it should stop reading until `then` is called: a burst is work, too."""
+        if not self._turns.enough(client):
+            return True
+        self._held.setdefault(client, {})[then] = None
+        return False
 
     def turn_away(self) -> list[asyncio.Future[Any]]:
         """What waits is not done; its futures, for whoever closes to answer."""
@@ -86,9 +108,11 @@ class Workers(Generic[P, T]):
             self._rested.cancel()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _put(self, client: Hashable, kind: Kind, piece: Any) -> asyncio.Future[Any]:
+    def _put(
+        self, client: Hashable, kind: Kind, piece: Any, messages: int = 1
+    ) -> asyncio.Future[Any]:
         future: asyncio.Future[Any] = self._loop.create_future()
-        self._turns.put(client, kind, (piece, future))
+        self._turns.put(client, kind, (piece, future), messages)
         return future
 
     def _start(self) -> None:
@@ -102,13 +126,16 @@ class Workers(Generic[P, T]):
                 run = partial(self._together, pieces)
             running = self._loop.run_in_executor(self._pool, run)
             running.add_done_callback(partial(self._done, bite))
+        if self._rested:
+            # Another one's rest may be over before.
+            self._rested.cancel()
+            self._rested = None
         rest_s = self._turns.rest_s()
-        if rest_s is not None and not self._rested:
-            self._rested = self._loop.call_later(rest_s, self._go_on)
-
-    def _go_on(self) -> None:
-        self._rested = None
-        self._start()
+        if rest_s is not None:
+            self._rested = self._loop.call_later(rest_s, self._start)
+        for client in [each for each in self._held if not self._turns.enough(each)]:
+            for then in self._held.pop(client):
+                then()
 
     def _done(self, bite: Bite[tuple[Any, asyncio.Future[Any]]], done: asyncio.Future[Any]) -> None:
         self._free += 1

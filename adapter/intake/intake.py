@@ -222,7 +222,7 @@ def _submission(
         accepted_at=now,
         due_at=terms.due_at,
         expire_at=terms.expire_at,
-        refusals=recipients.refusals,
+        refusals=tuple(recipients.refusals),
     )
 
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Row, func, select
 
 from adapter.domain.ids import IdMaker, id_at
 from adapter.domain.outcomes import QueueKey
@@ -60,15 +60,20 @@ def doubt_abandoned(
     begin or their end was committed, or not, while the line to the store broke. `wait` gives
     the milliseconds that a receipt has to settle a message of a lane.
     """
-    rows = connection.execute(
-        select(attempt.c.message_id, submission.c.lane)
-        .join(message, message.c.id == attempt.c.message_id)
-        .join(submission, submission.c.id == message.c.submission_id)
-        .where(attempt.c.doubt_at.is_(None))
-    ).all()
+    opened = connection.execute(
+        select(attempt.c.message_id).where(attempt.c.doubt_at.is_(None))
+    ).scalars()
     # Asked after the rows were read: an attempt that ends meanwhile is alive until its end
     # is recorded, which happens on this very committer.
-    abandoned = [(made, now, now + wait(Lane(lane))) for made, lane in rows if not is_alive(made)]
+    forgotten = [made for made in opened.all() if not is_alive(made)]
+    if not forgotten:
+        return 0
+    rows = connection.execute(
+        select(message.c.id, submission.c.lane)
+        .join(submission, submission.c.id == message.c.submission_id)
+        .where(bulk.among(connection, message.c.id, forgotten))
+    )
+    abandoned = [(made, now, now + wait(Lane(lane))) for made, lane in rows]
     bulk.update(connection, attempt, ("message_id",), ("doubt_at", "settle_at"), abandoned)
     return len(abandoned)
 
@@ -87,21 +92,15 @@ def settle_doubts(
         # The rule must not end what a receipt settles in the next bite: after an outage
         # thousands may be due at once.
         return Settled(notices, [], 0, matched, further)
-    rows = connection.execute(
-        select_known(
-            submission.c.lane,
-            submission.c.expire_at,
-            attempt.c.number,
-            attempt.c.parts,
-            attempt.c.unsent,
-            attempt.c.channel,
-            attempt.c.started_at,
-        )
-        .join(attempt, attempt.c.message_id == message.c.id)
+    # By themselves first: a planner that knows nothing of the tables reads all messages for the
+    # few attempts.
+    due = connection.execute(
+        select(attempt.c.message_id)
         .where(attempt.c.settle_at <= now)
         .order_by(attempt.c.message_id)
         .limit(most)
-    ).all()
+    ).scalars()
+    rows = _in_doubt(connection, due.all())
     bulk.delete(connection, attempt, [row[0] for row in rows])
     width = len(Known._fields)
     again: list[bulk.Row] = []
@@ -123,6 +122,26 @@ def settle_doubts(
     return Settled(
         notices, [QueueKey(row[1], row[2], row[3]) for row in again], len(steps), matched
     )
+
+
+def _in_doubt(connection: Connection, messages: Sequence[int]) -> Sequence[Row[Any]]:
+    """What there is to know of attempts that are to be settled."""
+    if not messages:
+        return []
+    return connection.execute(
+        select_known(
+            submission.c.lane,
+            submission.c.expire_at,
+            attempt.c.number,
+            attempt.c.parts,
+            attempt.c.unsent,
+            attempt.c.channel,
+            attempt.c.started_at,
+        )
+        .join(attempt, attempt.c.message_id == message.c.id)
+        .where(bulk.among(connection, message.c.id, messages))
+        .order_by(message.c.id)
+    ).all()
 
 
 def expire_waiting(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from adapter.doors.company import HEARD_S, Company
-from adapter.doors.turns import Bite, Kind, Turns
+from adapter.doors.turns import REST, Bite, Kind, Turns
 
 JOINED = Kind(at_once=2, most=8, least=4, shared=3)
+LARGE = Kind(at_once=2, shared=3)
 ALONE = Kind(at_once=2)
 
 
@@ -83,23 +84,99 @@ def test_in_company_bites_are_small_and_one_at_a_time() -> None:
     assert len(taken(waiting).pieces) == JOINED.most, "the other one has gone"
 
 
-def test_in_company_a_flood_rests_as_long_as_it_worked_and_others_hardly() -> None:
+def test_in_company_a_client_rests_after_its_work_the_longer_the_larger_it_was() -> None:
+    waiting, clock = turns()
+    put(waiting, "much", 8)
+    put(waiting, "b", 1)
+    much, other = taken(waiting), taken(waiting)
+    clock.now += 0.03
+    waiting.over(much)
+    waiting.over(other)
+    put(waiting, "b", 1)
+    assert waiting.take() is None
+    assert waiting.rest_s() == pytest.approx(0.01 * REST), "one message of three"
+    clock.now += 0.01 * REST
+    assert taken(waiting).pieces == ["b0"]
+    assert waiting.take() is None
+    clock.now += 0.02 * REST
+    assert taken(waiting).key[0] == "much"
+    assert waiting.rest_s() is None
+
+
+def test_who_sends_little_need_not_rest_beside_a_flood() -> None:
     waiting, clock = turns()
     put(waiting, "flood", 100)
     put(waiting, "b", 1)
     flood, other = taken(waiting), taken(waiting)
-    clock.now += 0.3
+    clock.now += 0.03
     waiting.over(flood)
     waiting.over(other)
     put(waiting, "b", 1)
-    assert waiting.take() is None
-    assert waiting.rest_s() == pytest.approx(0.1), "one of three pieces, a third of the rest"
-    clock.now += 0.1
     assert taken(waiting).pieces == ["b0"]
+    assert waiting.take() is None, "the flood rests"
+
+
+def test_a_bite_is_as_large_as_its_messages_are_many() -> None:
+    waiting, clock = turns()
+    for number, messages in enumerate([1, 1, 5, 1, 2, 1]):
+        waiting.put("flood", JOINED, f"flood{number}", messages)
+    put(waiting, "b", 1)
+    sizes = []
+    for _ in range(4):
+        bite = taken(waiting)
+        if bite.key[0] == "flood":
+            sizes.append((len(bite.pieces), bite.messages))
+        waiting.over(bite)
+    assert sizes == [(2, 2), (1, 5), (2, 3)], "what is larger than a bite is one by itself"
+    clock.now += HEARD_S
+    assert not waiting.enough("flood")
+    waiting.put("flood", JOINED, "more", 8)
+    assert taken(waiting).messages == 1
+    assert taken(waiting).messages == 8, "worth a bite beside the other one"
+
+
+def test_all_that_sends_shares_one_bite_and_one_rest_in_company() -> None:
+    waiting, clock = turns()
+    put(waiting, "b", 1)
+    waiting.over(taken(waiting))
+    put(waiting, "flood", 2, LARGE)
+    put(waiting, "flood", 2)
+    waiting.put("flood", ALONE, "asks")
+    large = taken(waiting)
+    assert (large.key[1], large.pieces) == (LARGE, ["flood0"])
+    assert taken(waiting).pieces == ["asks"], "what sends nothing is no part of it"
     assert waiting.take() is None
-    clock.now += 0.2
-    assert taken(waiting).key[0] == "flood"
-    assert waiting.rest_s() is None
+    clock.now += 0.3
+    waiting.over(large)
+    assert waiting.take() is None, "it rests from both"
+    clock.now += 0.1 * REST
+    assert taken(waiting).key[1] is JOINED
+
+
+def test_a_client_in_company_has_enough_waiting_for_two_bites() -> None:
+    waiting, clock = turns()
+    put(waiting, "flood", 5)
+    put(waiting, "b", 1)
+    assert not waiting.enough("flood")
+    put(waiting, "flood", 1)
+    assert waiting.enough("flood")
+    assert not waiting.enough("b")
+    clock.now += HEARD_S
+    assert not waiting.enough("flood"), "the other one has gone"
+
+
+def test_two_that_flood_are_no_company_for_each_other() -> None:
+    waiting, _ = turns()
+    for client in ("a", "b"):
+        put(waiting, client, 40)
+    first, second = taken(waiting), taken(waiting)
+    assert [len(each.pieces) for each in (first, second)] == [JOINED.shared] * 2
+    waiting.over(first)
+    waiting.over(second)
+    assert len(taken(waiting).pieces) == JOINED.most
+    put(waiting, "quiet", 1)
+    sizes = {str(bite.key[0]): len(bite.pieces) for bite in iter(waiting.take, None)}
+    assert sizes == {"b": JOINED.shared, "quiet": 1}, "it is for both of them"
 
 
 def test_who_is_alone_never_rests() -> None:
@@ -171,6 +248,10 @@ def test_several_that_are_one_are_no_company() -> None:
     waiting: Turns[str] = Turns(Company(Clock()), lambda client: client[0])
     for client in ("a1", "a2"):
         put(waiting, client, 20)
-    assert len(taken(waiting).pieces) == JOINED.most
+    first = taken(waiting)
+    assert len(first.pieces) == JOINED.most
     put(waiting, "b1", 1)
+    assert taken(waiting).key[0] == "b1"
+    assert waiting.take() is None, "both have one bite between them"
+    waiting.over(first)
     assert len(taken(waiting).pieces) == JOINED.shared

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-from adapter.doors.workers import Workers
+from adapter.doors.company import Company
+from adapter.doors.workers import SHARED, Workers, messages_in
 from tests.connectors.recorder import run
 
 
@@ -123,3 +125,39 @@ def test_what_is_turned_away_is_not_done() -> None:
         workers.stop()
 
     run(test())
+
+
+def test_in_company_large_work_is_done_one_by_one_and_reading_waits_for_room() -> None:
+    async def test() -> None:
+        gate, order = threading.Event(), list[str]()
+        workers: Workers[Any, Any] = Workers(8, "test", company=Company())
+        assert await workers.run("other", lambda: "asked") == "asked"
+
+        def work(name: str) -> None:
+            assert gate.wait(30)
+            order.append(name)
+
+        sent = [
+            workers.send("flood", partial(work, str(number)), 10 * SHARED) for number in range(3)
+        ]
+        room = asyncio.Event()
+        assert not workers.has_room("flood", room.set)
+        assert workers.has_room("other", room.set)
+        await asyncio.sleep(0)
+        assert not any(each.done() for each in sent)
+        gate.set()
+        await asyncio.gather(*sent)
+        assert order == ["0", "1", "2"]
+        await asyncio.wait_for(room.wait(), 30)
+        assert workers.has_room("flood", room.set)
+        workers.stop()
+
+    run(test())
+
+
+def test_messages_are_counted_by_their_numbers() -> None:
+    xml = b"<Entry><mobile>13800138000</mobile></Entry>"
+    assert messages_in(xml) == messages_in(b'{"mobile": "13800138000"}') == 1
+    assert messages_in(100 * xml) == 100
+    assert messages_in(100 * b'{"mobile":"13800138000"},') == 100
+    assert messages_in(b"<Ping/>") == 1
