@@ -14,7 +14,7 @@ before anything else, and `run` raises.
 
 Threads: the event loop (links, dispatcher) runs in the main thread, that of the socket and
 CMPP doors in another, that of the callbacks in a third; each committer, courier, source, job
-and worker in its own.
+and worker in its own, and so what brings SQLite's log home.
 """
 
 from __future__ import annotations
@@ -98,7 +98,9 @@ from connectors.web.link import WebLink
 log = structlog.get_logger(__name__)
 
 SWITCH_S = 0.0001
-COLLECT_AFTER = 2_000
+COLLECT_AFTER = 2_000, 250
+"""Objects until the collector looks at the youngest, and such looks until it looks at older ones:
+all threads stand still meanwhile, a millisecond for each 2,000."""
 
 
 class Node:
@@ -409,7 +411,7 @@ def run(config: Config, started: Callable[[Node], None] = lambda _node: None) ->
     node = Node(config)
     # What was built stays; what messages leave behind is freed without the collector's help.
     gc.freeze()
-    gc.set_threshold(COLLECT_AFTER, 250)
+    gc.set_threshold(*COLLECT_AFTER)
     with asyncio.Runner(loop_factory=fastest_loop()) as runner:
         runner.run(_until_signal(node, partial(started, node)))
 

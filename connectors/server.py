@@ -257,7 +257,7 @@ class ServerSession(Wire):
         if self._unfinished.too_long(now, waiting=self.half_read and not self._heard):
             self.abort("half a frame, and then silence")
             return
-        # Whoever is not listened to cannot answer.
+        # Whoever is not read from cannot be heard.
         if self._heard or self._on_hold:
             self._heard = False
             self._heartbeat.heard(now)

@@ -96,6 +96,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
         f"busy_timeout={BUSY_S * 1000}",
         "cache_size=-8192",
         "temp_store=MEMORY",
+        # Pages after which a commit does what `adapter.store.checkpoints` should have done.
         "wal_autocheckpoint=16000",
     ):
         connection.execute(f"PRAGMA {pragma}")

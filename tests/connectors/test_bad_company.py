@@ -306,6 +306,26 @@ def test_a_client_stops_inside_a_frame(protocol: str) -> None:
 
 
 @every_protocol
+def test_a_client_on_hold_is_not_read_and_not_thought_dead(protocol: str) -> None:
+    async def test() -> None:
+        async with gateway(protocol, response_timeout_s=0.1, heartbeat_s=0.1) as server:
+            eager = await stranger(server)
+            await eager.enters(dialect(protocol))
+            session = server.sessions[0]
+            session.hold(True)
+            await eager.says(unknown(protocol) * 3 + unknown(protocol)[:6])
+            await asyncio.sleep(1.0)
+            assert session.is_up
+            assert session.unknown == 0
+            session.hold(False)
+            await eager.says(unknown(protocol)[6:])
+            await eventually(lambda: session.unknown == 4)
+            eager.leaves()
+
+    run(test())
+
+
+@every_protocol
 def test_a_client_sends_unknown_commands_and_answers_to_nothing(protocol: str) -> None:
     async def test() -> None:
         async with gateway(protocol) as server:

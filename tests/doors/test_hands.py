@@ -182,6 +182,21 @@ def test_what_is_large_runs_alone() -> None:
     assert not counter.together
 
 
+def test_what_is_large_is_its_clients_wherever_it_comes_from() -> None:
+    """In company one of a client's large requests at a time, and another client's beside it."""
+    counter = Counter()
+    with serving(counter, 16) as server:
+        assert answer(ask(server, "other")).endswith(b"other")
+        large = [ask(server, "a", body=b" " * 40_000) for _ in range(5)]
+        assert counter.entered.acquire(timeout=WAIT_S)
+        assert counter.entered.acquire(timeout=WAIT_S)
+        beside = ask(server, "b", body=b" " * 40_000)
+        assert counter.entered.acquire(timeout=WAIT_S)
+        assert not counter.entered.acquire(blocking=False)
+        counter.gate.set()
+        assert all(answer(each).endswith(b"alone") for each in [*large, beside])
+
+
 def test_a_fault_in_a_batch_is_told_to_all_and_shows_nothing() -> None:
     counter = Counter()
     counter.gate.set()

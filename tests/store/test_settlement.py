@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from msgspec import structs
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, event, select
 
 from adapter.domain.outcomes import Begin, Late, Outcome, QueueKey, Reported, Verdict
 from adapter.domain.states import DoubtRule, Lane, State
@@ -331,6 +331,33 @@ def test_attempts_that_nobody_remembers_come_in_doubt(scene: Scene) -> None:
     assert ended(scene.settle(6).notices) == [(forgotten.message.id, State.UNKNOWN)]
     with writing(scene.engine) as connection:
         assert settlement.doubt_abandoned(connection, now, wait) == 1
+
+
+def test_messages_without_an_attempt_are_not_read(scene: Scene) -> None:
+    """A planner that knows nothing of the tables must not begin with the large ones."""
+    if scene.engine.dialect.name != "sqlite":
+        return  # see test_plans
+    statements: list[tuple[str, Any]] = []
+
+    @event.listens_for(scene.engine, "before_cursor_execute")
+    def note(_connection, _cursor, statement, parameters, *_more) -> None:  # type: ignore[no-untyped-def]
+        statements.append((statement, parameters))
+
+    forgotten, resent = scene.sending(), scene.sending()
+    scene.lose(resent)
+    with writing(scene.engine) as connection:
+        statements.clear()
+        settlement.doubt_abandoned(connection, START_MS, lambda _lane: 0)
+        settlement.settle_doubts(connection, IDS, START_MS + 60 * MINUTE, lambda *_: DoubtRule.WAIT)
+        asked = [each for each in statements if each[0].startswith("SELECT")]
+        plans = [
+            row[3]
+            for statement, parameters in asked
+            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        ]
+    assert forgotten.message.id != resent.message.id
+    assert any("attempt" in step for step in plans)
+    assert not [step for step in plans if step.startswith(("SCAN message", "SCAN submission"))]
 
 
 def test_a_forgotten_attempt_that_is_answered_after_all(scene: Scene) -> None:

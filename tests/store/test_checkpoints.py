@@ -1,0 +1,61 @@
+"""The write-ahead log goes home without a commit that waits for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, event
+
+from adapter.store import checkpoints
+from adapter.store.checkpoints import Checkpoints
+from adapter.store.engine import open_engine
+from adapter.store.migrate import upgrade
+from adapter.store.schema import message
+from tests.store.making import Intake, count, pair
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    made = open_engine(f"sqlite:///{tmp_path / 'store.db'}")
+    upgrade(made)
+    return made
+
+
+def test_what_was_written_goes_home(engine: Engine, tmp_path: Path) -> None:
+    brought, intake = Checkpoints(engine), Intake(engine)
+    intake.committer.start()
+    store = tmp_path / "store.db"
+    before = store.stat().st_size
+    intake.accept(pair(2_000))
+    assert store.stat().st_size == before
+    brought.look()
+    assert store.stat().st_size > before
+    intake.accept(pair(1))
+    assert count(engine, message) == 2_001
+
+
+def test_nothing_is_done_where_nothing_was_written(engine: Engine) -> None:
+    asked: list[str] = []
+    brought = Checkpoints(engine)
+    brought.look()
+    event.listen(engine, "checkout", lambda *_: asked.append("asked"))
+    brought.look()
+    assert not asked
+    intake = Intake(engine)
+    intake.committer.start()
+    intake.accept(pair(1))
+    asked.clear()
+    brought.look()
+    assert asked
+
+
+def test_it_looks_by_itself_until_it_is_stopped(
+    store: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "LOOK_S", 0.001)
+    brought = Checkpoints(store)
+    brought.start()
+    brought.stop()
+    brought.stop()
+    assert not brought._thread.is_alive()
