@@ -243,8 +243,9 @@ class CmppDoor:
         session.answer(submit, msg_id, answer.result)
 
     def _look(self) -> None:
-        """Texts that wait for their rest, now and then."""
-        future = self._workers.run("", partial(self._intake.give_up, self._accounts.find))
+        """Texts that wait for their rest, now and then. No client's work, and nobody's company."""
+        give_up = partial(self._intake.give_up, self._accounts.find)
+        future = asyncio.get_running_loop().run_in_executor(None, give_up)
         future.add_done_callback(self._looked)
 
     def _looked(self, future: asyncio.Future[None]) -> None:
