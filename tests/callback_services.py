@@ -7,6 +7,7 @@ HospitalService     a service that the hospital has anyway: docs/integrator/call
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -26,7 +27,7 @@ from spyne.server.wsgi import WsgiApplication
 HOSPITAL_NS = "urn:hospital:sms"
 
 
-class _Served:
+class _Served(ABC):
     """A Spyne service on a port of its own. A context."""
 
     def __init__(self, services: list[Any], tns: str, name: str) -> None:
@@ -47,8 +48,9 @@ class _Served:
     def _called(self, ctx: Any) -> None:
         ctx.udc = self.answer
 
+    @abstractmethod
     def answer(self, *arguments: Any) -> Any:
-        raise NotImplementedError
+        """What the service says to a call."""
 
     def __enter__(self) -> Self:
         self._thread.start()

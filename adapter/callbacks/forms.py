@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import SimpleNamespace
@@ -63,10 +64,11 @@ def form_of(callback: Callback, wording: Wording, shapes: Shapes) -> Form:
     """The form of a callback. Raises ValueError for settings that cannot work."""
     if callback.mapped:
         return _ItsOwn(callback, wording)
-    return {"json": _Json, "xml": _Xml, "soap": _Soap}[callback.format](callback, wording, shapes)
+    ours: Mapping[str, type[_Json | _Xml | _Soap]] = {"json": _Json, "xml": _Xml, "soap": _Soap}
+    return ours[callback.format](callback, wording, shapes)
 
 
-class _Ours:
+class _Ours(ABC):
     """The operation `Notify`."""
 
     kind = ""
@@ -94,8 +96,9 @@ class _Ours:
     def _more_headers(self) -> Mapping[str, str]:
         return {}
 
+    @abstractmethod
     def _body(self, asked: SimpleNamespace) -> bytes:
-        raise NotImplementedError
+        """The document that asks for this."""
 
     def _fill(self, asked: SimpleNamespace, notify: etree._Element) -> None:
         self._elements.fill(_NOTIFY, {"request": asked}, notify)

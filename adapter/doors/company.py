@@ -42,7 +42,8 @@ class Company:
     def flooded(self, client: Hashable) -> None:
         """This client had several bites more to do as one of them was done."""
         with self._lock:
-            self._flooded[client] = self._clock()
+            if client in self._heard:
+                self._flooded[client] = self._clock()
 
     def beside(self, client: Hashable) -> bool:
         """Whether another client was heard of just now that does not flood itself."""

@@ -8,11 +8,12 @@ after all (`adapter.store.engine`).
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from pathlib import Path
 
 import structlog
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 LOOK_S = 0.25
@@ -51,12 +52,23 @@ class Checkpoints:
         self._written = written
         try:
             with self._engine.connect() as connection:
-                driver = connection.connection.driver_connection
-                assert driver is not None
-                driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-        except SQLAlchemyError as error:
+                _check_point(connection)
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            # The next look tries again; until then the commits see to it.
+            self._written = 0
             log.warning("store.checkpoint", error=type(error).__name__)
 
     def _work(self) -> None:
         while not self._ended.wait(LOOK_S):
             self.look()
+
+
+def _check_point(connection: Connection) -> None:
+    """Past SQLAlchemy, which would begin a transaction: within one it cannot be done."""
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    try:
+        driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    except sqlite3.Error:
+        connection.invalidate()
+        raise

@@ -15,6 +15,9 @@ from adapter.store.journeys import keep_writes
 # Another process that holds SQLite's write lock for longer is a fault: callers wait for us.
 BUSY_S = 5
 
+OLDEST_SQLITE = (3, 33)
+"""The first with UPDATE FROM; it takes thousands of values in a statement, too."""
+
 # A server that vanished without a word is given up after some ten seconds, not a quarter of
 # an hour: callers wait for an answer. What the URL says goes first.
 _NOTICE_SILENCE = {
@@ -30,7 +33,8 @@ def open_engine(url: str | URL, *, pool_size: int = 8) -> Engine:
     """An engine for a store URL (`sqlite:///file`, `postgresql://...`).
 
     Connections are made on first use. The folder of an SQLite file is created.
-    Raises sqlalchemy.exc.ArgumentError for a URL that cannot be read.
+    Raises sqlalchemy.exc.ArgumentError for a URL that cannot be read, OSError where Python came
+    with an SQLite that is too old.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
@@ -66,6 +70,10 @@ def _prepare_postgresql(connection: Any, _record: Any) -> None:
 
 
 def _open_sqlite(url: URL, pool_size: int) -> Engine:
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        needed = ".".join(map(str, OLDEST_SQLITE))
+        told = f"this Python came with SQLite {sqlite3.sqlite_version}; the store needs {needed}"
+        raise OSError(f"{told} or newer, or PostgreSQL")
     if url.database and url.database != ":memory:":
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(

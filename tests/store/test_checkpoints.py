@@ -50,6 +50,19 @@ def test_nothing_is_done_where_nothing_was_written(engine: Engine) -> None:
     assert asked
 
 
+def test_a_connection_that_broke_is_replaced(engine: Engine, tmp_path: Path) -> None:
+    brought, intake = Checkpoints(engine), Intake(engine)
+    intake.committer.start()
+    store = tmp_path / "store.db"
+    before = store.stat().st_size
+    intake.accept(pair(2_000))
+    event.listen(engine, "checkout", lambda driver, *_: driver.close(), once=True)
+    brought.look()
+    assert store.stat().st_size == before
+    brought.look()
+    assert store.stat().st_size > before
+
+
 def test_it_looks_by_itself_until_it_is_stopped(
     store: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
