@@ -141,6 +141,24 @@ def among(
             return column.in_(listed)
 
 
+def none_of(
+    connection: Connection, column: ColumnElement[Any], values: Iterable[Any]
+) -> ColumnElement[bool]:
+    """`column NOT IN values`, as `among`; of a column that is never NULL. For very many values:
+    databases make a hash table of a subquery, and walk a list for every row."""
+    listed = list(values)
+    match connection.dialect.name:
+        case "postgresql":
+            each = func.unnest(cast(literal(array(listed), Text), ARRAY(column.type)))
+            return column.not_in(select(each))
+        case "sqlite":
+            return column.not_in(
+                select(func.json_each(json.dumps(listed)).table_valued("value").c.value)
+            )
+        case _:
+            return column.not_in(listed)
+
+
 def copy_text(rows: Sequence[Row]) -> str:
     """Rows in the text form of COPY (PostgreSQL, COPY, "Text Format")."""
     columns = map(_copy_column, zip(*rows, strict=True))

@@ -48,42 +48,46 @@ def read_due(
     is not due or held, `now` when more is due than was read.
     """
     mine = (spool.c.carrier == key.carrier, spool.c.lane == key.lane, spool.c.client == key.client)
-    limit = most + len(held)
-    statement = (
-        select(
-            spool.c.message_id,
-            spool.c.tries,
-            spool.c.in_doubt,
-            spool.c.parts,
-            spool.c.unsent,
-            spool.c.avoid,
-            message.c.ref,
-            message.c.mobile,
-            message.c.content,
-            message.c.segments,
-            *submission.c,
-        )
-        .join(message, message.c.id == spool.c.message_id)
-        .join(submission, submission.c.id == message.c.submission_id)
-        .where(*mine, spool.c.due_at <= now)
-        .order_by(spool.c.due_at, spool.c.message_id)
-        .limit(limit)
-    )
     with reading(engine) as connection:
+        due = (
+            select(spool)
+            .where(*mine, spool.c.due_at <= now, bulk.none_of(connection, spool.c.message_id, held))
+            .order_by(spool.c.due_at, spool.c.message_id)
+            # One more than is asked for shows whether more is due.
+            .limit(most + 1)
+            .subquery()
+        )
+        statement = (
+            select(
+                due.c.message_id,
+                due.c.tries,
+                due.c.in_doubt,
+                due.c.parts,
+                due.c.unsent,
+                due.c.avoid,
+                message.c.ref,
+                message.c.mobile,
+                message.c.content,
+                message.c.segments,
+                *submission.c,
+            )
+            .join(message, message.c.id == due.c.message_id)
+            .join(submission, submission.c.id == message.c.submission_id)
+            .order_by(due.c.due_at, due.c.message_id)
+        )
         rows = connection.execute(statement).all()
         later = connection.execute(
             select(func.min(spool.c.due_at)).where(*mine, spool.c.due_at > now)
         ).scalar_one()
         seal = seal_of(connection)
+    carrier = Carrier(key.carrier)
     shared: dict[int, Submission] = {}
-    found = [_waiting(row, key, shared, seal) for row in rows if row[0] not in held]
-    # Some of those held may have left the spool meanwhile: then more was found than asked for.
-    cut = len(rows) == limit or len(found) > most
-    return found[:most], now if cut else later
+    found = [_waiting(row, carrier, shared, seal) for row in rows[:most]]
+    return found, now if len(rows) > most else later
 
 
 def _waiting(
-    row: Sequence[Any], key: QueueKey, shared: dict[int, Submission], seal: Seal
+    row: Sequence[Any], carrier: Carrier, shared: dict[int, Submission], seal: Seal
 ) -> Waiting:
     made, tries, in_doubt, parts, unsent, avoid, ref, mobile, content, segments, *its = row
     mobile = seal.opened(sealing.MESSAGE_MOBILE, made, mobile)
@@ -91,7 +95,7 @@ def _waiting(
     of = shared.get(its[0])
     if of is None:
         of = shared[its[0]] = submission_of(its, seal)
-    own = Message(made, of.id, ref or "", mobile, Carrier(key.carrier), content, segments)
+    own = Message(made, of.id, ref or "", mobile, carrier, content, segments)
     return Waiting(
         own, of, tries, in_doubt, parse_parts(parts), unsent=unsent, avoid=parse_avoid(avoid)
     )

@@ -69,7 +69,8 @@ def test_no_statement_reads_a_whole_table(plans: tuple[Engine, list[str]], analy
             settlement.expire_waiting(connection, IDS, 5_000, 0)
             notices.forget_of(connection, "source:a", [each.message.id for each in going])
         intake.accept(pair(ref=str(start), business_key="new"), replace=True)
-        spooling.read_due(engine, QueueKey("mobile", "normal", "his"), 100, 2**50, ())
+        held = [each.message.id for each in made[2_000:3_000]]
+        spooling.read_due(engine, QueueKey("mobile", "normal", "his"), 100, 2**50, held)
         with engine.connect() as connection:
             notices.read_states(connection, "source:a", 100)
             settlement.find_silent(connection, 2**41, 0, 100)
