@@ -190,6 +190,10 @@ class Source:
             self._refusal,
         )
 
+    def reason(self, fault: BaseException) -> str:
+        """What may be told of an error of the database."""
+        return reason(fault, self._write_line.tongue)
+
     def write(self, changes: Sequence[StateChange]) -> None:
         """Write changes of state into their rows, where rows tell them."""
         if not self._row_told:

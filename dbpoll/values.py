@@ -30,6 +30,9 @@ class Locked(Exception):
         super().__init__(f"{len(keys)} rows are locked by the hospital's own transactions")
         self.keys = frozenset(keys)
 
+    def __reduce__(self) -> tuple[type[Locked], tuple[Sequence[str]]]:
+        return Locked, (list(self.keys),)
+
 
 class Status(IntEnum):
     """Values of SMS_OUTBOUND.STATUS (contract.md, "HIS tables")."""

@@ -98,18 +98,21 @@ class Rig:
         self.node = children.start("node", "run", str(self.config))
 
     def memory(self) -> int:
-        """Bytes of memory that the node has resident now."""
-        rss: int = psutil.Process(self.node.process.pid).memory_info().rss
-        return rss
+        """Bytes of memory that the node's processes have resident now."""
+        return sum(each.memory_info().rss for each in self._processes())
 
     def watch(self) -> None:
         """Note the node's memory; call it now and then."""
         self.peak_rss = max(self.peak_rss, self.memory())
 
     def cpu_seconds(self) -> float:
-        """CPU time that the node has used so far."""
-        times = psutil.Process(self.node.process.pid).cpu_times()
-        return times.user + times.system
+        """CPU time that the node's processes have used so far."""
+        times = [each.cpu_times() for each in self._processes()]
+        return sum(each.user + each.system for each in times)
+
+    def _processes(self) -> list[psutil.Process]:
+        node = psutil.Process(self.node.process.pid)
+        return [node, *node.children(recursive=True)]
 
 
 def start(

@@ -35,11 +35,10 @@ from adapter.sources.answers import (
 from adapter.sources.references import References, is_ambiguous, key_of
 from adapter.sources.rows import request_of
 from adapter.sources.settings import settings_of
-from dbpoll.checkup import explained
+from dbpoll.apart.poller import Poller
 from dbpoll.feeds.base import Marks
 from dbpoll.settings import Settings
-from dbpoll.source import Source
-from dbpoll.values import Answered, Health, NotNow, Row, StateChange, Status, Taken
+from dbpoll.values import Answered, NotNow, Row, StateChange, Status, Taken
 
 log = structlog.get_logger(__name__)
 
@@ -73,27 +72,23 @@ class Sources:
     ) -> None:
         zone = ZoneInfo(config.node.timezone)
         clients = {client.account: client for client in config.clients}
-        self._bound: dict[str, _Bound | _Unable] = {}
-        for source in config.sources:
-            if not source.enabled:
-                continue
-            settings = settings_of(source, zone, answer_delay_s)
-            try:
-                bound: _Bound | _Unable = _Bound(
-                    clients[source.client],
-                    intake,
-                    desk,
-                    settings,
-                    source,
-                    refused,
-                    memory(source.client, source.name) if memory and settings.resend else None,
-                    marks(source.name) if marks else None,
-                )
-            except Exception as fault:
-                # Its driver, or the client's libraries that the driver needs. The others go on.
-                bound = _Unable(source.name, explained(fault))
-                log.error("source_broken", source=source.name, reason=bound.reason)
-            self._bound[source.name] = bound
+        self._poller = Poller()
+        self._bound = {
+            source.name: _Bound(
+                clients[source.client],
+                intake,
+                desk,
+                settings_of(source, zone, answer_delay_s),
+                source,
+                refused,
+                memory,
+                marks,
+                self._poller,
+            )
+            for source in config.sources
+            if source.enabled
+        }
+        self._poller.start()
 
     def start(self) -> None:
         for bound in self._bound.values():
@@ -116,10 +111,11 @@ class Sources:
         for name, stopped in stops.items():
             if not stopped.result():
                 log.error("sources.left", source=name, after_s=timeout_s)
+        self._poller.stop()
 
     def homes(self) -> dict[str, Callable[[Sequence[Home]], None]]:
         """What writes notices into the tables of each destination; may be repeated. It raises
-        what the database raises, or dbpoll's Locked, when not everything was written."""
+        Locked, Elsewhere or Gone of dbpoll when not everything was written."""
         return {f"source:{name}": bound.write_back for name, bound in self._bound.items()}
 
     def status(self) -> list[SourceStatus]:
@@ -142,31 +138,6 @@ class Sources:
         return found
 
 
-class _Unable:
-    """A source that cannot even try, until the node is started anew. What is to be written into
-    its tables waits in the store."""
-
-    def __init__(self, name: str, reason: str) -> None:
-        self.source = self
-        self.reason = reason
-        self._name = name
-
-    def start(self) -> None:
-        """There is nothing to start."""
-
-    def claim_no_more(self) -> None:
-        """Nothing is claimed."""
-
-    def stop(self, timeout_s: float = 0.0) -> bool:
-        return True
-
-    def health(self) -> Health:
-        return Health(self._name, False, self.reason, None, 0.0, 0, 0, 0, 0, broken=True)
-
-    def write_back(self, notices: Sequence[Home]) -> None:
-        raise ConnectionError(self.reason)
-
-
 class _Bound:
     """One source, its client and the way of its rows."""
 
@@ -178,8 +149,9 @@ class _Bound:
         settings: Settings,
         configured: Configured,
         refused: Refused,
-        references: References | None,
-        marks: Marks | None,
+        memory: Memory | None,
+        marks: Callable[[str], Marks] | None,
+        poller: Poller,
     ) -> None:
         self._refused = refused
         self._name = configured.name
@@ -187,9 +159,12 @@ class _Bound:
         self._intake = intake
         self._desk = desk
         self._report_submitted = configured.report_submitted
-        self._references = references
+        self._references = (
+            memory(configured.client, configured.name) if memory and settings.resend else None
+        )
         self._resend = settings.resend
-        self.source = Source(settings, self._take, marks=marks)
+        kept = marks(configured.name) if marks else None
+        self.source = poller.source(settings, self._take, kept)
 
     def _take(self, rows: Sequence[Row]) -> Answered:
         began = id_at(datetime.now(UTC))

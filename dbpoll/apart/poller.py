@@ -1,0 +1,269 @@
+"""Starts the process that polls, speaks with its sources, and starts it anew when it ends.
+
+What its sources had claimed when it ended is left over in the hospital's tables, as after any other
+crash (`dbpoll.source`), and is handed in again by the next process.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from dbpoll.apart.calls import Calls, Gone, Handler, Setup
+from dbpoll.feeds.base import Marks, NoMarks
+from dbpoll.pacing import Pace
+from dbpoll.settings import Settings
+from dbpoll.values import Health, InboundRow, Row, StateChange, Take, Taken
+
+log = structlog.get_logger("dbpoll")
+
+SILENT_S = 60.0
+"""A process of which nothing is heard for so long is ended: a driver keeps the interpreter."""
+RETRY_MIN_S = 0.5
+RETRY_MAX_S = 30.0
+STOP_S = 5.0
+_WINDOWS = os.name == "nt"
+
+
+class Poller:
+    """All sources of one process. Say which by `source`, then `start`."""
+
+    def __init__(self) -> None:
+        self._sources: dict[str, ApartSource] = {}
+        self._news = ThreadPoolExecutor(1, "poller-news")
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._calls: Calls | None = None
+        self._heard_at = 0.0
+        self._threads = [
+            threading.Thread(target=each, name=name, daemon=True)
+            for each, name in ((self._keep, "poller"), (self._watch, "poller-watch"))
+        ]
+
+    def source(self, settings: Settings, take: Take, marks: Marks | None = None) -> ApartSource:
+        """One more; see `dbpoll.source.Source`. Before `start`."""
+        made = self._sources[settings.name] = ApartSource(self, settings, take, marks)
+        return made
+
+    def start(self) -> None:
+        """Start the process; its sources poll when they are started. Raises OSError."""
+        if self._sources:
+            self._open()
+            for thread in self._threads:
+                thread.start()
+
+    def stop(self) -> None:
+        """End the process. Its sources should be stopped before."""
+        with self._lock:
+            self._stopping.set()
+            process = self._process
+        if process is not None:
+            process.kill()
+            for thread in self._threads:
+                thread.join(STOP_S)
+        for source in self._sources.values():
+            source.close()
+        self._news.shutdown(wait=False)
+
+    def ask(self, question: str, source: str, *arguments: object) -> Future[Any]:
+        """See Calls."""
+        with self._lock:
+            calls = self._calls
+        if calls is None:
+            raise Gone("its process is away")
+        return calls.ask(question, source, *arguments)
+
+    def begin(self, source: ApartSource) -> None:
+        """Let this one poll, in this process and in those that follow it."""
+        with self._lock:
+            source.polls = True
+            if self._calls is not None:
+                self._calls.tell("start", source.name)
+
+    def _open(self) -> None:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dbpoll.apart"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # Ctrl-C in the terminal is for this process only, which then tells that one.
+            start_new_session=not _WINDOWS,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        level = logging.getLogger("dbpoll").getEffectiveLevel()
+        setup = Setup([(each.settings, each.is_marked) for each in self._sources.values()], level)
+        try:
+            pickle.dump(setup, process.stdin)
+            process.stdin.flush()
+        except OSError:
+            # It ended at once; whoever listens to it finds out.
+            log.warning("poller_deaf")
+        with self._lock:
+            if self._stopping.is_set():
+                process.kill()
+            self._process = process
+            self._heard_at = time.monotonic()
+            self._calls = Calls(process.stdout, process.stdin)
+            for each in self._sources.values():
+                if each.polls:
+                    self._calls.tell("start", each.name)
+
+    def _keep(self) -> None:
+        trouble = Pace(RETRY_MIN_S, RETRY_MAX_S, jitter=True)
+        while True:
+            assert self._calls is not None
+            assert self._process is not None
+            began = time.monotonic()
+            self._calls.listen(self._handler)
+            code = self._process.wait()
+            for pipe in (self._process.stdin, self._process.stdout):
+                with suppress(OSError):
+                    pipe.close()  # type: ignore[union-attr]
+            with self._lock:
+                self._calls = None
+            if self._stopping.is_set():
+                return
+            if time.monotonic() - began > RETRY_MAX_S:
+                trouble.reset()
+            log.error("poller_ended", code=code)
+            for source in self._sources.values():
+                source.orphaned(f"its process ended with code {code}")
+            while not self._stopping.wait(trouble.next()):
+                try:
+                    self._open()
+                except OSError as fault:
+                    log.error("poller_not_started", error=str(fault))
+                else:
+                    break
+            else:
+                return
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(SILENT_S / 10):
+            with self._lock:
+                process = self._process if self._calls is not None else None
+                silent_s = time.monotonic() - self._heard_at
+            if process is not None and silent_s > SILENT_S:
+                log.error("poller_silent", seconds=round(silent_s))
+                process.kill()
+
+    def _handler(self, question: str, source: str) -> Handler:
+        match question:
+            case "log":
+                return Handler(self._news, _log)
+            case "health":
+                return Handler(self._news, lambda health: self._hear(source, health))
+            case _:
+                return self._sources[source].handler(question)
+
+    def _hear(self, source: str, health: Health) -> None:
+        self._heard_at = time.monotonic()
+        self._sources[source].hear(health)
+
+
+class ApartSource:
+    """A source that polls in the process of a Poller: see `dbpoll.source.Source`, whose methods
+    these are. `write`, `write_receipts` and `write_inbound` raise Locked, Elsewhere with what the
+    database raised in words, or Gone."""
+
+    def __init__(self, poller: Poller, settings: Settings, take: Take, marks: Marks | None) -> None:
+        self.settings = settings
+        self.polls = False
+        self.is_marked = marks is not None
+        self._poller = poller
+        self._take = take
+        self._health = Health(self.name, True, "", None, 0.0, 0, 0, 0, 0)
+        # One thread takes rows in, in their order, while another waits until they are durable.
+        self._hand = ThreadPoolExecutor(1, f"hand-{self.name}")
+        self._answer = ThreadPoolExecutor(1, f"answer-{self.name}")
+        kept = marks or NoMarks()
+        self._handlers = {
+            "take": Handler(self._hand, self._taken),
+            "read_mark": Handler(self._answer, kept.read),
+            "write_mark": Handler(self._answer, kept.write),
+        }
+
+    @property
+    def name(self) -> str:
+        return self.settings.name
+
+    def start(self) -> None:
+        self._poller.begin(self)
+
+    def claim_no_more(self) -> None:
+        self.polls = False
+        self._told("claim_no_more")
+
+    def wake(self) -> None:
+        self._told("wake")
+
+    def stop(self, timeout_s: float = 10.0) -> bool:
+        self.polls = False
+        try:
+            stopped: bool = self._poller.ask("stop", self.name, timeout_s).result(
+                timeout_s + STOP_S
+            )
+        except TimeoutError:
+            return False
+        except Gone:
+            return True
+        return stopped
+
+    def health(self) -> Health:
+        return self._health
+
+    def write(self, changes: Sequence[StateChange]) -> None:
+        self._asked("write", changes)
+
+    def write_receipts(self, changes: Iterable[StateChange]) -> None:
+        if self.settings.receipt_table or self.settings.sql.receipt:
+            self._asked("write_receipts", list(changes))
+
+    def write_inbound(self, texts: Sequence[InboundRow]) -> None:
+        self._asked("write_inbound", texts)
+
+    # For the Poller.
+
+    def handler(self, question: str) -> Handler:
+        return self._handlers[question]
+
+    def hear(self, health: Health) -> None:
+        self._health = health
+
+    def orphaned(self, why: str) -> None:
+        self._health = replace(self._health, up=False, reason=why)
+
+    def close(self) -> None:
+        self._hand.shutdown(wait=False)
+        self._answer.shutdown(wait=False)
+
+    def _taken(self, rows: Sequence[Row]) -> Future[Sequence[Taken]]:
+        return self._answer.submit(self._take(rows))
+
+    def _asked(self, question: str, what: Sequence[StateChange | InboundRow]) -> None:
+        if what:
+            self._poller.ask(question, self.name, list(what)).result()
+
+    def _told(self, question: str) -> None:
+        try:
+            self._poller.ask(question, self.name).result(STOP_S)
+        except (Gone, TimeoutError):
+            return
+
+
+def _log(method: str, event: dict[str, Any]) -> None:
+    getattr(log, method)(event.pop("event", ""), **event)
