@@ -6,7 +6,7 @@ import http.client
 import socket
 import time
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +15,8 @@ from xml.sax.saxutils import quoteattr
 import psutil
 
 from adapter.children import Child, Children
+from adapter.commands.status import fetch
+from adapter.config.model import Web
 from adapter.security.passwords import hash_password
 
 ACCOUNT = "his"
@@ -134,6 +136,8 @@ def start(
     carrier = carrier_of(folder, children, line, moods)
     rig = start_node(folder, children, store, his, line, carrier, policies)
     wait_until(rig, "/readyz")
+    if his is not None:
+        _wait(rig, lambda: _polls(rig.web))
     return rig
 
 
@@ -192,8 +196,12 @@ def configure(
 def wait_until(rig: Rig, page: str) -> None:
     """Until `/healthz` (serves) or `/readyz` (can send) is good. Raises RuntimeError with the
     node's last words when that does not come."""
+    _wait(rig, lambda: serves(rig.web, page))
+
+
+def _wait(rig: Rig, is_so: Callable[[], bool]) -> None:
     deadline = time.monotonic() + READY_WAIT_S
-    while not serves(rig.web, page):
+    while not is_so():
         if rig.node.process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"the node did not get ready:\n{rig.node.last_words()}")
         time.sleep(0.05)
@@ -217,3 +225,9 @@ def serves(port: int, page: str) -> bool:
         return False
     finally:
         connection.close()
+
+
+def _polls(port: int) -> bool:
+    """Whether every source of the node at this web port has looked at its table."""
+    sources = fetch(Web(host="127.0.0.1", port=port))["sources"]
+    return all(each["polled_at"] for each in sources)
