@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import multiprocessing
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -183,17 +184,25 @@ def _flooding(rig: Rig, door: str, callers: int, batch: int) -> Iterator[Callabl
 
 
 def _flood(pipe: Connection, ports: Sequence[int], door: str, callers: int, batch: int) -> None:
-    """Until a word comes; tells when it is at work, and in the end how fast it was."""
+    """Until a word comes; tells when it is at work, and with the word how fast it was."""
     port = {"socket": ports[1], "cmpp": ports[2]}.get(door, ports[0])
     load = Crowd(speech_of(door, FLOOD, False), port, callers, WINDOWS[door], batch)
     first, portion = _FIRST_OF_FLOOD, 500 * batch
     load.feed(portion, after=first)
-    pipe.send(None)
     started, before = time.monotonic(), load.accepted
-    while not pipe.poll():
+    ended = threading.Event()
+
+    def end() -> None:
+        # At once: what is left of a portion is done when nobody is beside it any more.
+        pipe.recv()
+        pipe.send((load.accepted - before) / (time.monotonic() - started))
+        ended.set()
+
+    pipe.send(None)
+    threading.Thread(target=end).start()
+    while not ended.is_set():
         first += portion
         load.feed(portion, after=first)
-    pipe.send((load.accepted - before) / (time.monotonic() - started))
     load.close()
 
 

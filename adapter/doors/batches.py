@@ -1,7 +1,7 @@
 """Web requests that are answered together: what a door has to offer for that, beside WSGI.
 
-One thread takes several small requests of one client, hands them to intake in one call, and
-answers them after the one commit. Who may be in a batch is only guessed beforehand, from
+One thread takes several requests of one client, hands them to intake in one call, and answers
+them after the one commit. Who may be in a batch is only guessed beforehand, from
 the first octets of a request; the door looks again when it reads them whole.
 """
 
@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-SMALL = 32_000
-"""Octets of a body up to which a request may be in a batch."""
 GLANCE = 3_000
 """Octets of a body that are looked at to find out whose it is."""
 

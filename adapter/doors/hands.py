@@ -1,7 +1,7 @@
 """The threads of the web server, and whose request they take next (`adapter.doors.turns`).
 
-waitress gives each connection with a whole request to a thread of its own. Here small requests of
-one client that send are taken several at a time; of all others half of the threads at most serve
+waitress gives each connection with a whole request to a thread of its own. Here requests of one
+client that send are taken several at a time; of all others half of the threads at most serve
 one address.
 Whose a request is, is a guess: an account that we know, named from the same address. Who names
 another's shares a turn with him at worst; credentials are judged later.
@@ -17,10 +17,10 @@ import structlog
 from waitress.task import ThreadedTaskDispatcher, WSGITask
 from waitress.utilities import InternalServerError
 
-from adapter.doors.batches import GLANCE, SMALL, Answer, Glimpse
+from adapter.doors.batches import GLANCE, Answer, Glimpse
 from adapter.doors.company import Company
 from adapter.doors.turns import Bite, Kind, Turns
-from adapter.doors.workers import joined, messages_in, sending
+from adapter.doors.workers import MOST, OCTETS, joined, messages_in
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
@@ -31,9 +31,8 @@ Guess = Callable[[str, Glimpse], Hashable | None]
 """Whose request this path and glimpse are, None where it has to be run alone."""
 Several = Callable[[Sequence["WSGIEnvironment"]], Sequence[Answer]]
 
-
-_COUNTED = 200_000
-"""Octets in which messages are counted: more would not change its turn."""
+_COUNTED = MOST * OCTETS
+"""Octets in which messages are counted: so many have a bite for themselves."""
 _TICK_S = 0.001
 """The loop counts whole milliseconds."""
 
@@ -57,7 +56,7 @@ class Hands(ThreadedTaskDispatcher):
         super().__init__()
         self._guess = guess
         self._several = several
-        self._joined, self._sending = joined(threads), sending(threads)
+        self._joined = joined(threads)
         self._alone = Kind(max(1, threads // 2))
         self._turns: Turns[Any] = Turns(company, _who)
         self._held = threading.local()
@@ -107,9 +106,7 @@ class Hands(ThreadedTaskDispatcher):
         guess = self._guess(request.path, Glimpse("", shown, body.get(GLANCE)[:GLANCE]))
         if guess is None:
             return (address, ""), self._alone, 1
-        if len(body) > SMALL or request.headers.get("EXPECT"):
-            return (address, guess), self._sending, messages_in(body.get(_COUNTED))
-        return (address, guess), self._joined, messages_in(body.get(SMALL))
+        return (address, guess), self._joined, messages_in(body.get(_COUNTED))
 
     def handler_thread(self, thread_no: int) -> None:
         while (bite := self._next(thread_no)) is not None:

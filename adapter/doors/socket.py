@@ -50,8 +50,6 @@ from adapter.security.certificates import shown_in
 FIRST_FRAME = 8_000
 """Octets that a connection may send before it has logged in."""
 LONGEST_MARK = 64
-SMALL = 16_000
-"""Octets of a request up to which it is run together with others of its client."""
 PUSH_BATCH = 100
 """Notices in one frame."""
 PUSH_WINDOW = 4
@@ -277,12 +275,6 @@ class Visitor(Frames):
         name, mark = glance(octets)
         if name == "Ack":
             self._acknowledged(mark)
-        elif mark and name in SENDING and len(octets) <= SMALL:
-            assert self._caller is not None
-            answer = self._door.workers.join(
-                self._caller.account, (self._caller, octets), messages_in(octets)
-            )
-            self._await(answer, in_turn=False)
         elif mark:
             self._work(octets, name, in_turn=False)
         else:
@@ -307,11 +299,10 @@ class Visitor(Frames):
     def _work(self, octets: bytes, name: str, *, in_turn: bool) -> None:
         assert self._caller is not None
         account, workers = self._caller.account, self._door.workers
-        work = partial(self._door.respond, self._caller, octets)
         if name in SENDING:
-            answer = workers.send(account, work, messages_in(octets))
+            answer = workers.join(account, (self._caller, octets), messages_in(octets))
         else:
-            answer = workers.run(account, work)
+            answer = workers.run(account, partial(self._door.respond, self._caller, octets))
         self._await(answer, in_turn=in_turn)
 
     def _await(self, answer: asyncio.Future[bytes], *, in_turn: bool) -> None:

@@ -31,20 +31,20 @@ WORTH = 24
 """Messages for which a second bite is worth its commit; fewer wait for the first one's end."""
 
 
+OCTETS = 1_600
+"""As much work as a message, whatever they say: a bite is bounded by what it takes to read it, too."""
+
+
 def joined(threads: int) -> Kind:
     """How pieces are done together on so many threads: half of them at most."""
     return Kind(min(FLIGHTS, max(1, threads // 2)), MOST, WORTH, SHARED)
 
 
-def sending(threads: int) -> Kind:
-    """How what sends and is too large for that is done: with it, half of the threads at most."""
-    return Kind(max(1, threads // 2 - FLIGHTS), shared=SHARED)
-
-
 def messages_in(octets: bytes) -> int:
-    """How many messages a request seems to ask for, JSON or XML: one for each number. A guess, good
-    enough for how much is taken at a time."""
-    return max(1, octets.count(b'"mobile"') + octets.count(b"mobile>") // 2)
+    """How many messages a request seems to ask for, JSON or XML: one for each number, and no fewer
+    than its length is worth. A guess, good enough for how much is taken at a time."""
+    named = octets.count(b'"mobile"') + octets.count(b"mobile>") // 2
+    return max(1, named, len(octets) // OCTETS)
 
 
 class Workers(Generic[P, T]):
@@ -60,7 +60,6 @@ class Workers(Generic[P, T]):
         self._pool = ThreadPoolExecutor(threads, name)
         self._free = threads
         self._joined = joined(threads)
-        self._sending = sending(threads)
         self._alone = Kind(max(1, threads // 2))
         self._loop = asyncio.get_running_loop()
         self._together = together
@@ -72,12 +71,6 @@ class Workers(Generic[P, T]):
     def run(self, client: Hashable, work: Callable[[], Any]) -> asyncio.Future[Any]:
         """The result of `work`, when it was this client's turn."""
         future = self._put(client, self._alone, work)
-        self._start()
-        return future
-
-    def send(self, client: Hashable, work: Callable[[], Any], messages: int) -> asyncio.Future[Any]:
-        """The same for work that sends so many messages, too many to join."""
-        future = self._put(client, self._sending, work, messages)
         self._start()
         return future
 

@@ -1,4 +1,4 @@
-"""The threads of the web server: a client's small requests are taken together, and a flood of one
+"""The threads of the web server: a client's requests are taken together, and a flood of one
 account leaves others theirs."""
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from adapter.config.model import Web
 from adapter.doors.batches import Answer, Batched, Glimpse
 from adapter.doors.proxies import CERTIFICATE_KEY
 from adapter.doors.web import Serving, Site, serve
+from adapter.doors.workers import FLIGHTS, MOST, OCTETS, SHARED
 from tests.certificates import Authority, Pair
 from tests.doors.conftest import Node
 
@@ -174,27 +175,45 @@ def test_requests_that_run_alone_leave_others_their_threads() -> None:
         assert all(answer(each).endswith(b"alone") for each in flood)
 
 
-def test_what_is_large_runs_alone() -> None:
+def test_what_is_large_has_a_bite_for_itself() -> None:
     counter = Counter()
-    counter.gate.set()
-    with serving(counter, 4) as server:
-        assert answer(ask(server, "a", body=b" " * 40_000)).endswith(b"alone")
-    assert not counter.together
+    with serving(counter, 16) as server:
+        large = [ask(server, "flood", body=b" " * MOST * OCTETS) for _ in range(6)]
+        for _ in range(FLIGHTS):
+            assert counter.entered.acquire(timeout=WAIT_S)
+        # Whoever comes now waits for these, not for all that is here.
+        assert counter.together == [["flood"]] * FLIGHTS
+        counter.gate.set()
+        assert all(answer(each).endswith(b"flood") for each in large)
+    assert counter.together == [["flood"]] * 6
 
 
-def test_what_is_large_is_its_clients_wherever_it_comes_from() -> None:
-    """In company one of a client's large requests at a time, and another client's beside it."""
+def test_in_company_what_is_large_is_taken_one_by_one_wherever_it_comes_from() -> None:
     counter = Counter()
     with serving(counter, 16) as server:
         assert answer(ask(server, "other")).endswith(b"other")
-        large = [ask(server, "a", body=b" " * 40_000) for _ in range(5)]
-        assert counter.entered.acquire(timeout=WAIT_S)
-        assert counter.entered.acquire(timeout=WAIT_S)
-        beside = ask(server, "b", body=b" " * 40_000)
-        assert counter.entered.acquire(timeout=WAIT_S)
-        assert not counter.entered.acquire(blocking=False)
+        large = [ask(server, "flood", body=b" " * 2 * SHARED * OCTETS) for _ in range(5)]
+        for _ in range(2):
+            assert counter.entered.acquire(timeout=WAIT_S)
+        assert answer(ask(server, "b", body=b" " * 40_000)).endswith(b"b")
+        assert counter.together == [["other"], ["flood"], ["b"]]
         counter.gate.set()
-        assert all(answer(each).endswith(b"alone") for each in [*large, beside])
+        assert all(answer(each).endswith(b"flood") for each in large)
+    assert all(len(names) == 1 for names in counter.together)
+
+
+def test_who_asks_whether_to_go_on_is_served_like_others() -> None:
+    counter = Counter()
+    with serving(counter, 4) as server:
+        connection = socket.create_connection(("127.0.0.1", server.port), timeout=WAIT_S)
+        connection.sendall(
+            b"POST /x HTTP/1.1\r\nHost: x\r\nAuthorization: a\r\nConnection: close\r\n"
+            b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n"
+        )
+        assert connection.recv(4096).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(b"{}")
+        assert answer(connection).endswith(b"a")
+    assert counter.together == [["a"]]
 
 
 def test_a_fault_in_a_batch_is_told_to_all_and_shows_nothing() -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from adapter.doors.company import Company
-from adapter.doors.workers import SHARED, Workers, messages_in
+from adapter.doors.workers import FLIGHTS, MOST, OCTETS, SHARED, Workers, messages_in
 from tests.connectors.recorder import run
 
 
@@ -127,19 +126,43 @@ def test_what_is_turned_away_is_not_done() -> None:
     run(test())
 
 
+def test_alone_large_requests_have_two_bites_at_a_time() -> None:
+    async def test() -> None:
+        gate, begun, sizes = threading.Event(), threading.Semaphore(0), list[int]()
+
+        def note(pieces: Sequence[int]) -> list[int]:
+            sizes.append(len(pieces))
+            begun.release()
+            assert gate.wait(30)
+            return list(pieces)
+
+        workers = Workers(32, "test", note)
+        half = MOST // 2
+        sent = [workers.join("flood", number, half) for number in range(9)]
+        for _ in range(FLIGHTS):
+            assert await asyncio.to_thread(begun.acquire, timeout=30)
+        # Whoever comes now waits for these, not for all that is here.
+        assert sizes == [2] * FLIGHTS
+        gate.set()
+        assert await asyncio.gather(*sent) == list(range(9))
+        assert max(sizes) == 2
+        workers.stop()
+
+    run(test())
+
+
 def test_in_company_large_work_is_done_one_by_one_and_reading_waits_for_room() -> None:
     async def test() -> None:
         gate, order = threading.Event(), list[str]()
-        workers: Workers[Any, Any] = Workers(8, "test", company=Company())
-        assert await workers.run("other", lambda: "asked") == "asked"
 
-        def work(name: str) -> None:
+        def work(names: Sequence[str]) -> list[str]:
             assert gate.wait(30)
-            order.append(name)
+            order.append("".join(names))
+            return list(names)
 
-        sent = [
-            workers.send("flood", partial(work, str(number)), 10 * SHARED) for number in range(3)
-        ]
+        workers = Workers(8, "test", work, Company())
+        assert await workers.run("other", lambda: "asked") == "asked"
+        sent = [workers.join("flood", str(number), 10 * SHARED) for number in range(3)]
         room = asyncio.Event()
         assert not workers.has_room("flood", room.set)
         assert workers.has_room("other", room.set)
@@ -161,3 +184,5 @@ def test_messages_are_counted_by_their_numbers() -> None:
     assert messages_in(100 * xml) == 100
     assert messages_in(100 * b'{"mobile":"13800138000"},') == 100
     assert messages_in(b"<Ping/>") == 1
+    # Whatever it says, what is long has a bite for itself.
+    assert messages_in(b"<Ping/>" * MOST * OCTETS) >= MOST
