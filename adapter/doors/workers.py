@@ -29,10 +29,8 @@ FLIGHTS = 2
 """Bites of a client's joined pieces at a time: one computes while the other commits."""
 WORTH = 24
 """Messages for which a second bite is worth its commit; fewer wait for the first one's end."""
-
-
 OCTETS = 1_600
-"""As much work as a message, whatever they say: a bite is bounded by what it takes to read it, too."""
+"""Of a request that are as much work as a message, whatever they say."""
 
 
 def joined(threads: int) -> Kind:
