@@ -32,7 +32,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql.base import PGDialect
-from sqlalchemy.exc import DBAPIError
 
 from adapter.store import journeys
 from adapter.store.journeys import array
@@ -63,18 +62,12 @@ def insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
 
 
 def _copy_in(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    dialect = connection.dialect
-    error_class = dialect.loaded_dbapi.Error
-    driver: Any = connection.connection.driver_connection
-    statement = _copy(table)
-    try:
-        with driver.cursor() as cursor, cursor.copy(statement) as copy:
-            copy.write(copy_text(rows))
-    except error_class as error:
-        # Past SQLAlchemy, but callers tell faults apart by its classes.
-        raise DBAPIError.instance(
-            statement, None, error, error_class, hide_parameters=True, dialect=dialect
-        ) from error
+    with (
+        journeys.driver_of(connection) as driver,
+        driver.cursor() as cursor,
+        cursor.copy(_copy(table)) as copy,
+    ):
+        copy.write(copy_text(rows))
 
 
 def update(
@@ -195,11 +188,11 @@ def _in_steps(connection: Connection, text_of: Callable[[int], str], rows: Seque
     """Execute for all rows the statement that `text_of` makes for a number of rows: always for a
     power of two, so that there are few to prepare."""
     at = 0
-    while left := len(rows) - at:
-        count = min(VALUES_MOST, 1 << left.bit_length() - 1)
-        values = tuple(chain.from_iterable(rows[at : at + count]))
-        connection.exec_driver_sql(text_of(count), values)
-        at += count
+    with journeys.driver_of(connection) as driver:
+        while left := len(rows) - at:
+            count = min(VALUES_MOST, 1 << left.bit_length() - 1)
+            driver.execute(text_of(count), tuple(chain.from_iterable(rows[at : at + count])))
+            at += count
 
 
 @cache

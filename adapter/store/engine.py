@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import QueuePool
 
-from adapter.store.journeys import keep_writes
+from adapter.store.journeys import driver_of, keep_writes
 
 # Another process that holds SQLite's write lock for longer is a fault: callers wait for us.
 BUSY_S = 5
@@ -114,7 +114,8 @@ def _begin_sqlite(connection: Connection) -> None:
     # A read that later turns into a write fails at once when another wrote in between;
     # writers take their place in the queue at the start instead.
     writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    with driver_of(connection) as driver:
+        driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def write_connection(engine: Engine) -> Connection:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 from psycopg import Pipeline
 from sqlalchemy import (
@@ -32,6 +32,8 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import ReturningDelete
 
@@ -66,22 +68,17 @@ class Question:
 
     def __init__(self, build: Callable[[Among], Statement]) -> None:
         self._build = build
-        self._made: dict[str, Statement] = {}
-        self._text: tuple[str, dict[str, Any]] | None = None
-
-    def statement(self, dialect: Dialect) -> Statement:
-        """With the keys, as `given` writes them, in the parameter `keys`."""
-        made = self._made.get(dialect.name)
-        if made is None:
-            made = self._made[dialect.name] = self._build(_AMONG.get(dialect.name, _in_list))
-        return made
+        self._made: dict[str, tuple[str, dict[str, Any]]] = {}
 
     def text(self, dialect: Dialect) -> tuple[str, dict[str, Any]]:
-        """The same in the driver's form: the statement, and its constants."""
-        if self._text is None:
-            compiled = self.statement(dialect).compile(dialect=dialect)
-            self._text = str(compiled), dict(compiled.params)
-        return self._text
+        """The statement in the driver's form, with the keys in the parameter `keys`, as `_given`
+        writes them; and its constants."""
+        made = self._made.get(dialect.name)
+        if made is None:
+            forms = _FORMS[dialect.name]
+            compiled = self._build(forms.among).compile(dialect=forms.dialect)
+            made = self._made[dialect.name] = str(compiled), dict(compiled.params)
+        return made
 
 
 def expect(
@@ -99,33 +96,27 @@ def expect(
 
 
 def ask(connection: Connection, *asked: tuple[Question, Sequence[Any]]) -> list[Sequence[Row]]:
-    """The answers to questions about keys, in one journey; none is asked about no keys."""
+    """The answers to questions about keys, in one journey; none is asked about no keys. Rows are
+    as the driver has them: with SQLite, a truth is 0 or 1."""
+    dialect = connection.dialect
     if connection.get_execution_options().get(_KEEPS):
-        return _ask_together(connection, asked)
-    dialect = connection.dialect
-    return [
-        connection.execute(question.statement(dialect), {"keys": given(dialect.name, keys)}).all()
-        if keys
-        else []
-        for question, keys in asked
-    ]
-
-
-def _ask_together(
-    connection: Connection, asked: Sequence[tuple[Question, Sequence[Any]]]
-) -> list[Sequence[Row]]:
-    dialect = connection.dialect
-    with _one_journey(connection) as driver:
-        cursors = [
-            _asked(driver, dialect, question, keys) if keys else None for question, keys in asked
+        with _one_journey(connection) as driver:
+            cursors = [
+                _asked(driver, dialect, question, keys) if keys else None
+                for question, keys in asked
+            ]
+        return [cursor.fetchall() if cursor is not None else [] for cursor in cursors]
+    with driver_of(connection) as driver:
+        return [
+            _asked(driver, dialect, question, keys).fetchall() if keys else []
+            for question, keys in asked
         ]
-    return [cursor.fetchall() if cursor is not None else [] for cursor in cursors]
 
 
 def _asked(driver: Any, dialect: Dialect, question: Question, keys: Sequence[Any]) -> Any:
     """A cursor that will have the answer."""
     text, constants = question.text(dialect)
-    return driver.execute(text, {**constants, "keys": given(dialect.name, keys)})
+    return driver.execute(text, {**constants, "keys": _FORMS[dialect.name].given(keys)})
 
 
 def _send(connection: Connection) -> None:
@@ -154,14 +145,11 @@ def _send_and_commit(connection: Connection) -> None:
 
 @contextmanager
 def _one_journey(connection: Connection) -> Iterator[Any]:
-    """What is kept, and what is executed inside, in one journey. Past SQLAlchemy, but callers
-    tell faults apart by its classes."""
-    error_class = connection.dialect.loaded_dbapi.Error
-    driver: Any = connection.connection.driver_connection
+    """What is kept, and what is executed inside, in one journey."""
     kept = connection.info.pop(_KEPT, ())
     expected = connection.info.pop(_EXPECTED, None)
     judged: Any = None
-    try:
+    with driver_of(connection) as driver:
         with driver.pipeline() if Pipeline.is_supported() else nullcontext():
             if expected is not None:
                 judged = _asked(driver, connection.dialect, *expected[:2])
@@ -170,26 +158,24 @@ def _one_journey(connection: Connection) -> Iterator[Any]:
             yield driver
         if expected is not None:
             expected[2](judged.fetchall())
+
+
+@contextmanager
+def driver_of(connection: Connection) -> Iterator[Any]:
+    """The driver's own connection, in a transaction that is open: past SQLAlchemy, which costs
+    more than many a statement. Callers tell faults apart by its classes, though."""
+    error_class = connection.dialect.loaded_dbapi.Error
+    try:
+        yield connection.connection.driver_connection
     except error_class as error:
         raise DBAPIError.instance(
-            "statements of one journey",
+            "statements past SQLAlchemy",
             None,
             error,
             error_class,
             hide_parameters=True,
             dialect=connection.dialect,
         ) from error
-
-
-def given(dialect: str, keys: Sequence[Any]) -> Any:
-    """The keys as the one parameter that they are."""
-    match dialect:
-        case "postgresql":
-            return array(keys)
-        case "sqlite":
-            return json.dumps(list(keys))
-        case _:
-            return list(keys)
 
 
 def array(values: Sequence[Any]) -> str:
@@ -222,8 +208,16 @@ def _in_json(column: ColumnElement[Any]) -> ColumnElement[bool]:
     return column.in_(select(listed.c.value))
 
 
-def _in_list(column: ColumnElement[Any]) -> ColumnElement[bool]:
-    return column.in_(bindparam("keys", expanding=True))
+class _Forms(NamedTuple):
+    """How a database is asked about keys: the condition, the keys as the one parameter that they
+    are, and the dialect that writes parameters by name."""
+
+    among: Among
+    given: Callable[[Sequence[Any]], str]
+    dialect: Dialect
 
 
-_AMONG: dict[str, Among] = {"postgresql": _any, "sqlite": _in_json}
+_FORMS = {
+    "postgresql": _Forms(_any, array, PGDialect_psycopg()),  # type: ignore[no-untyped-call]
+    "sqlite": _Forms(_in_json, json.dumps, SQLiteDialect(paramstyle="named")),
+}
