@@ -72,7 +72,7 @@ class Metrics:
         self._lockouts = self._counter(
             "sms_lockouts", "Wrong tries that locked an account or address out.", "door", "client"
         )
-        self._accept = self._histogram(
+        self._accept = self._waits(
             "sms_accept_seconds", "From a request that was read to its answer.", _FAST, "door"
         )
         self._wire = self._waits(
@@ -148,9 +148,9 @@ class Metrics:
         """Somebody tried so often that he is not looked at for a while."""
         self._lockouts.labels(door, client).inc()
 
-    def observe_accept(self, door: Door | str, seconds: float) -> None:
-        """How long a caller waited for its answer."""
-        self._accept.labels(str(door)).observe(seconds)
+    def observe_accept(self, door: Door | str, waits: Iterable[float]) -> None:
+        """How long callers waited for their answers."""
+        self._accept.observe(str(door), waits)
 
     def observe_wire(self, lane: Lane | str, waits: Iterable[float]) -> None:
         """How long messages of a lane waited from acceptance or due time to the wire."""

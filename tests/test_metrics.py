@@ -46,7 +46,7 @@ def test_waits_are_observed_in_batches() -> None:
     metrics.observe_submit("main", [0.01])
     metrics.observe_receipt("main", [3.0])
     metrics.observe_write_back("his", [0.5])
-    metrics.observe_accept(Door.SOAP, 0.02)
+    metrics.observe_accept(Door.SOAP, [0.02])
     assert value(metrics, "sms_receipt_seconds_bucket", channel="main", le="4.0") == 1
     assert value(metrics, "sms_accept_seconds_count", door="soap") == 1
 

@@ -92,6 +92,8 @@ class Reply(Struct, frozen=True, gc=False):
         """Refused recipients by code; one for the request where it is itself at fault."""
         if self.submission_id is None and not self.results:
             return {self.code: 1}
+        if not self.refused:
+            return {}
         return Counter(each.code for each in self.results if each.message_id is None)
 
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import repeat
 from typing import NamedTuple
 
 import structlog
@@ -199,8 +200,8 @@ class CmppIntake:
             replies = [Reply(code, "", None, 0, 1) for _ in requests]
         if self._watch is not None:
             seconds = time.perf_counter() - started
+            self._watch.observe_accept(Door.CMPP, repeat(seconds, len(replies)))
             for reply in replies:
-                self._watch.observe_accept(Door.CMPP, seconds)
                 for code, count in reply.refusals.items():
                     self._watch.refused(Door.CMPP, code, count)
         return replies

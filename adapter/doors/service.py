@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
+from itertools import repeat
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import adapter
@@ -76,8 +78,8 @@ class _Taken(NamedTuple):
 class Watch(Protocol):
     """Who counts; `adapter.metrics.Metrics` fits."""
 
-    def observe_accept(self, door: Door, seconds: float) -> None:
-        """An operation that sends was answered after so many seconds."""
+    def observe_accept(self, door: Door, waits: Iterable[float]) -> None:
+        """Operations that send were answered after so many seconds."""
 
     def refused(self, door: Door, code: Code, count: int = 1) -> None:
         """Requests, or recipients of a request, were refused."""
@@ -139,7 +141,7 @@ class Exchange:
             raise
         finally:
             if self._watch is not None and operation in _TIMED:
-                self._watch.observe_accept(caller.door, time.perf_counter() - started)
+                self._watch.observe_accept(caller.door, (time.perf_counter() - started,))
 
     def knows(self, account: str) -> bool:
         """Whether there is such an account; not for callers to hear."""
@@ -167,8 +169,9 @@ class Exchange:
         for each, answer in zip(asked, told, strict=True):
             if isinstance(answer, Refusal):
                 self._count(each.caller.door, {answer.code: 1})
-            if self._watch is not None:
-                self._watch.observe_accept(each.caller.door, seconds)
+        if self._watch is not None:
+            for door, count in Counter(each.caller.door for each in asked).items():
+                self._watch.observe_accept(door, repeat(seconds, count))
         return told
 
     def _enter_once(
