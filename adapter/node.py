@@ -140,7 +140,7 @@ class Node:
         self._ids = IdMaker(config.node.id, _greatest_id(engine))
         self._capacity = Capacity(config.store.capacity, spooling.count_waiting(engine))
         self._committers = _committers(engine, self.metrics, self._ownership, self._store_back)
-        accepting, starting, recording = self._committers
+        accepting, mass, starting, recording = self._committers
         self._checkpoints = Checkpoints(engine)
         self._inbox = Inbox(
             recording,
@@ -195,12 +195,13 @@ class Node:
             self._dispatcher.arrived,
             self._tell,
             self._dispatcher.look_again,
+            mass,
         )
         self._desk = Desk(engine, accepting, self._ids, self._capacity, self._describe, self._tell)
         limits = Limits(self._zone, self._desk.accepted_since)
         self._intake = Intake(acceptance, self._ids, config, limits)
         uploading = Uploading(
-            accepting,
+            mass,
             self._ids,
             self._capacity,
             self._dispatcher.arrived,
@@ -428,9 +429,9 @@ async def _until_signal(node: Node, started: Callable[[], None]) -> None:
 
 def _committers(
     engine: Engine, metrics: Metrics, ownership: Ownership, back: Callable[[], None]
-) -> tuple[Committer, Committer, Committer]:
-    """For accepting, for starting attempts, for recording: on SQLite, which has one writer,
-    the same one."""
+) -> tuple[Committer, Committer, Committer, Committer]:
+    """For accepting, for accepting what is large, for starting attempts, for recording: on SQLite,
+    which has one writer, the same one."""
 
     def made(name: str) -> Committer:
         watch = metrics.store(name)
@@ -438,8 +439,8 @@ def _committers(
 
     if engine.dialect.name == "sqlite":
         only = made("store")
-        return only, only, only
-    return made("accept"), made("start"), made("record")
+        return only, only, only, only
+    return made("accept"), made("accept-mass"), made("start"), made("record")
 
 
 def _greatest_id(engine: Engine) -> int:

@@ -26,6 +26,10 @@ from adapter.store.schema import message, spool, submission
 from adapter.store.sealing import Seal, seal_of
 from adapter.store.withdrawal import withdraw_by_key
 
+LARGE = 10
+"""Messages of a request, or of several handed in together, behind which a single one need not
+wait."""
+
 Pair = tuple[Submission, Sequence[Message]]
 _Keys = Sequence[str | None]
 
@@ -64,8 +68,11 @@ class _Done(Struct, frozen=True):
 class Acceptance:
     """The store's side of intake. Safe to call from many threads: they share commits.
 
-    `arrived` gets what was accepted, `told` the notices of what it replaced; `look_again`
-    hears of queues in the spool where something may have come without an answer.
+    `mass` commits what is large, and all that sources hand in, which so keeps its order;
+    `committer` the rest, and all where there is no other. Where both are handed one reference at a
+    time, whichever commits last gives the first one's answer. `arrived` gets what was accepted,
+    `told` the notices of what it replaced; `look_again` hears of queues in the spool where
+    something may have come without an answer.
     """
 
     def __init__(
@@ -76,8 +83,10 @@ class Acceptance:
         arrived: Callable[[list[Waiting]], None],
         told: Callable[[list[Notice]], None],
         look_again: Callable[[Iterable[QueueKey], int], None] = lambda _keys, _due_at: None,
+        mass: Committer | None = None,
     ) -> None:
         self._committer = committer
+        self._mass = mass or committer
         self._ids = ids
         self._capacity = capacity
         self._arrived = arrived
@@ -91,7 +100,8 @@ class Acceptance:
         self, batch: Sequence[Pair], replace: Sequence[bool] = ()
     ) -> Callable[[], list[Reply | None]]:
         """See `adapter.domain.ports.AcceptancePort`."""
-        handed_in = self._committer.submit(self._kind, _Work(batch, replace))
+        committer = self._mass if _is_mass(batch) else self._committer
+        handed_in = committer.submit(self._kind, _Work(batch, replace))
         return lambda: self._accepted(batch, handed_in)
 
     def _accepted(self, batch: Sequence[Pair], handed_in: Future[_Done]) -> list[Reply | None]:
@@ -117,7 +127,9 @@ class Acceptance:
 
     def first_answers(self, keys: Sequence[tuple[str, str, str]]) -> list[Reply | None]:
         """See `adapter.domain.ports.AcceptancePort`."""
-        return self._committer.submit(self._recall, [ref_key(*key) for key in keys]).result()
+        # After what the same source handed in before.
+        committer = self._mass if any(source for _, source, _ in keys) else self._committer
+        return committer.submit(self._recall, [ref_key(*key) for key in keys]).result()
 
     def _run_recall(
         self, connection: Connection, works: Sequence[_Keys]
@@ -162,6 +174,10 @@ class Acceptance:
                 fresh.add(pair, key)
             answers.append(first)
         return _Done(answers, withdrawn, notices)
+
+
+def _is_mass(batch: Sequence[Pair]) -> bool:
+    return any(its.source for its, _ in batch) or sum(len(own) for _, own in batch) > LARGE
 
 
 def _queues(batch: Sequence[Pair]) -> set[QueueKey]:

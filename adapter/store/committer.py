@@ -266,7 +266,7 @@ class Committer:
 
 _RETRY_S = 0.5
 _CONFLICTS = 5
-_CONFLICT_STATES = frozenset({"40001", "40P01"})
+_CONFLICT_STATES = frozenset({"40001", "40P01", "23505"})
 
 
 def is_away(error: Exception) -> bool:
@@ -277,7 +277,8 @@ def is_away(error: Exception) -> bool:
 
 
 def _is_conflict(error: Exception) -> bool:
-    """Serialisation failure or deadlock: PostgreSQL rolled back one of two transactions."""
+    """Serialisation failure, deadlock, or a key that another one was faster to use: PostgreSQL
+    rolled back one of two transactions, and what it looked up first is different now."""
     return getattr(getattr(error, "orig", None), "sqlstate", None) in _CONFLICT_STATES
 
 

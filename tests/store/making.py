@@ -76,9 +76,11 @@ class Intake:
     arrived: list[Waiting] = field(default_factory=list)
     told: list[Notice] = field(default_factory=list)
     unsure: list[QueueKey] = field(default_factory=list)
+    further: Committer | None = None
 
     def __post_init__(self) -> None:
         self.committer = Committer(self.engine, "accept")
+        self.mass = self.further or self.committer
         self.acceptance = Acceptance(
             self.committer,
             IDS,
@@ -86,6 +88,7 @@ class Intake:
             self.arrived.extend,
             self.told.extend,
             lambda keys, _due_at: self.unsure.extend(keys),
+            self.mass,
         )
 
     def accept(self, *pairs: Pair, replace: bool = False) -> list[Waiting]:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, TextClause, select, text
 
 from adapter.domain.errors import Code, SpoolFull, StoreUnavailable
 from adapter.domain.outcomes import QueueKey
 from adapter.domain.states import State
 from adapter.domain.values import Reply, Result
-from adapter.store.acceptance import Capacity, Pair, first_answer
+from adapter.store.acceptance import LARGE, Capacity, Pair, first_answer
 from adapter.store.clock import from_ms, to_ms
+from adapter.store.committer import Committer, Kind
+from adapter.store.engine import open_engine
+from adapter.store.migrate import upgrade
 from adapter.store.schema import message, spool, submission
+from tests.dbpoll.conftest import eventually
 from tests.store.making import Intake, count, held, lose_next_answer, pair
 
 
@@ -161,3 +166,67 @@ def test_moments_keep_their_milliseconds(year: int) -> None:
         moment = start + timedelta(milliseconds=ms)
         assert to_ms(moment) % 1000 == ms
         assert from_ms(to_ms(moment)) == moment
+
+
+@pytest.fixture
+def two(postgres_url: str) -> Iterator[Intake]:
+    """Small and large commit side by side."""
+    engine = open_engine(postgres_url)
+    upgrade(engine)
+    mass = Committer(engine, "mass")
+    its = Intake(engine, further=mass)
+    its.committer.start()
+    mass.start()
+    yield its
+    its.committer.stop()
+    mass.stop()
+    engine.dispose()
+
+
+def test_what_is_small_does_not_wait_behind_what_is_large(two: Intake) -> None:
+    with held(two.mass):
+        large = two.acceptance.offer([pair(LARGE + 1)])
+        row = two.acceptance.offer([pair(source="his", ref="1")])
+        two.accept(pair(LARGE))
+    assert large() == row() == [None]
+    assert count(two.engine, message) == 2 * LARGE + 2
+
+
+def test_one_reference_in_two_commits_at_a_time_is_accepted_once(two: Intake) -> None:
+    inserted, go_on = threading.Event(), threading.Event()
+
+    def wait(connection: Connection, works: Sequence[None]) -> list[None]:
+        # Writes go to the server with the next statement that is read.
+        connection.execute(text("SELECT 1")).all()
+        inserted.set()
+        assert go_on.wait(30)
+        return list(works)
+
+    with held(two.mass):
+        large = two.acceptance.offer([pair(LARGE + 1, ref="7")])
+        two.mass.submit(Kind("wait", 9, wait), None)
+    assert inserted.wait(30)
+    small = two.acceptance.offer([pair(ref="7")])
+    waits = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'transactionid'")
+    eventually(lambda: _scalar(two.engine, waits) == 1)
+    go_on.set()
+    assert large() == [None]
+    (first,) = small()
+    assert first is not None
+    assert len(first.results) == LARGE + 1
+    assert count(two.engine, message) == LARGE + 1
+
+
+def test_a_source_hears_first_answers_of_what_it_handed_in_before(two: Intake) -> None:
+    with ThreadPoolExecutor() as threads:
+        with held(two.mass):
+            row = two.acceptance.offer([pair(source="his", ref="1")])
+            asked = threads.submit(two.acceptance.first_answers, [("his", "his", "1")])
+        assert row() == [None]
+        (answer,) = asked.result(30)
+    assert answer is not None
+
+
+def _scalar(engine: Engine, query: TextClause) -> object:
+    with engine.connect() as connection:
+        return connection.execute(query).scalar_one()
