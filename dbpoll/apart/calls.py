@@ -18,8 +18,12 @@ from itertools import count
 from types import MappingProxyType
 from typing import IO, Any, NamedTuple
 
+import structlog
+
 from dbpoll.settings import Settings
 from dbpoll.values import Locked, NotNow
+
+log = structlog.get_logger("dbpoll")
 
 
 def _proxy(content: dict[object, object]) -> MappingProxyType[object, object]:
@@ -73,6 +77,10 @@ class Calls:
             self._say((number, name, source, arguments))
         except OSError:
             self._lose(number)
+        except Exception:
+            # It cannot be said: the caller's fault.
+            del self._asked[number]
+            raise
         if self._gone:
             self._lose(number)
         return asked
@@ -85,8 +93,8 @@ class Calls:
             return
 
     def listen(self, handler: Callable[[str, str], Handler]) -> None:
-        """Returns when the other process is away. `handler` finds who answers a question, by its
-        name and that of its source."""
+        """Returns when the other process is away, or is not understood. `handler` finds who
+        answers a question, by its name and that of its source."""
         try:
             while True:
                 match pickle.load(self._heard):  # noqa: S301 - from a process that we started
@@ -95,10 +103,13 @@ class Calls:
                         executor.submit(self._work, number, work, arguments)
                     case (number, value, fault):
                         self._answered(number, value, fault)
-        except (EOFError, OSError, pickle.UnpicklingError):
-            self._gone = True
-            for number in list(self._asked):
-                self._lose(number)
+        except (EOFError, OSError):
+            pass
+        except Exception:
+            log.exception("calls_unreadable")
+        self._gone = True
+        for number in list(self._asked):
+            self._lose(number)
 
     def _work(
         self, number: int, work: Callable[..., object], arguments: tuple[object, ...]
@@ -126,6 +137,8 @@ class Calls:
             self._say((number, value, fault))
         except OSError:
             return  # Nobody waits any more.
+        except Exception as unsayable:
+            self._say((number, None, Elsewhere(type(unsayable).__name__)))
 
     def _answered(self, number: int, value: object, fault: Exception | None) -> None:
         asked = self._asked.pop(number)

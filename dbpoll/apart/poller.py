@@ -129,6 +129,8 @@ class Poller:
             assert self._process is not None
             began = time.monotonic()
             self._calls.listen(self._handler)
+            # It has ended already, but for one that was not understood.
+            self._process.kill()
             code = self._process.wait()
             for pipe in (self._process.stdin, self._process.stdout):
                 with suppress(OSError):

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import dedent
+from typing import IO, Any
 
 import psutil
 import pytest
 from structlog.testing import capture_logs
 
 from dbpoll.apart import poller as apart
-from dbpoll.apart.calls import Elsewhere, Gone
+from dbpoll.apart.calls import Calls, Elsewhere, Gone, Handler
 from dbpoll.apart.poller import ApartSource, Poller
 from dbpoll.ddl import ddl
 from dbpoll.settings import Settings, Strategy
@@ -223,3 +226,57 @@ def test_it_ends_with_the_process_that_started_it(table: His, tmp_path: Path) ->
         parent.kill()
         parent.wait()
     eventually(lambda: not its.is_running() or its.status() == psutil.STATUS_ZOMBIE)
+
+
+def test_what_cannot_be_read_ends_the_line_and_what_cannot_be_said_fails_alone() -> None:
+    one, other = _pair()
+    listening = [
+        threading.Thread(target=end.listen, args=(lambda name, source: _echo,))
+        for end in (one, other)
+    ]
+    for thread in listening:
+        thread.start()
+    assert one.ask("echo", "his", 7).result(30) == 7
+    with pytest.raises(Exception, match="pickle"):
+        one.ask("echo", "his", lambda: 0)
+    with pytest.raises(Elsewhere):
+        one.ask("lambda", "his", _Unsayable()).result(30)
+    with capture_logs() as logs, pytest.raises(Gone):
+        one.ask("echo", "his", _Unreadable()).result(30)
+    assert [each["event"] for each in logs] == ["calls_unreadable"]
+    with pytest.raises(Gone):
+        one.ask("echo", "his", 7).result(30)
+
+
+class _Unsayable:
+    """Becomes something that cannot go back."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return eval, ("lambda: 0",)
+
+
+class _Unreadable:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return int, ("seven",)
+
+
+_echo = Handler(ThreadPoolExecutor(1), lambda value: value)
+
+
+def _pair() -> tuple[Calls, Calls]:
+    """Two ends of a line. One that stops listening lets go of it, as a process does that ends."""
+    here, there = socket.socketpair()
+    return (
+        _Ending(here, here.makefile("rb"), here.makefile("wb")),
+        _Ending(there, there.makefile("rb"), there.makefile("wb")),
+    )
+
+
+class _Ending(Calls):
+    def __init__(self, line: socket.socket, heard: IO[bytes], said: IO[bytes]) -> None:
+        super().__init__(heard, said)
+        self._line = line
+
+    def listen(self, handler: Callable[[str, str], Handler]) -> None:
+        super().listen(handler)
+        self._line.shutdown(socket.SHUT_RDWR)
