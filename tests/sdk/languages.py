@@ -7,6 +7,7 @@ in CI it is installed.
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,11 +35,17 @@ class Language:
 
     def run(self, *arguments: str) -> list[str]:
         """The lines that a trial printed."""
-        done = subprocess.run(
-            [*self.command, *arguments], capture_output=True, timeout=60, check=False
-        )
+        done = self._done(arguments)
+        if done.returncode == -signal.SIGABRT:
+            # Seldom, on a busy machine, Mono's pool of threads aborts while it starts.
+            done = self._done(arguments)
         assert done.returncode == 0, done.stderr.decode(errors="replace")
         return done.stdout.decode().splitlines()
+
+    def _done(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [*self.command, *arguments], capture_output=True, timeout=60, check=False
+        )
 
     def client(self, url: str) -> Client:
         """Its account, seen by the Python SDK."""
