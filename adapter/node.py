@@ -364,7 +364,7 @@ class Node:
         await self._switches.look()
         self._switching = asyncio.get_running_loop().create_task(self._switches.run())
         await self._dispatcher.start()
-        self._sources.start()
+        await asyncio.to_thread(self._sources.start)
         await asyncio.to_thread(self._porch.start)
         self.web.start()
         self._scheduler.start()

@@ -38,7 +38,7 @@ class Capacity:
     """How many messages wait, against how many may (promise 11).
 
     Kept by adding and subtracting after each commit, so what is committed right now may pass
-    the limit by one commit. Safe to share between threads.
+    the limit by a commit of each committer. Safe to share between threads.
     """
 
     def __init__(self, limit: int, waiting: int = 0) -> None:
@@ -68,11 +68,11 @@ class _Done(Struct, frozen=True):
 class Acceptance:
     """The store's side of intake. Safe to call from many threads: they share commits.
 
-    `mass` commits what is large, and all that sources hand in, which so keeps its order;
-    `committer` the rest, and all where there is no other. Where both are handed one reference at a
-    time, whichever commits last gives the first one's answer. `arrived` gets what was accepted,
-    `told` the notices of what it replaced; `look_again` hears of queues in the spool where
-    something may have come without an answer.
+    `mass` commits what is large, and what has an order among itself: all that sources hand in,
+    and replacements; `committer` the rest, and all where there is no other. Where both are handed
+    one reference at a time, whichever commits last gives the first one's answer.
+    `arrived` gets what was accepted, `told` the notices of what it replaced; `look_again` hears of
+    queues in the spool where something may have come without an answer.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Acceptance:
         self, batch: Sequence[Pair], replace: Sequence[bool] = ()
     ) -> Callable[[], list[Reply | None]]:
         """See `adapter.domain.ports.AcceptancePort`."""
-        committer = self._mass if _is_mass(batch) else self._committer
+        committer = self._mass if _is_mass(batch) or any(replace) else self._committer
         handed_in = committer.submit(self._kind, _Work(batch, replace))
         return lambda: self._accepted(batch, handed_in)
 
@@ -127,9 +127,14 @@ class Acceptance:
 
     def first_answers(self, keys: Sequence[tuple[str, str, str]]) -> list[Reply | None]:
         """See `adapter.domain.ports.AcceptancePort`."""
-        # After what the same source handed in before.
-        committer = self._mass if any(source for _, source, _ in keys) else self._committer
-        return committer.submit(self._recall, [ref_key(*key) for key in keys]).result()
+        named = [ref_key(*key) for key in keys]
+        # Behind all that was handed in before, whichever commits it.
+        asked = [
+            committer.submit(self._recall, named)
+            for committer in dict.fromkeys((self._mass, self._committer))
+        ]
+        found = zip(*(each.result() for each in asked), strict=True)
+        return [next(filter(None, answers), None) for answers in found]
 
     def _run_recall(
         self, connection: Connection, works: Sequence[_Keys]

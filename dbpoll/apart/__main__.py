@@ -11,7 +11,6 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import IO, NoReturn
 
@@ -19,6 +18,7 @@ import structlog
 
 from dbpoll.apart.calls import Calls, Elsewhere, Handler, Setup
 from dbpoll.apart.log import log_through
+from dbpoll.apart.worker import Worker
 from dbpoll.checkup import explained
 from dbpoll.feeds.base import Marks
 from dbpoll.settings import Settings
@@ -55,19 +55,20 @@ def _pipes() -> tuple[IO[bytes], IO[bytes]]:
 def serve(calls: Calls, setup: Setup) -> None:
     """Do as told, until there is nobody to tell."""
     log_through(calls, setup.level)
-    sources = {
-        settings.name: _opened(settings, calls, _Marks(calls, settings.name) if marked else None)
-        for settings, marked in setup.sources
-    }
-    handlers = {name: _handlers(source) for name, source in sources.items()}
+    sources: dict[str, Source | _Unable] = {}
 
     def beat() -> None:
         while True:
-            for name, source in sources.items():
+            calls.tell("beat", "")
+            for name, source in list(sources.items()):
                 calls.tell("health", name, source.health())
             time.sleep(BEAT_S)
 
     threading.Thread(target=beat, name="beat", daemon=True).start()
+    for settings, marked in setup.sources:
+        marks = _Marks(calls, settings.name) if marked else None
+        sources[settings.name] = _opened(settings, calls, marks)
+    handlers = {name: _handlers(source) for name, source in sources.items()}
     calls.listen(lambda question, source: handlers[source][question])
 
 
@@ -85,8 +86,15 @@ def _opened(settings: Settings, calls: Calls, marks: Marks | None) -> Source | _
 
 def _handlers(source: Source | _Unable) -> dict[str, Handler]:
     # A stop does not wait behind a database that does not answer a write.
-    control = ThreadPoolExecutor(1, f"control-{source.name}")
-    writer = ThreadPoolExecutor(1, f"write-{source.name}")
+    control = Worker(f"control-{source.name}")
+    writer = Worker(f"write-{source.name}")
+    started = threading.Event()
+
+    def start() -> None:
+        # It may be told twice: by whoever starts it, and with the process.
+        if not started.is_set():
+            started.set()
+            source.start()
 
     def written(write: Callable[..., None], what: Iterable[StateChange | InboundRow]) -> None:
         try:
@@ -99,7 +107,7 @@ def _handlers(source: Source | _Unable) -> dict[str, Handler]:
             raise Elsewhere(why) from fault
 
     return {
-        "start": Handler(control, source.start),
+        "start": Handler(control, start),
         "wake": Handler(control, source.wake),
         "claim_no_more": Handler(control, source.claim_no_more),
         "stop": Handler(control, source.stop),

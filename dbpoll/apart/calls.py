@@ -42,6 +42,9 @@ class Gone(ConnectionError):
     """The other process is away. Whether it did what it was asked is unknown."""
 
 
+_CARRIED = (NotNow, Locked, Elsewhere)
+
+
 class Setup(NamedTuple):
     """What the process that polls is told first: its sources, whether somebody keeps marks for
     each, and the level of `logging` from which on it tells what happens."""
@@ -79,7 +82,7 @@ class Calls:
             self._lose(number)
         except Exception:
             # It cannot be said: the caller's fault.
-            del self._asked[number]
+            self._asked.pop(number, None)
             raise
         if self._gone:
             self._lose(number)
@@ -117,6 +120,8 @@ class Calls:
         try:
             found = work(*arguments)
         except Exception as fault:
+            if not isinstance(fault, _CARRIED):
+                log.exception("call_failed")
             self._answer(number, None, fault)
             return
         if isinstance(found, Future):
@@ -126,12 +131,14 @@ class Calls:
 
     def _answer_later(self, number: int, done: Future[object]) -> None:
         fault = done.exception()
+        if fault is not None and not isinstance(fault, _CARRIED):
+            log.error("call_failed", exc_info=fault)
         self._answer(number, None if fault else done.result(), fault)
 
     def _answer(self, number: int, value: object, fault: BaseException | None) -> None:
         if not number:
             return
-        if fault is not None and not isinstance(fault, NotNow | Locked | Elsewhere):
+        if fault is not None and not isinstance(fault, _CARRIED):
             fault = Elsewhere(type(fault).__name__)
         try:
             self._say((number, value, fault))
@@ -150,8 +157,11 @@ class Calls:
     def _say(self, told: tuple[object, ...]) -> None:
         octets = pickle.dumps(told, pickle.HIGHEST_PROTOCOL)
         with self._lock:
-            self._said.write(octets)
-            self._said.flush()
+            try:
+                self._said.write(octets)
+                self._said.flush()
+            except ValueError as closed:
+                raise Gone("its process is away") from closed
 
     def _lose(self, number: int) -> None:
         asked = self._asked.pop(number, None)

@@ -12,7 +12,8 @@ from dbpoll.apart.calls import Calls
 
 
 def log_through(calls: Calls, level: int) -> None:
-    """Send all logging of this process through `calls`, from this level of `logging` on."""
+    """Send all logging of this process through `calls`, from this level of `logging` on; of
+    libraries warnings and errors."""
 
     def tell(_logger: WrappedLogger, method: str, event: EventDict) -> NoReturn:
         calls.tell("log", "", method, {name: _plain(value) for name, value in event.items()})
@@ -37,8 +38,12 @@ class _Through(logging.Handler):
         self._calls = calls
 
     def emit(self, record: logging.LogRecord) -> None:
-        told = {"event": record.getMessage(), "library": record.name}
-        self._calls.tell("log", "", record.levelname.lower(), told)
+        try:
+            told = {"event": record.getMessage(), "library": record.name}
+            method = "error" if record.levelno >= logging.ERROR else "warning"
+            self._calls.tell("log", "", method, told)
+        except Exception:
+            self.handleError(record)
 
 
 def _plain(value: object) -> object:

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -22,6 +22,7 @@ from typing import Any
 import structlog
 
 from dbpoll.apart.calls import Calls, Gone, Handler, Setup
+from dbpoll.apart.worker import Worker
 from dbpoll.feeds.base import Marks, NoMarks
 from dbpoll.pacing import Pace
 from dbpoll.settings import Settings
@@ -42,16 +43,14 @@ class Poller:
 
     def __init__(self) -> None:
         self._sources: dict[str, ApartSource] = {}
-        self._news = ThreadPoolExecutor(1, "poller-news")
+        self._news = Worker("poller-news")
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._calls: Calls | None = None
         self._heard_at = 0.0
-        self._threads = [
-            threading.Thread(target=each, name=name, daemon=True)
-            for each, name in ((self._keep, "poller"), (self._watch, "poller-watch"))
-        ]
+        self._keeper = threading.Thread(target=self._keep, name="poller", daemon=True)
+        self._watcher = threading.Thread(target=self._watch, name="poller-watch", daemon=True)
 
     def source(self, settings: Settings, take: Take, marks: Marks | None = None) -> ApartSource:
         """One more; see `dbpoll.source.Source`. Before `start`."""
@@ -61,9 +60,9 @@ class Poller:
     def start(self) -> None:
         """Start the process; its sources poll when they are started. Raises OSError."""
         if self._sources:
+            self._watcher.start()
             self._open()
-            for thread in self._threads:
-                thread.start()
+            self._keeper.start()
 
     def stop(self) -> None:
         """End the process. Its sources should be stopped before."""
@@ -72,26 +71,23 @@ class Poller:
             process = self._process
         if process is not None:
             process.kill()
-            for thread in self._threads:
-                thread.join(STOP_S)
+            self._keeper.join(STOP_S)
         for source in self._sources.values():
             source.close()
-        self._news.shutdown(wait=False)
+        self._news.shutdown()
 
     def ask(self, question: str, source: str, *arguments: object) -> Future[Any]:
         """See Calls."""
-        with self._lock:
-            calls = self._calls
+        calls = self._calls
         if calls is None:
             raise Gone("its process is away")
         return calls.ask(question, source, *arguments)
 
-    def begin(self, source: ApartSource) -> None:
-        """Let this one poll, in this process and in those that follow it."""
-        with self._lock:
-            source.polls = True
-            if self._calls is not None:
-                self._calls.tell("start", source.name)
+    def tell(self, question: str, source: str) -> None:
+        """See Calls."""
+        calls = self._calls
+        if calls is not None:
+            calls.tell(question, source)
 
     def _open(self) -> None:
         process = subprocess.Popen(
@@ -104,6 +100,13 @@ class Poller:
         )
         assert process.stdin is not None
         assert process.stdout is not None
+        # Nothing is said under the lock: it may have to wait for a process that does not listen,
+        # which the watcher ends.
+        with self._lock:
+            if self._stopping.is_set():
+                process.kill()
+            self._process = process
+            self._heard_at = time.monotonic()
         level = logging.getLogger("dbpoll").getEffectiveLevel()
         setup = Setup([(each.settings, each.is_marked) for each in self._sources.values()], level)
         try:
@@ -112,15 +115,10 @@ class Poller:
         except OSError:
             # It ended at once; whoever listens to it finds out.
             log.warning("poller_deaf")
-        with self._lock:
-            if self._stopping.is_set():
-                process.kill()
-            self._process = process
-            self._heard_at = time.monotonic()
-            self._calls = Calls(process.stdout, process.stdin)
-            for each in self._sources.values():
-                if each.polls:
-                    self._calls.tell("start", each.name)
+        self._calls = calls = Calls(process.stdout, process.stdin)
+        for each in self._sources.values():
+            if each.polls:
+                calls.tell("start", each.name)
 
     def _keep(self) -> None:
         trouble = Pace(RETRY_MIN_S, RETRY_MAX_S, jitter=True)
@@ -129,21 +127,21 @@ class Poller:
             assert self._process is not None
             began = time.monotonic()
             self._calls.listen(self._handler)
+            self._calls = None
             # It has ended already, but for one that was not understood.
             self._process.kill()
             code = self._process.wait()
             for pipe in (self._process.stdin, self._process.stdout):
                 with suppress(OSError):
                     pipe.close()  # type: ignore[union-attr]
-            with self._lock:
-                self._calls = None
             if self._stopping.is_set():
                 return
             if time.monotonic() - began > RETRY_MAX_S:
                 trouble.reset()
             log.error("poller_ended", code=code)
             for source in self._sources.values():
-                source.orphaned(f"its process ended with code {code}")
+                # After what it told itself.
+                self._news.submit(source.orphaned, f"its process ended with code {code}")
             while not self._stopping.wait(trouble.next()):
                 try:
                     self._open()
@@ -157,24 +155,23 @@ class Poller:
     def _watch(self) -> None:
         while not self._stopping.wait(SILENT_S / 10):
             with self._lock:
-                process = self._process if self._calls is not None else None
+                process = self._process
                 silent_s = time.monotonic() - self._heard_at
-            if process is not None and silent_s > SILENT_S:
+            if process is not None and process.poll() is None and silent_s > SILENT_S:
                 log.error("poller_silent", seconds=round(silent_s))
                 process.kill()
 
     def _handler(self, question: str, source: str) -> Handler:
+        self._heard_at = time.monotonic()
         match question:
             case "log":
                 return Handler(self._news, _log)
+            case "beat":
+                return Handler(self._news, lambda: None)
             case "health":
-                return Handler(self._news, lambda health: self._hear(source, health))
+                return Handler(self._news, self._sources[source].hear)
             case _:
                 return self._sources[source].handler(question)
-
-    def _hear(self, source: str, health: Health) -> None:
-        self._heard_at = time.monotonic()
-        self._sources[source].hear(health)
 
 
 class ApartSource:
@@ -190,8 +187,8 @@ class ApartSource:
         self._take = take
         self._health = Health(self.name, True, "", None, 0.0, 0, 0, 0, 0)
         # One thread takes rows in, in their order, while another waits until they are durable.
-        self._hand = ThreadPoolExecutor(1, f"hand-{self.name}")
-        self._answer = ThreadPoolExecutor(1, f"answer-{self.name}")
+        self._hand = Worker(f"hand-{self.name}")
+        self._answer = Worker(f"answer-{self.name}")
         kept = marks or NoMarks()
         self._handlers = {
             "take": Handler(self._hand, self._taken),
@@ -204,14 +201,16 @@ class ApartSource:
         return self.settings.name
 
     def start(self) -> None:
-        self._poller.begin(self)
+        """Poll, in this process and in those that follow it."""
+        self.polls = True
+        self._poller.tell("start", self.name)
 
     def claim_no_more(self) -> None:
         self.polls = False
-        self._told("claim_no_more")
+        self._poller.tell("claim_no_more", self.name)
 
     def wake(self) -> None:
-        self._told("wake")
+        self._poller.tell("wake", self.name)
 
     def stop(self, timeout_s: float = 10.0) -> bool:
         self.polls = False
@@ -250,8 +249,8 @@ class ApartSource:
         self._health = replace(self._health, up=False, reason=why)
 
     def close(self) -> None:
-        self._hand.shutdown(wait=False)
-        self._answer.shutdown(wait=False)
+        self._hand.shutdown()
+        self._answer.shutdown()
 
     def _taken(self, rows: Sequence[Row]) -> Future[Sequence[Taken]]:
         return self._answer.submit(self._take(rows))
@@ -259,12 +258,6 @@ class ApartSource:
     def _asked(self, question: str, what: Sequence[StateChange | InboundRow]) -> None:
         if what:
             self._poller.ask(question, self.name, list(what)).result()
-
-    def _told(self, question: str) -> None:
-        try:
-            self._poller.ask(question, self.name).result(STOP_S)
-        except (Gone, TimeoutError):
-            return
 
 
 def _log(method: str, event: dict[str, Any]) -> None:

@@ -147,6 +147,27 @@ def test_a_process_that_is_silent_is_ended(
     assert child().pid != first.pid
 
 
+def test_a_process_that_does_not_listen_holds_up_nobody_for_long(
+    table: His, polled: Callable[..., ApartSource], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apart, "SILENT_S", 2.0)
+    table.insert(1)
+    book = Book()
+    source = polled(table.settings(), at_once(book.take))
+    eventually(lambda: table.count("MESSAGE_ID IS NOT NULL") == 1)
+    child().suspend()
+    with ThreadPoolExecutor() as threads:
+        # More than a pipe takes.
+        writing = threads.submit(source.write, [change("1", book)] * 20_000)
+        waking = threads.submit(source.wake)
+        with pytest.raises(Gone):
+            writing.result(60)
+        waking.result(60)
+    eventually(lambda: source.health().up)
+    table.insert(1, first=2)
+    eventually(lambda: table.count("MESSAGE_ID IS NOT NULL") == 2)
+
+
 def test_what_was_raised_comes_over(table: His, polled: Callable[..., ApartSource]) -> None:
     table.insert(2)
     book = Book()
@@ -226,6 +247,34 @@ def test_it_ends_with_the_process_that_started_it(table: His, tmp_path: Path) ->
         parent.kill()
         parent.wait()
     eventually(lambda: not its.is_running() or its.status() == psutil.STATUS_ZOMBIE)
+
+
+def test_an_answer_that_never_comes_keeps_no_process(table: His, tmp_path: Path) -> None:
+    table.insert(1)
+    script = tmp_path / "parent.py"
+    script.write_text(
+        dedent(f"""
+        import threading
+        from concurrent.futures import Future
+        from dbpoll.apart.poller import Poller
+        from dbpoll.settings import Settings
+
+        taken = threading.Event()
+
+        def take(rows):
+            taken.set()
+            return Future().result
+
+        poller = Poller()
+        source = poller.source(Settings("his", "{table.url}"), take)
+        poller.start()
+        source.start()
+        assert taken.wait(30)
+        poller.stop()
+        """),
+        "utf-8",
+    )
+    subprocess.run([sys.executable, str(script)], check=True, timeout=60)
 
 
 def test_what_cannot_be_read_ends_the_line_and_what_cannot_be_said_fails_alone() -> None:

@@ -217,14 +217,26 @@ def test_one_reference_in_two_commits_at_a_time_is_accepted_once(two: Intake) ->
     assert count(two.engine, message) == LARGE + 1
 
 
-def test_a_source_hears_first_answers_of_what_it_handed_in_before(two: Intake) -> None:
+@pytest.mark.parametrize("source", ["", "his"])
+def test_first_answers_know_what_was_handed_in_before(two: Intake, source: str) -> None:
     with ThreadPoolExecutor() as threads:
         with held(two.mass):
-            row = two.acceptance.offer([pair(source="his", ref="1")])
-            asked = threads.submit(two.acceptance.first_answers, [("his", "his", "1")])
-        assert row() == [None]
+            large = two.acceptance.offer([pair(LARGE + 1, source=source, ref="1")])
+            asked = threads.submit(two.acceptance.first_answers, [("his", source, "1")])
+        assert large() == [None]
         (answer,) = asked.result(30)
     assert answer is not None
+    assert len(answer.results) == LARGE + 1
+
+
+def test_of_replacements_large_and_small_one_stays(two: Intake) -> None:
+    with held(two.mass):
+        offers = [
+            two.acceptance.offer([pair(count, business_key="visit")], [True])
+            for count in (LARGE + 1, 1, LARGE + 1, 1)
+        ]
+    assert [offer() for offer in offers] == [[None]] * 4
+    assert states(two.engine).count("ACCEPTED") == 1
 
 
 def _scalar(engine: Engine, query: TextClause) -> object:
