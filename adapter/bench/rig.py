@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import socket
 import time
 from base64 import b64encode
@@ -15,8 +16,6 @@ from xml.sax.saxutils import quoteattr
 import psutil
 
 from adapter.children import Child, Children
-from adapter.commands.status import fetch
-from adapter.config.model import Web
 from adapter.security.passwords import hash_password
 
 ACCOUNT = "his"
@@ -217,17 +216,24 @@ def free_port() -> int:
 
 def serves(port: int, page: str) -> bool:
     """Whether the node at this web port has a good word for `/healthz` or `/readyz`."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", page)
-        return connection.getresponse().status == http.client.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
+    return _asked(port, page) is not None
 
 
 def _polls(port: int) -> bool:
     """Whether every source of the node at this web port has looked at its table."""
-    sources = fetch(Web(host="127.0.0.1", port=port))["sources"]
-    return all(each["polled_at"] for each in sources)
+    status = _asked(port, "/status")
+    return status is not None and all(each["polled_at"] for each in json.loads(status)["sources"])
+
+
+def _asked(port: int, page: str) -> bytes | None:
+    """A page of the node at this web port; None when it is not well."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", page)
+        response = connection.getresponse()
+        body = response.read()
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+    return body if response.status == http.client.OK else None
