@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -193,28 +194,47 @@ def test_what_is_small_does_not_wait_behind_what_is_large(two: Intake) -> None:
 
 
 def test_one_reference_in_two_commits_at_a_time_is_accepted_once(two: Intake) -> None:
-    inserted, go_on = threading.Event(), threading.Event()
-
-    def wait(connection: Connection, works: Sequence[None]) -> list[None]:
-        # Writes go to the server with the next statement that is read.
-        connection.execute(text("SELECT 1")).all()
-        inserted.set()
-        assert go_on.wait(30)
-        return list(works)
-
-    with held(two.mass):
-        large = two.acceptance.offer([pair(LARGE + 1, ref="7")])
-        two.mass.submit(Kind("wait", 9, wait), None)
-    assert inserted.wait(30)
-    small = two.acceptance.offer([pair(ref="7")])
-    waits = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'transactionid'")
-    eventually(lambda: _scalar(two.engine, waits) == 1)
-    go_on.set()
+    with written_and_not_committed(two, pair(LARGE + 1, ref="7")) as large:
+        small = two.acceptance.offer([pair(ref="7")])
+        waits = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'transactionid'")
+        eventually(lambda: _scalar(two.engine, waits) == 1)
     assert large() == [None]
     (first,) = small()
     assert first is not None
     assert len(first.results) == LARGE + 1
     assert count(two.engine, message) == LARGE + 1
+
+
+def test_of_a_large_and_a_small_replacement_one_stays(two: Intake) -> None:
+    with written_and_not_committed(two, pair(LARGE + 1, business_key="visit"), True) as large:
+        small = two.acceptance.offer([pair(business_key="visit")], [True])
+        # Whatever single texts wait for, they are through.
+        two.accept(pair())
+    assert large() == small() == [None]
+    assert states(two.engine).count("CANCELLED") == LARGE + 1
+    assert states(two.engine).count("ACCEPTED") == 2
+
+
+@contextmanager
+def written_and_not_committed(
+    two: Intake, large: Pair, replace: bool = False
+) -> Iterator[Callable[[], list[Reply | None]]]:
+    """The commit of a large request waits meanwhile."""
+    written, go_on = threading.Event(), threading.Event()
+
+    def wait(connection: Connection, works: Sequence[None]) -> list[None]:
+        # Writes go to the server with the next statement that is read.
+        connection.execute(text("SELECT 1")).all()
+        written.set()
+        assert go_on.wait(30)
+        return list(works)
+
+    with held(two.mass):
+        answer = two.acceptance.offer([large], [replace])
+        two.mass.submit(Kind("wait", 9, wait), None)
+    assert written.wait(30)
+    yield answer
+    go_on.set()
 
 
 @pytest.mark.parametrize("source", ["", "his"])
@@ -227,16 +247,6 @@ def test_first_answers_know_what_was_handed_in_before(two: Intake, source: str) 
         (answer,) = asked.result(30)
     assert answer is not None
     assert len(answer.results) == LARGE + 1
-
-
-def test_of_replacements_large_and_small_one_stays(two: Intake) -> None:
-    with held(two.mass):
-        offers = [
-            two.acceptance.offer([pair(count, business_key="visit")], [True])
-            for count in (LARGE + 1, 1, LARGE + 1, 1)
-        ]
-    assert [offer() for offer in offers] == [[None]] * 4
-    assert states(two.engine).count("ACCEPTED") == 1
 
 
 def _scalar(engine: Engine, query: TextClause) -> object:
