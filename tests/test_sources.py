@@ -38,7 +38,7 @@ from adapter.store.watermarks import Watermark
 from dbpoll.apart.calls import Elsewhere
 from dbpoll.ddl import ddl
 from dbpoll.values import Row, Status, Taken
-from tests.dbpoll.conftest import ZONE, His, eventually
+from tests.dbpoll.conftest import ZONE, His, eventually, in_file
 
 AT = datetime(2026, 3, 1, 6, 30, tzinfo=UTC)
 
@@ -96,12 +96,8 @@ class House:
 
 @pytest.fixture
 def his(tmp_path: Path) -> Iterator[His]:
-    database = His(f"sqlite:///{tmp_path / 'his.db'}")
-    with database.engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-    database.script(ddl("sqlite"))
-    yield database
-    database.engine.dispose()
+    with in_file(tmp_path / "his.db") as made:
+        yield made
 
 
 @pytest.fixture

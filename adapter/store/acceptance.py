@@ -128,11 +128,11 @@ class Acceptance:
     def first_answers(self, keys: Sequence[tuple[str, str, str]]) -> list[Reply | None]:
         """See `adapter.domain.ports.AcceptancePort`."""
         named = [ref_key(*key) for key in keys]
-        # Behind all that was handed in before, whichever commits it.
-        asked = [
-            committer.submit(self._recall, named)
-            for committer in dict.fromkeys((self._mass, self._committer))
-        ]
+        # Behind all that was handed in before: by sources, or also by others.
+        committers = [self._mass]
+        if self._committer is not self._mass and not all(source for _, source, _ in keys):
+            committers.append(self._committer)
+        asked = [committer.submit(self._recall, named) for committer in committers]
         found = zip(*(each.result() for each in asked), strict=True)
         return [next(filter(None, answers), None) for answers in found]
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Dialect,
+    Select,
     Table,
     Text,
     cast,
@@ -123,15 +124,9 @@ def among(
 ) -> ColumnElement[bool]:
     """`column IN values` as one parameter, so that the statement is the same for any number."""
     listed = list(values)
-    match connection.dialect.name:
-        case "postgresql":
-            return column == func.any(cast(literal(array(listed), Text), ARRAY(column.type)))
-        case "sqlite":
-            return column.in_(
-                select(func.json_each(json.dumps(listed)).table_valued("value").c.value)
-            )
-        case _:
-            return column.in_(listed)
+    if connection.dialect.name == "postgresql":
+        return column == func.any(_array(column, listed))
+    return column.in_(_each(listed))
 
 
 def none_of(
@@ -140,16 +135,19 @@ def none_of(
     """`column NOT IN values`, as `among`; of a column that is never NULL. For very many values:
     databases make a hash table of a subquery, and walk a list for every row."""
     listed = list(values)
-    match connection.dialect.name:
-        case "postgresql":
-            each = func.unnest(cast(literal(array(listed), Text), ARRAY(column.type)))
-            return column.not_in(select(each))
-        case "sqlite":
-            return column.not_in(
-                select(func.json_each(json.dumps(listed)).table_valued("value").c.value)
-            )
-        case _:
-            return column.not_in(listed)
+    if connection.dialect.name == "postgresql":
+        return column.not_in(select(func.unnest(_array(column, listed))))
+    return column.not_in(_each(listed))
+
+
+def _array(column: ColumnElement[Any], listed: Sequence[Any]) -> ColumnElement[Any]:
+    """PostgreSQL's."""
+    return cast(literal(array(listed), Text), ARRAY(column.type))
+
+
+def _each(listed: Sequence[Any]) -> Select[Any]:
+    """SQLite's: JSON, taken apart."""
+    return select(func.json_each(json.dumps(listed)).table_valued("value").c.value)
 
 
 def copy_text(rows: Sequence[Row]) -> str:

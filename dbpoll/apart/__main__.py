@@ -108,7 +108,6 @@ def _handlers(source: Source | _Unable) -> dict[str, Handler]:
 
     return {
         "start": Handler(control, start),
-        "wake": Handler(control, source.wake),
         "claim_no_more": Handler(control, source.claim_no_more),
         "stop": Handler(control, source.stop),
         "write": Handler(writer, partial(written, source.write)),
@@ -128,7 +127,7 @@ class _Unable:
     def start(self) -> None:
         """There is nothing to start."""
 
-    wake = claim_no_more = start
+    claim_no_more = start
 
     def stop(self, timeout_s: float = 0.0) -> bool:
         return True

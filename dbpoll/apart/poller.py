@@ -35,6 +35,8 @@ SILENT_S = 60.0
 RETRY_MIN_S = 0.5
 RETRY_MAX_S = 30.0
 STOP_S = 5.0
+BROKEN_AFTER = 3
+"""Processes that ended one after the other before a source had polled: somebody should come."""
 _WINDOWS = os.name == "nt"
 
 
@@ -186,6 +188,7 @@ class ApartSource:
         self._poller = poller
         self._take = take
         self._health = Health(self.name, True, "", None, 0.0, 0, 0, 0, 0)
+        self._orphaned = 0
         # One thread takes rows in, in their order, while another waits until they are durable.
         self._hand = Worker(f"hand-{self.name}")
         self._answer = Worker(f"answer-{self.name}")
@@ -208,9 +211,6 @@ class ApartSource:
     def claim_no_more(self) -> None:
         self.polls = False
         self._poller.tell("claim_no_more", self.name)
-
-    def wake(self) -> None:
-        self._poller.tell("wake", self.name)
 
     def stop(self, timeout_s: float = 10.0) -> bool:
         self.polls = False
@@ -243,10 +243,17 @@ class ApartSource:
         return self._handlers[question]
 
     def hear(self, health: Health) -> None:
+        """How it does, as it says itself."""
+        if self._orphaned and health.up and health.polled_at is None:
+            return  # It has not come as far yet as the processes before it.
+        self._orphaned = 0
         self._health = health
 
     def orphaned(self, why: str) -> None:
-        self._health = replace(self._health, up=False, reason=why)
+        """Its process ended."""
+        self._orphaned += 1
+        broken = self._orphaned >= BROKEN_AFTER
+        self._health = replace(self._health, up=False, reason=why, broken=broken)
 
     def close(self) -> None:
         self._hand.shutdown()

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -106,6 +107,17 @@ class His:
             "lock_timeout_s": 0.3,
         }
         return Settings(**(values | changes))
+
+
+@contextmanager
+def in_file(path: Path) -> Iterator[His]:
+    """The contract's tables in an SQLite file."""
+    made = His(f"sqlite:///{path}")
+    with made.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+    made.script(ddl("sqlite"))
+    yield made
+    made.engine.dispose()
 
 
 def _wait(connection: Any, _record: Any) -> None:

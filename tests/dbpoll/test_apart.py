@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import dedent
@@ -21,23 +22,18 @@ from structlog.testing import capture_logs
 
 from dbpoll.apart import poller as apart
 from dbpoll.apart.calls import Calls, Elsewhere, Gone, Handler
-from dbpoll.apart.poller import ApartSource, Poller
-from dbpoll.ddl import ddl
+from dbpoll.apart.poller import BROKEN_AFTER, ApartSource, Poller
 from dbpoll.settings import Settings, Strategy
 from dbpoll.values import Locked, NotNow, Row, StateChange, Status, Take, at_once
-from tests.dbpoll.conftest import Book, His, eventually
+from tests.dbpoll.conftest import Book, His, eventually, in_file
 
 AT = datetime(2026, 3, 1, 6, 30, tzinfo=UTC)
 
 
 @pytest.fixture
 def table(tmp_path: Path) -> Iterator[His]:
-    made = His(f"sqlite:///{tmp_path / 'his.db'}")
-    with made.engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-    made.script(ddl("sqlite"))
-    yield made
-    made.engine.dispose()
+    with in_file(tmp_path / "his.db") as made:
+        yield made
 
 
 @pytest.fixture
@@ -65,6 +61,15 @@ def child() -> psutil.Process:
         each for each in psutil.Process().children() if "dbpoll.apart" in " ".join(each.cmdline())
     ]
     return found
+
+
+def one_answered(table: His, polled: Callable[..., ApartSource]) -> tuple[ApartSource, Book]:
+    """A source that polls, and has taken one row."""
+    table.insert(1)
+    book = Book()
+    source = polled(table.settings(), at_once(book.take))
+    eventually(lambda: table.count("MESSAGE_ID IS NOT NULL") == 1)
+    return source, book
 
 
 def change(key: str, book: Book) -> StateChange:
@@ -117,10 +122,7 @@ def test_a_write_fails_while_its_process_is_away(
 ) -> None:
     monkeypatch.setattr(apart, "RETRY_MIN_S", 3600.0)
     monkeypatch.setattr(apart, "RETRY_MAX_S", 3600.0)
-    table.insert(1)
-    book = Book()
-    source = polled(table.settings(), at_once(book.take))
-    eventually(lambda: table.count("MESSAGE_ID IS NOT NULL") == 1)
+    source, book = one_answered(table, polled)
     os.kill(child().pid, signal.SIGTERM)  # which is for its parent to heed
     source.write([change("1", book)])
     child().kill()
@@ -134,10 +136,7 @@ def test_a_process_that_is_silent_is_ended(
     table: His, polled: Callable[..., ApartSource], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(apart, "SILENT_S", 2.0)
-    table.insert(1)
-    book = Book()
-    source = polled(table.settings(), at_once(book.take))
-    eventually(lambda: table.count("MESSAGE_ID IS NOT NULL") == 1)
+    source, book = one_answered(table, polled)
     first = child()
     first.suspend()
     with pytest.raises(Gone):
@@ -151,18 +150,15 @@ def test_a_process_that_does_not_listen_holds_up_nobody_for_long(
     table: His, polled: Callable[..., ApartSource], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(apart, "SILENT_S", 2.0)
-    table.insert(1)
-    book = Book()
-    source = polled(table.settings(), at_once(book.take))
-    eventually(lambda: table.count("MESSAGE_ID IS NOT NULL") == 1)
+    source, book = one_answered(table, polled)
     child().suspend()
     with ThreadPoolExecutor() as threads:
         # More than a pipe takes.
         writing = threads.submit(source.write, [change("1", book)] * 20_000)
-        waking = threads.submit(source.wake)
+        starting = threads.submit(source.start)
         with pytest.raises(Gone):
             writing.result(60)
-        waking.result(60)
+        starting.result(60)
     eventually(lambda: source.health().up)
     table.insert(1, first=2)
     eventually(lambda: table.count("MESSAGE_ID IS NOT NULL") == 2)
@@ -329,3 +325,29 @@ class _Ending(Calls):
     def listen(self, handler: Callable[[str, str], Handler]) -> None:
         super().listen(handler)
         self._line.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_line_that_is_closed_is_gone() -> None:
+    here, there = socket.socketpair()
+    with there, here, here.makefile("wb") as said:
+        line = Calls(here.makefile("rb"), said)
+        said.close()
+        with pytest.raises(Gone):
+            line.ask("echo", "his", 7).result(30)
+        line.tell("echo", "his", 7)
+
+
+def test_a_source_whose_process_ends_again_and_again_is_broken() -> None:
+    source = Poller().source(Settings("his", "sqlite://"), at_once(Book().take))
+    health = source.health()
+    for _ in range(BROKEN_AFTER):
+        assert not source.health().broken
+        source.orphaned("its process ended with code -11")
+        source.hear(health)  # of a process that has not polled yet
+        assert not source.health().up
+    assert source.health().broken
+    source.hear(replace(health, up=False, reason="the server is away"))
+    assert (source.health().reason, source.health().broken) == ("the server is away", False)
+    source.orphaned("its process ended with code -11")
+    source.hear(replace(health, polled_at=AT))
+    assert source.health().up

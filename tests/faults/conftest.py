@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from connectors.behaviour import Behaviour
-from dbpoll.ddl import ddl
-from tests.dbpoll.conftest import His
+from tests.dbpoll.conftest import His, in_file
 from tests.faults.house import House
 from tests.node.conftest import his
 from tests.nodes import Carrier, Node, Setup
@@ -49,9 +48,5 @@ def build(tmp_path: Path) -> Iterator[Build]:
 @pytest.fixture
 def sqlite_his(tmp_path: Path) -> Iterator[His]:
     """The hospital's tables in a file."""
-    database = His(f"sqlite:///{tmp_path / 'his.db'}")
-    with database.engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-    database.script(ddl("sqlite"))
-    yield database
-    database.engine.dispose()
+    with in_file(tmp_path / "his.db") as made:
+        yield made

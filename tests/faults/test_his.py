@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 from sqlalchemy import text
@@ -42,6 +44,11 @@ def source(house: House) -> bool:
     return well
 
 
+def polling_ended(house: House, times: int) -> bool:
+    """Whether the node has told so often that the process that polls is away."""
+    return house.node.log.read_text("utf-8").count("poller_ended") == times
+
+
 def test_a_hospital_that_is_gone_for_a_while(
     build: Build, own_postgres: OwnPostgres, own_his: His
 ) -> None:
@@ -56,6 +63,22 @@ def test_a_hospital_that_is_gone_for_a_while(
     own_postgres.start()
     own_his.engine.dispose()
     house.insert(50)
+    house.settle()
+    assert house.carrier.repeated() == {}
+
+
+def test_the_process_that_polls_is_killed_again_and_again(build: Build, his: His) -> None:
+    house = build(PROMPT, his=his)
+    node = psutil.Process(house.node.pid)
+    with house.callers(100) as callers:
+        for kill in range(1, 4):
+            house.insert(300)
+            house.carrier.wait_for("submit", 100 * kill)
+            until(node.children, "it is started anew")
+            node.children()[0].kill()
+            until(partial(polling_ended, house, kill), "it is told")
+        callers.end()
+    assert callers.refusals == []
     house.settle()
     assert house.carrier.repeated() == {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,45 +23,55 @@ def engine(tmp_path: Path) -> Engine:
     return made
 
 
-def test_what_was_written_goes_home(engine: Engine, tmp_path: Path) -> None:
-    brought, intake = Checkpoints(engine), Intake(engine)
-    intake.committer.start()
-    store = tmp_path / "store.db"
-    before = store.stat().st_size
+@pytest.fixture
+def intake(engine: Engine) -> Iterator[Intake]:
+    its = Intake(engine)
+    its.committer.start()
+    yield its
+    its.committer.stop()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Callable[[], int]:
+    """Octets in the database itself."""
+    return lambda: (tmp_path / "store.db").stat().st_size
+
+
+def test_what_was_written_goes_home(
+    engine: Engine, intake: Intake, home: Callable[[], int]
+) -> None:
+    before = home()
     intake.accept(pair(2_000))
-    assert store.stat().st_size == before
-    brought.look()
-    assert store.stat().st_size > before
+    assert home() == before
+    Checkpoints(engine).look()
+    assert home() > before
     intake.accept(pair(1))
     assert count(engine, message) == 2_001
 
 
-def test_nothing_is_done_where_nothing_was_written(engine: Engine) -> None:
+def test_nothing_is_done_where_nothing_was_written(engine: Engine, intake: Intake) -> None:
     asked: list[str] = []
     brought = Checkpoints(engine)
     brought.look()
     event.listen(engine, "checkout", lambda *_: asked.append("asked"))
     brought.look()
     assert not asked
-    intake = Intake(engine)
-    intake.committer.start()
     intake.accept(pair(1))
     asked.clear()
     brought.look()
     assert asked
 
 
-def test_a_connection_that_broke_is_replaced(engine: Engine, tmp_path: Path) -> None:
-    brought, intake = Checkpoints(engine), Intake(engine)
-    intake.committer.start()
-    store = tmp_path / "store.db"
-    before = store.stat().st_size
+def test_a_connection_that_broke_is_replaced(
+    engine: Engine, intake: Intake, home: Callable[[], int]
+) -> None:
+    brought, before = Checkpoints(engine), home()
     intake.accept(pair(2_000))
     event.listen(engine, "checkout", lambda driver, *_: driver.close(), once=True)
     brought.look()
-    assert store.stat().st_size == before
+    assert home() == before
     brought.look()
-    assert store.stat().st_size > before
+    assert home() > before
 
 
 def test_it_looks_by_itself_until_it_is_stopped(
