@@ -35,7 +35,7 @@ def feed_for(
     if found is not None:
         shelf = TableShelf(settings, found, tongue)
     if settings.strategy is Strategy.WATERMARK:
-        return WatermarkFeed(settings, shelf, marks)
+        return WatermarkFeed(settings, shelf, held, marks)
     if settings.strategy is Strategy.REMOVE:
         return RemovalFeed(settings, shelf, held)
     return LedgerFeed(shelf, held, known)

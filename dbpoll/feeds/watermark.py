@@ -3,8 +3,9 @@
 A transaction of the hospital may commit later than one that drew a greater key. So keys are
 remembered for `late_s`, and the stretch behind the mark is read again from time to time: a
 key there that nobody remembers came late. What is kept in our store is the mark of `late_s`
-ago, and only when everything up to it was accepted: after a crash the stretch is read again,
-and acceptance knows what it has.
+ago, and only when everything up to it was accepted, or refused where the hospital can read it:
+after a crash the stretch is read again, and acceptance knows what it has. A refusal it does not
+know, so one that was not written yet is told only because its row is read again.
 
 Limits: at most MOST_SEEN keys are remembered; where more come within `late_s`, the stretch
 gets shorter. Without a mark in our store the first start begins at the end of the table
@@ -16,7 +17,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -43,13 +44,18 @@ class _Step(NamedTuple):
 
 
 class WatermarkFeed:
+    """`held` are the keys that this process is busy with: those refused until that is written."""
+
     writes = False
     looks_first = False
     alone = False
     may_lack_keys = False
 
-    def __init__(self, settings: Settings, shelf: Shelf, marks: Marks) -> None:
+    def __init__(
+        self, settings: Settings, shelf: Shelf, held: Container[str], marks: Marks
+    ) -> None:
         self._shelf = shelf
+        self._held = held
         self._marks = marks
         self._late_s = settings.late_s
         self._from_start = settings.from_start
@@ -57,6 +63,9 @@ class WatermarkFeed:
         self._begun = False
         self._mark: Any = None
         self._settled: Any = None
+        # Keys before the settled mark whose refusal isn't written, and the mark before them all.
+        self._untold: list[str] = []
+        self._before_untold: Any = None
         self._written: str | None = None
         self._steps: deque[_Step] = deque()
         self._seen: set[str] = set()
@@ -156,7 +165,8 @@ class WatermarkFeed:
             self._open.update(keys)
 
     def _settle(self, clock: float) -> None:
-        """Move the mark that is kept, past all that is old and accepted."""
+        """Move the settled mark past all that is old and answered; the one that is kept stays
+        before rows whose refusal the hospital does not know."""
         with self._lock:
             still_open, blocked = set(self._open), bool(self._open_late)
         while self._steps and not blocked:
@@ -166,9 +176,17 @@ class WatermarkFeed:
                 break
             self._steps.popleft()
             self._seen.difference_update(step.keys)
+            if not self._untold:
+                self._before_untold = self._settled
+            self._untold += self._still_held(step.keys)
             if step.mark is not None:
                 self._settled = step.mark
-        written = "" if self._settled is None else key_text(self._settled)
+        self._untold = self._still_held(self._untold)
+        kept = self._before_untold if self._untold else self._settled
+        written = "" if kept is None else key_text(kept)
         if written != self._written:
             self._marks.write(written)
             self._written = written
+
+    def _still_held(self, keys: Sequence[str]) -> list[str]:
+        return [key for key in keys if key in self._held]

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from msgspec import structs
 
 from dbpoll.checkup import examine
 from dbpoll.ddl import ddl
+from dbpoll.dialects import tongue_of
 from dbpoll.feeds.base import NoMarks
 from dbpoll.feeds.removal import RemovalFeed
-from dbpoll.feeds.shelf import QueryShelf
+from dbpoll.feeds.shelf import QueryShelf, TableShelf
 from dbpoll.feeds.watermark import WatermarkFeed
 from dbpoll.settings import Sql, Strategy
 from dbpoll.source import Source
+from dbpoll.tables import find_outbound
 from dbpoll.values import InboundRow, StateChange, Status
 from tests.dbpoll.conftest import Book, His, eventually
 
@@ -126,10 +129,45 @@ def test_a_backlog_is_not_taken_for_late_rows(own: His) -> None:
     own.insert(20)
     fetch = "SELECT * FROM SMS_OUTBOUND WHERE :MARK IS NULL OR ID > :MARK ORDER BY ID LIMIT :MOST"
     settings = own.settings(sql=Sql(fetch=fetch), from_start=True, row_written=False)
-    feed = WatermarkFeed(settings, QueryShelf(settings), NoMarks())
+    feed = WatermarkFeed(settings, QueryShelf(settings), set(), NoMarks())
     with own.engine.connect() as connection:
         now = datetime.now(UTC)
         assert feed.left_over(connection, now).rows == []
         assert len(feed.take(connection, 10, now).rows) == 10
         assert feed.left_over(connection, now).rows == []
         assert len(feed.take(connection, 10, now).rows) == 10
+
+
+class Mark:
+    """Where a watermark is kept."""
+
+    def __init__(self) -> None:
+        self.written: str | None = None
+
+    def read(self) -> str | None:
+        return self.written
+
+    def write(self, mark: str) -> None:
+        self.written = mark
+
+
+def test_a_mark_stays_before_a_row_whose_refusal_is_not_written(own: His) -> None:
+    own.insert(6)
+    settings = own.settings(strategy=Strategy.WATERMARK, from_start=True, row_written=False)
+    mark, held = Mark(), {"4"}
+    with own.engine.connect() as connection:
+        found = find_outbound(connection, settings)
+        assert found is not None
+        shelf = TableShelf(settings, found, tongue_of(own.engine.dialect))
+        feed = WatermarkFeed(settings, shelf, held, mark)
+        for _ in range(3):
+            rows = feed.take(connection, 2, datetime.now(UTC)).rows
+            feed.accepted([row.key for row in rows])
+        later = monotonic() + settings.late_s + 1
+        feed.turned(later)
+        assert mark.written == "2"
+        # It is behind the mark that is read from: nothing is read twice for its sake.
+        assert feed.left_over(connection, datetime.now(UTC)).rows == []
+        held.clear()
+        feed.turned(later)
+    assert mark.written == "6"
