@@ -42,9 +42,10 @@ class Answers:
         """These rows were taken. An answer to an earlier sending is of no use any more."""
         with self._lock:
             self.held.update(keys)
-            if self._accepted:
-                for key in keys:
-                    self._accepted.pop(key, None)
+            for answers in (self._accepted, self._refused):
+                if answers:
+                    for key in keys:
+                        answers.pop(key, None)
 
     def keep(self, answers: Iterable[Taken]) -> None:
         """These answers are to be written."""

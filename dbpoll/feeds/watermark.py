@@ -63,7 +63,8 @@ class WatermarkFeed:
         self._begun = False
         self._mark: Any = None
         self._settled: Any = None
-        # Keys before the settled mark whose refusal isn't written, and the mark before them all.
+        # Keys that a settled mark must not leave untold (late, refused, or with an answer that is
+        # not written), and the mark before them all.
         self._untold: list[str] = []
         self._before_untold: Any = None
         self._written: str | None = None
@@ -117,6 +118,7 @@ class WatermarkFeed:
         if keys:
             late = [key_text(key) for key in keys]
             self._step(None, late)
+            self._stay_before(late)
             with self._lock:
                 self._open_late.update(late)
         self._scanning = len(behind) == PAGE
@@ -176,17 +178,18 @@ class WatermarkFeed:
                 break
             self._steps.popleft()
             self._seen.difference_update(step.keys)
-            if not self._untold:
-                self._before_untold = self._settled
-            self._untold += self._still_held(step.keys)
+            self._stay_before([key for key in step.keys if key in self._held])
             if step.mark is not None:
                 self._settled = step.mark
-        self._untold = self._still_held(self._untold)
+        self._untold = [key for key in self._untold if key in self._held or key in still_open]
         kept = self._before_untold if self._untold else self._settled
         written = "" if kept is None else key_text(kept)
         if written != self._written:
             self._marks.write(written)
             self._written = written
 
-    def _still_held(self, keys: Sequence[str]) -> list[str]:
-        return [key for key in keys if key in self._held]
+    def _stay_before(self, untold: Sequence[str]) -> None:
+        """Keep no mark behind the settled one before these are told of."""
+        if not self._untold:
+            self._before_untold = self._settled
+        self._untold += untold

@@ -171,3 +171,30 @@ def test_a_mark_stays_before_a_row_whose_refusal_is_not_written(own: His) -> Non
         held.clear()
         feed.turned(later)
     assert mark.written == "6"
+
+
+def test_a_mark_stays_before_a_late_row_whose_refusal_is_not_written(own: His) -> None:
+    own.insert(6)
+    own.run("DELETE FROM SMS_OUTBOUND WHERE ID = 4")
+    settings = own.settings(strategy=Strategy.WATERMARK, from_start=True, row_written=False)
+    mark, held = Mark(), {"4"}
+    with own.engine.connect() as connection:
+        found = find_outbound(connection, settings)
+        assert found is not None
+        shelf = TableShelf(settings, found, tongue_of(own.engine.dialect))
+        feed = WatermarkFeed(settings, shelf, held, mark)
+        for most in (3, 3):
+            rows = feed.take(connection, most, datetime.now(UTC)).rows
+            feed.accepted([row.key for row in rows])
+        connection.rollback()
+        own.insert(1, first=4)
+        assert [row.key for row in feed.left_over(connection, datetime.now(UTC)).rows] == ["4"]
+        later = monotonic() + settings.late_s + 1
+        feed.turned(later)
+        assert mark.written == "", "it is not answered"
+        feed.accepted(["4"])
+        feed.turned(later)
+        assert mark.written == "", "its answer is not written"
+        held.clear()
+        feed.turned(later)
+    assert mark.written == "6"
