@@ -4,8 +4,8 @@ A client that floods waits behind its own work, never others behind it: one bite
 A bite is one piece of work, or several of a kind that is cheaper done together (one call of
 intake, one commit); how large it may be and how many of one client's may run at a time is the
 kind's. In company a client has one small bite at a time of all that sends, and rests afterwards,
-the longer the larger it was: at most `REST` times as long as it ran, so that a flood never has all
-of the machine, and others mostly find it at rest.
+the longer the larger it was: `REST` times as long as it ran, longer after a large request, so that
+a flood never has all of the machine, and others mostly find it at rest.
 
 Size is counted in messages, not in pieces: a request may bring one or ten thousand.
 
@@ -25,6 +25,11 @@ W = TypeVar("W")
 
 REST = 6.0
 """So many times as long as a full bite ran its client rests."""
+LARGE = 250
+"""Messages of one request that others feel: for so many times as many its client rests so many
+times as long."""
+LONGEST_REST_S = 1.5
+"""A client's own alarms wait behind its rest, too."""
 _AHEAD = 2
 """Bites that a client in company has waiting."""
 
@@ -131,8 +136,8 @@ class Turns(Generic[W]):
             self._company.flooded(who)
         if self._company.beside(who):
             now = self._company.now()
-            full = min(1.0, bite.messages / kind.shared)
-            self._resting[who] = now + (now - bite.begun) * full * REST
+            times = _rest(bite.messages, kind.shared)
+            self._resting[who] = now + min(LONGEST_REST_S, (now - bite.begun) * times)
 
     def enough(self, client: Hashable) -> bool:
         """Whether more of this client waits, in company, than it will soon be done with."""
@@ -175,6 +180,13 @@ class Turns(Generic[W]):
         pieces = [piece for queue in self._waiting.values() for piece, _ in queue.pieces]
         self._waiting.clear()
         return pieces
+
+
+def _rest(messages: int, shared: int) -> float:
+    """How many times as long as a bite of so many messages ran, where `shared` fill one."""
+    if messages < shared:
+        return REST * messages / shared
+    return REST * max(1.0, messages / LARGE)
 
 
 def _lower(counter: Counter[Any], key: Hashable) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from adapter.doors import turns as turns_module
 from adapter.doors.company import HEARD_S, Company
-from adapter.doors.turns import REST, Bite, Kind, Turns
+from adapter.doors.turns import LONGEST_REST_S, REST, Bite, Kind, Turns
 
 JOINED = Kind(at_once=2, most=8, least=4, shared=3)
 LARGE = Kind(at_once=2, shared=3)
@@ -101,6 +102,20 @@ def test_in_company_a_client_rests_after_its_work_the_longer_the_larger_it_was()
     clock.now += 0.02 * REST
     assert taken(waiting).key[0] == "much"
     assert waiting.rest_s() is None
+
+
+def test_after_a_large_request_a_client_rests_longer_but_not_for_ever() -> None:
+    for messages, rest_s in ((2 * turns_module.LARGE, 0.02 * REST), (10_000, LONGEST_REST_S)):
+        waiting, clock = turns()
+        waiting.put("flood", JOINED, "large", messages)
+        put(waiting, "b", 1)
+        large = taken(waiting)
+        assert large.messages == messages
+        clock.now += 0.01
+        waiting.over(large)
+        put(waiting, "flood", 1)
+        assert taken(waiting).pieces == ["b0"]
+        assert waiting.rest_s() == pytest.approx(rest_s)
 
 
 def test_who_sends_little_need_not_rest_beside_a_flood() -> None:
