@@ -78,7 +78,8 @@ from adapter.sources import Sources
 from adapter.sources.references import References
 from adapter.standing import Standing
 from adapter.store import channel_settings, migrate, schema, spooling, store_keys
-from adapter.store.acceptance import Acceptance, Capacity
+from adapter.store.acceptance import Acceptance
+from adapter.store.capacity import Capacity
 from adapter.store.checkpoints import Checkpoints
 from adapter.store.clock import now_ms
 from adapter.store.committer import Committer

@@ -33,7 +33,7 @@ from adapter.metrics import Metrics
 from adapter.notify.notifier import Notifier
 from adapter.sources import Sources
 from adapter.store import migrate
-from adapter.store.acceptance import Capacity
+from adapter.store.capacity import Capacity
 from adapter.store.clock import from_ms
 from adapter.store.schema import attempt, notification, spool
 from connectors.trace import Trace

@@ -29,7 +29,8 @@ from adapter.sources.answers import STATUS, change_of, change_of_all, taken_of
 from adapter.sources.references import References
 from adapter.sources.rows import entries_of, lane_of, request_of, values_of
 from adapter.sources.settings import settings_of
-from adapter.store.acceptance import Acceptance, Capacity
+from adapter.store.acceptance import Acceptance
+from adapter.store.capacity import Capacity
 from adapter.store.committer import Committer
 from adapter.store.desk import Desk
 from adapter.store.engine import open_engine

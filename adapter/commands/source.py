@@ -22,7 +22,7 @@ from adapter.sources import Sources
 from adapter.sources.answers import notice_of
 from adapter.sources.rows import request_of
 from adapter.sources.settings import settings_of
-from adapter.store.acceptance import Capacity
+from adapter.store.capacity import Capacity
 from adapter.store.committer import Committer
 from adapter.store.desk import Desk
 from adapter.store.engine import open_engine

@@ -20,7 +20,7 @@ from adapter.domain.outcomes import QueueKey
 from adapter.domain.states import DoubtRule, Lane
 from adapter.domain.values import Notice
 from adapter.store import settlement
-from adapter.store.acceptance import Capacity
+from adapter.store.capacity import Capacity
 from adapter.store.clock import now_ms
 from adapter.store.committer import Committer, Kind
 from adapter.store.matching import FIRST, Place

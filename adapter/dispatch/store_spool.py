@@ -19,7 +19,7 @@ from adapter.domain.outcomes import Begin, Late, Outcome, QueueKey, Received, Re
 from adapter.domain.states import State
 from adapter.domain.values import InboundNotice, Notice, Waiting
 from adapter.store import recording, spooling
-from adapter.store.acceptance import Capacity
+from adapter.store.capacity import Capacity
 from adapter.store.committer import Committer, Kind
 from adapter.store.settlement import EXPIRED_WAITING
 from adapter.store.withdrawal import Withdrawn, withdraw

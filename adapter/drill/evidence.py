@@ -13,7 +13,7 @@ from sqlalchemy import Engine, create_engine, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
-from adapter.store.schema import attempt, message
+from adapter.store.schema import attempt, message, submission
 from adapter.store.sealing import MESSAGE_MOBILE
 from adapter.store.store_keys import open_seal
 
@@ -54,7 +54,10 @@ class Evidence:
         with self._engine.connect() as connection:
             return [
                 Stored(made, seal.opened(MESSAGE_MOBILE, made, mobile), *rest)
-                for made, mobile, *rest in connection.execute(select(*columns))
+                for made, mobile, *rest in connection.execute(
+                    # Those of a large request are there before it is accepted.
+                    select(*columns).join(submission, submission.c.id == message.c.submission_id)
+                )
             ]
 
 

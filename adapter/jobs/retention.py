@@ -28,6 +28,8 @@ log = structlog.get_logger(__name__)
 
 ARRIVALS_DAYS = 14
 """Carriers send again for three days what was not acknowledged; this also spans a holiday."""
+STAGED_DAYS = 1
+"""Long after any caller has given up; what is left of a request goes in the night after that."""
 
 Forget = Callable[[Engine, datetime, int, int], Bite]
 
@@ -71,6 +73,7 @@ class Retention:
             ("receipts", retention.forget_receipts, days),
             ("inbound", retention.forget_inbound, days),
             ("arrivals", retention.forget_arrivals, min(ARRIVALS_DAYS, days)),
+            ("staged", retention.forget_staged, STAGED_DAYS),
             ("messages", retention.forget_messages, days),
             ("submissions", retention.forget_submissions, days),
         ]

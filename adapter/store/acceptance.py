@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import NamedTuple
 
 from msgspec import Struct
 from sqlalchemy import Connection, select
@@ -15,15 +12,25 @@ from sqlalchemy import Connection, select
 from adapter.domain.errors import Code, Refusal, SpoolFull, StoreUnavailable
 from adapter.domain.ids import IdMaker
 from adapter.domain.outcomes import QueueKey
-from adapter.domain.states import State
 from adapter.domain.values import Message, Notice, Reply, Result, Submission, Waiting
 from adapter.store import bulk, sealing
-from adapter.store.clock import now_ms, to_ms
+from adapter.store.capacity import Capacity
+from adapter.store.clock import now_ms
 from adapter.store.committer import Committer, Kind
 from adapter.store.endings import Counts
 from adapter.store.journeys import Question, ask
+from adapter.store.rows import (
+    count_accepted,
+    load_refusals,
+    message_rows,
+    moments_of,
+    ref_key,
+    spool_rows,
+    submission_row,
+)
 from adapter.store.schema import message, spool, submission
 from adapter.store.sealing import Seal, seal_of
+from adapter.store.staging import Staging, claim, drop, is_staged
 from adapter.store.withdrawal import withdraw_by_key
 
 LARGE = 10
@@ -32,26 +39,6 @@ wait."""
 
 Pair = tuple[Submission, Sequence[Message]]
 _Keys = Sequence[str | None]
-
-
-class Capacity:
-    """How many messages wait, against how many may (promise 11).
-
-    Kept by adding and subtracting after each commit, so what is committed right now may pass
-    the limit by a commit of each committer. Safe to share between threads.
-    """
-
-    def __init__(self, limit: int, waiting: int = 0) -> None:
-        self.limit = limit
-        self.waiting = waiting
-        self._lock = threading.Lock()
-
-    def room_for(self, more: int) -> bool:
-        return self.waiting + more <= self.limit
-
-    def add(self, change: int) -> None:
-        with self._lock:
-            self.waiting += change
 
 
 class _Work(Struct, frozen=True):
@@ -71,6 +58,8 @@ class Acceptance:
     `mass` commits what is large, and what has an order among itself: all that sources hand in,
     and replacements; `committer` the rest, and all where there is no other. Where both are handed
     one reference at a time, whichever commits last gives the first one's answer.
+    A submission of very many messages is written in steps before its commit
+    (`adapter.store.staging`).
     `arrived` gets what was accepted, `told` the notices of what it replaced; `look_again` hears of
     queues in the spool where something may have come without an answer.
     """
@@ -87,22 +76,56 @@ class Acceptance:
     ) -> None:
         self._committer = committer
         self._mass = mass or committer
+        self._staging = Staging(self._mass, capacity)
         self._ids = ids
         self._capacity = capacity
         self._arrived = arrived
         self._told = told
         self._look_again = look_again
+        # What is being stored in steps and was not handed in yet, by its references.
+        self._under_way: dict[Future[None], frozenset[str]] = {}
         self._kind: Kind[_Work, _Done] = Kind("accept", 0, self._run)
         # After "accept": it sees what was accepted in the same commit.
         self._recall: Kind[_Keys, list[Reply | None]] = Kind("recall", 1, self._run_recall)
+
+    @property
+    def storing(self) -> int:
+        """How many calls are being stored in steps and were not handed in yet."""
+        return len(self._under_way)
 
     def offer(
         self, batch: Sequence[Pair], replace: Sequence[bool] = ()
     ) -> Callable[[], list[Reply | None]]:
         """See `adapter.domain.ports.AcceptancePort`."""
-        committer = self._mass if _is_mass(batch) or any(replace) else self._committer
-        handed_in = committer.submit(self._kind, _Work(batch, replace))
+        if any(is_staged(*pair) for pair in batch):
+            return lambda: self._accept_in_steps(batch, replace)
+        handed_in = self._hand_in(batch, replace)
         return lambda: self._accepted(batch, handed_in)
+
+    def _accept_in_steps(
+        self, batch: Sequence[Pair], replace: Sequence[bool]
+    ) -> list[Reply | None]:
+        try:
+            return self._accepted(batch, self._stage_and_hand_in(batch, replace))
+        except Refusal:
+            self._staging.give_up(_ids_staged(batch))
+            raise
+
+    def _stage_and_hand_in(self, batch: Sequence[Pair], replace: Sequence[bool]) -> Future[_Done]:
+        stored: Future[None] = Future()
+        self._under_way[stored] = frozenset(key for its, _ in batch if (key := _key(its)))
+        try:
+            for its, own in batch:
+                if is_staged(its, own):
+                    self._staging.store(its, own)
+            return self._hand_in(batch, replace)
+        finally:
+            del self._under_way[stored]
+            stored.set_result(None)
+
+    def _hand_in(self, batch: Sequence[Pair], replace: Sequence[bool]) -> Future[_Done]:
+        committer = self._mass if _is_mass(batch) or any(replace) else self._committer
+        return committer.submit(self._kind, _Work(batch, replace))
 
     def _accepted(self, batch: Sequence[Pair], handed_in: Future[_Done]) -> list[Reply | None]:
         try:
@@ -128,6 +151,9 @@ class Acceptance:
     def first_answers(self, keys: Sequence[tuple[str, str, str]]) -> list[Reply | None]:
         """See `adapter.domain.ports.AcceptancePort`."""
         named = [ref_key(*key) for key in keys]
+        for stored, its in self._under_way.copy().items():
+            if not its.isdisjoint(named):
+                stored.result()
         # Behind all that was handed in before: by sources, or also by others.
         committers = [self._mass]
         if self._committer is not self._mass and not all(source for _, source, _ in keys):
@@ -151,6 +177,7 @@ class Acceptance:
             if self._capacity.room_for(fresh.count + _count_new(work, keys, seen, fresh)):
                 results.append(self._take(connection, work, keys, seen, fresh))
             else:
+                fresh.staged_in_vain += _ids_staged(work.pairs)
                 results.append(SpoolFull(self._capacity.limit))
         fresh.write(connection)
         fresh.counts.write(connection, self._ids)
@@ -177,6 +204,8 @@ class Acceptance:
                     withdrawn += gone.ended
                     notices += gone.notices
                 fresh.add(pair, key)
+            else:
+                fresh.staged_in_vain += _ids_staged([pair])
             answers.append(first)
         return _Done(answers, withdrawn, notices)
 
@@ -193,6 +222,10 @@ def _queues(batch: Sequence[Pair]) -> set[QueueKey]:
     }
 
 
+def _ids_staged(pairs: Iterable[Pair]) -> list[int]:
+    return [its.id for its, own in pairs if is_staged(its, own)]
+
+
 class _Fresh:
     """What one transaction accepts. Rows gather until `write`; the rest is known to the end."""
 
@@ -205,6 +238,9 @@ class _Fresh:
         self._submissions: list[bulk.Row] = []
         self._messages: list[bulk.Row] = []
         self._spool: list[bulk.Row] = []
+        self._staged: list[Pair] = []
+        self.staged_in_vain: list[int] = []
+        """Submissions that are not accepted now, after their messages were stored."""
 
     def add(self, pair: Pair, key: str | None) -> None:
         its, own = pair
@@ -215,7 +251,12 @@ class _Fresh:
             self.business_keys.add((its.client, its.business_key))
         at = moments_of(its)
         self._submissions.append(submission_row(its, key, at, self._seal))
-        add_messages(its, own, at, self._seal, self._messages, self._spool, self.counts)
+        if is_staged(its, own):
+            self._staged.append(pair)
+        else:
+            self._messages += message_rows(own, self._seal)
+            self._spool += spool_rows(its, own, at)
+        count_accepted(self.counts, its, own, at)
 
     def write(self, connection: Connection) -> None:
         for table, rows in (
@@ -225,6 +266,11 @@ class _Fresh:
         ):
             bulk.insert(connection, table, rows)
             rows.clear()
+        for its, own in self._staged:
+            claim(connection, its, len(own))
+        self._staged.clear()
+        drop(connection, self.staged_in_vain)
+        self.staged_in_vain.clear()
 
 
 def _first(key: str | None, seen: Mapping[str, Reply], fresh: _Fresh) -> Reply | None:
@@ -278,101 +324,14 @@ def _seen(connection: Connection, keys: Sequence[str]) -> dict[str, Reply]:
         key: _answer(
             made,
             taken[made],
-            _load_refusals(seal.open(sealing.SUBMISSION_REFUSALS, made, refusals)),
+            load_refusals(seal.open(sealing.SUBMISSION_REFUSALS, made, refusals)),
         )
         for key, made, refusals in found
     }
 
 
-def ref_key(client: str, source: str, client_ref: str) -> str | None:
-    """What must be unique: the client's reference, or the row of a source. Accounts and names
-    of sources have no slash (`xsd/config.xsd`), so no two of them meet in one key."""
-    return f"{client}/{source}/{client_ref}" if client_ref else None
-
-
 def _key(its: Submission) -> str | None:
     return ref_key(its.client, its.source, its.client_ref)
-
-
-class Moments(NamedTuple):
-    """Those of a submission, in milliseconds."""
-
-    accepted: int
-    due: int
-    expire: int
-
-
-def moments_of(its: Submission) -> Moments:
-    accepted = to_ms(its.accepted_at)
-    due = accepted if its.due_at is its.accepted_at else to_ms(its.due_at)
-    return Moments(accepted, due, to_ms(its.expire_at))
-
-
-def submission_row(its: Submission, key: str | None, at: Moments, seal: Seal) -> bulk.Row:
-    """A submission as its table keeps it, under the key that finds it again."""
-    return (
-        its.id,
-        its.client,
-        its.door._value_,
-        its.source or None,
-        its.client_ref or None,
-        key,
-        its.business,
-        its.lane._value_,
-        seal.text(sealing.SUBMISSION_CONTENT, its.id, its.content),
-        its.extension or None,
-        its.pass_through or None,
-        its.business_key or None,
-        its.receipt,
-        *at,
-        seal.text(sealing.SUBMISSION_REFUSALS, its.id, _dump_refusals(its.refusals)),
-    )
-
-
-def add_messages(
-    its: Submission,
-    own: Sequence[Message],
-    at: Moments,
-    seal: Seal,
-    messages: list[bulk.Row],
-    waiting: list[bulk.Row],
-    counts: Counts,
-) -> None:
-    """Rows of messages that wait, and what the statistics learn of them."""
-    lane, door, accepted = its.lane._value_, its.door._value_, State.ACCEPTED._value_
-    for each in own:
-        carrier = each.carrier._value_
-        messages.append(
-            (
-                each.id,
-                its.id,
-                each.ref or None,
-                seal.sealed(sealing.MESSAGE_MOBILE, each.id, each.mobile),
-                carrier,
-                seal.text(sealing.MESSAGE_CONTENT, each.id, each.content),
-                each.segments,
-                accepted,
-                None,
-                None,
-                False,
-                None,
-                None,
-                seal.key_of(each.mobile),
-            )
-        )
-        waiting.append(
-            (each.id, carrier, lane, its.client, at.due, at.expire, 0, False, None, 0, None)
-        )
-        counts.add(
-            at.accepted,
-            its.client,
-            its.business,
-            door,
-            "",
-            carrier,
-            accepted,
-            each.segments,
-        )
 
 
 def first_answer(its: Submission, own: Sequence[Message]) -> Reply:
@@ -395,21 +354,4 @@ def _in_places(taken: Sequence[Result], refusals: Sequence[tuple[int, Result]]) 
     return [
         refused[place] if place in refused else next(rest)
         for place in range(len(taken) + len(refused))
-    ]
-
-
-def _dump_refusals(refusals: Sequence[tuple[int, Result]]) -> str | None:
-    if not refusals:
-        return None
-    return json.dumps(
-        [[place, r.mobile, r.ref, r.code.value, r.description] for place, r in refusals]
-    )
-
-
-def _load_refusals(text: str | None) -> list[tuple[int, Result]]:
-    if not text:
-        return []
-    return [
-        (place, Result(mobile, ref, None, 0, Code(code), description))
-        for place, mobile, ref, code, description in json.loads(text)
     ]

@@ -55,6 +55,7 @@ class Kind(Generic[T, R]):
     that is a Refusal fails that piece alone.
 
     `linger_s`: how long a piece may wait for company when nothing more urgent is there.
+    `apart`: in no transaction with other kinds; where both wait, they take turns.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Kind(Generic[T, R]):
     run: Callable[[Connection, Sequence[T]], Sequence[R | Refusal]]
     patient: bool = False
     linger_s: float = 0.0
+    apart: bool = False
 
 
 class Watch(Protocol):
@@ -102,6 +104,7 @@ class Committer:
         self._most = most
         self._watch = watch
         self._pieces: list[_Piece] = []
+        self._was_apart = False
         self._stopping = False
         self._away = False
         self._changed = threading.Condition()
@@ -184,14 +187,20 @@ class Committer:
                     wait = min(piece.ready_at for piece in self._pieces) - time.monotonic()
                     full = len(self._pieces) >= self._most and not self._away
                     if wait <= 0 or self._stopping or full:
-                        taken = self._pieces[: self._most]
-                        del self._pieces[: self._most]
-                        return taken
+                        return self._take()
                     self._changed.wait(wait)
                 elif self._stopping:
                     return []
                 else:
                     self._changed.wait()
+
+    def _take(self) -> list[_Piece]:
+        apart = [piece for piece in self._pieces if piece.kind.apart]
+        others = [piece for piece in self._pieces if not piece.kind.apart]
+        self._was_apart = bool(apart) and not (others and self._was_apart)
+        ours, rest = (apart, others) if self._was_apart else (others, apart)
+        self._pieces = rest + ours[self._most :]
+        return ours[: self._most]
 
     def _commit(self, pieces: Sequence[_Piece]) -> Connection:
         if self._connection is None:

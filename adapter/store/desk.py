@@ -15,11 +15,12 @@ from adapter.domain.ports import MessageView, SegmentView
 from adapter.domain.states import FINAL, State
 from adapter.domain.values import InboundNotice, Notice
 from adapter.store import bulk, notices, sealing
-from adapter.store.acceptance import Capacity, ref_key
+from adapter.store.capacity import Capacity
 from adapter.store.clock import from_ms, maybe_from_ms, now_ms, to_ms
 from adapter.store.committer import Committer, Kind
 from adapter.store.endings import HOUR_MS
 from adapter.store.reading import reading
+from adapter.store.rows import ref_key
 from adapter.store.schema import (
     attempt,
     message,

@@ -29,6 +29,7 @@ from adapter.store.schema import (
     notification,
     receipt,
     segment,
+    staged,
     statistics_day,
     statistics_hour,
     submission,
@@ -81,6 +82,28 @@ def forget_submissions(engine: Engine, before: datetime, after: int, most: int) 
         bulk.delete(connection, upload, keys)
         bulk.delete(connection, submission, keys)
         return _bite(keys, most)
+
+
+def forget_staged(engine: Engine, before: datetime, _after: int, most: int) -> Bite:
+    """Delete the messages of a request that was begun before a moment and never accepted; `after`
+    stays 0 while there may be others."""
+    with write_connection(engine) as connection, connection.begin():
+        begun = connection.execute(
+            select(staged.c.submission_id)
+            .where(staged.c.submission_id < id_at(before))
+            .order_by(staged.c.submission_id)
+            .limit(1)
+            # Not one that is being accepted right now, however old.
+            .with_for_update(skip_locked=True)
+        ).scalar()
+        if begun is None:
+            return Bite(0, None)
+        its = select(message.c.id).where(message.c.submission_id == begun).limit(most)
+        keys = list(connection.execute(its).scalars())
+        bulk.delete(connection, message, keys)
+        if len(keys) < most:
+            bulk.delete(connection, staged, [begun])
+        return Bite(len(keys), 0)
 
 
 def forget_inbound(engine: Engine, before: datetime, after: int, most: int) -> Bite:

@@ -105,6 +105,13 @@ upload = Table(
     Column("accepted", Integer, nullable=False),
 )
 
+# Submissions of which messages are here, and which are not accepted yet.
+staged = Table(
+    "staged",
+    metadata,
+    Column("submission_id", BigInteger, primary_key=True, autoincrement=False),
+)
+
 message = Table(
     "message",
     metadata,

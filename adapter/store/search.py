@@ -23,7 +23,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Select, and_, exists, 
 from adapter.domain.ids import id_at
 from adapter.domain.states import State
 from adapter.store.clock import now_ms
-from adapter.store.schema import attempt, message, not_delivered, spool, submission
+from adapter.store.schema import attempt, message, not_delivered, spool, staged, submission
 from adapter.store.sealing import seal_of
 
 
@@ -126,7 +126,9 @@ def _as(state: State, now: int) -> ColumnElement[bool]:
 
 def _in_state(state: State | None, now: int) -> tuple[Select[Any], Column[Any]]:
     """Messages in a state, and the column to walk along."""
-    every = select(message.c.submission_id, message.c.id)
+    every = select(message.c.submission_id, message.c.id).where(
+        ~exists().where(staged.c.submission_id == message.c.submission_id)
+    )
     if state is None:
         return every, message.c.id
     table = _HELD_BY.get(state)

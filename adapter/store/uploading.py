@@ -12,10 +12,18 @@ from adapter.domain.ids import IdMaker
 from adapter.domain.outcomes import QueueKey
 from adapter.domain.values import Message, Submission, Uploaded, Waiting
 from adapter.store import bulk
-from adapter.store.acceptance import Capacity, add_messages, moments_of, ref_key, submission_row
+from adapter.store.capacity import Capacity
 from adapter.store.clock import now_ms
 from adapter.store.committer import Committer, Kind
 from adapter.store.endings import Counts
+from adapter.store.rows import (
+    count_accepted,
+    message_rows,
+    moments_of,
+    ref_key,
+    spool_rows,
+    submission_row,
+)
 from adapter.store.schema import message, spool, submission, upload
 from adapter.store.sealing import seal_of
 from adapter.store.spooling import submission_of
@@ -106,7 +114,7 @@ def _find(connection: Connection, client: str, client_ref: str) -> Uploaded | Re
 
 def _take(connection: Connection, work: _Portion, counts: Counts) -> Refusal | None:
     """Add a portion in its place."""
-    its, seal = work.its, seal_of(connection)
+    its, at, seal = work.its, moments_of(work.its), seal_of(connection)
     there = _find(connection, its.client, its.client_ref)
     if isinstance(there, Refusal):
         return there
@@ -114,14 +122,12 @@ def _take(connection: Connection, work: _Portion, counts: Counts) -> Refusal | N
         return Refusal(Code.DUPLICATE, "the upload goes on elsewhere", "clientRef")
     if there is None:
         key = ref_key(its.client, "", its.client_ref)
-        bulk.insert(connection, submission, [submission_row(its, key, moments_of(its), seal)])
+        bulk.insert(connection, submission, [submission_row(its, key, at, seal)])
         bulk.insert(connection, upload, [(its.id, work.entries, len(work.own))])
     else:
         known = (its.id, work.first + work.entries, there.accepted + len(work.own))
         bulk.update(connection, upload, ("submission_id",), ("entries", "accepted"), [known])
-    messages: list[bulk.Row] = []
-    waiting: list[bulk.Row] = []
-    add_messages(its, work.own, moments_of(its), seal, messages, waiting, counts)
-    bulk.insert(connection, message, messages)
-    bulk.insert(connection, spool, waiting)
+    bulk.insert(connection, message, message_rows(work.own, seal))
+    bulk.insert(connection, spool, spool_rows(its, work.own, at))
+    count_accepted(counts, its, work.own, at)
     return None

@@ -33,7 +33,8 @@ from adapter.intake.limits import Limits
 from adapter.security.passwords import PasswordChecker, hash_password
 from adapter.security.tries import WrongTries
 from adapter.store import inbound
-from adapter.store.acceptance import Acceptance, Capacity
+from adapter.store.acceptance import Acceptance
+from adapter.store.capacity import Capacity
 from adapter.store.clock import to_ms
 from adapter.store.committer import Committer
 from adapter.store.desk import Desk

@@ -21,7 +21,8 @@ from adapter.domain.values import Reply, Request, Waiting
 from adapter.intake.intake import Intake
 from adapter.intake.limits import Limits
 from adapter.notify.wording import describer
-from adapter.store.acceptance import Acceptance, Capacity
+from adapter.store.acceptance import Acceptance
+from adapter.store.capacity import Capacity
 from adapter.store.committer import Committer
 from adapter.store.desk import Desk
 from adapter.store.engine import open_engine

@@ -15,7 +15,7 @@ from adapter.domain.states import Door, Lane
 from adapter.domain.values import Entry, Reply, Request
 from adapter.intake.limits import Limits
 from adapter.intake.uploads import MOST_UPLOADED, Upload, Uploads
-from adapter.store.acceptance import Capacity
+from adapter.store.capacity import Capacity
 from adapter.store.schema import message, submission, tally
 from adapter.store.uploading import Uploading
 from tests.intake.conftest import CONFIG, ZONE, House

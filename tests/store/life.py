@@ -11,7 +11,8 @@ from adapter.domain.ids import IdMaker
 from adapter.domain.outcomes import Begin, Outcome, PartResult, Received, Reported, Verdict
 from adapter.domain.states import Carrier, Door, DoubtRule, Lane, State
 from adapter.domain.values import Message, Submission, Waiting
-from adapter.store.acceptance import Acceptance, Capacity
+from adapter.store.acceptance import Acceptance
+from adapter.store.capacity import Capacity
 from adapter.store.clock import to_ms
 from adapter.store.committer import Committer
 from adapter.store.engine import write_connection

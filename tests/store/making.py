@@ -15,7 +15,8 @@ from adapter.domain.ids import IdMaker
 from adapter.domain.outcomes import Outcome, PartResult, QueueKey, Reported, Verdict
 from adapter.domain.states import Carrier, Door, Lane
 from adapter.domain.values import Message, Notice, Result, Submission, Waiting
-from adapter.store.acceptance import Acceptance, Capacity, Pair
+from adapter.store.acceptance import Acceptance, Pair
+from adapter.store.capacity import Capacity
 from adapter.store.committer import Committer, Kind
 from adapter.store.engine import write_connection
 

@@ -15,7 +15,8 @@ from adapter.domain.errors import Code, SpoolFull, StoreUnavailable
 from adapter.domain.outcomes import QueueKey
 from adapter.domain.states import State
 from adapter.domain.values import Reply, Result
-from adapter.store.acceptance import LARGE, Capacity, Pair, first_answer
+from adapter.store.acceptance import LARGE, Pair, first_answer
+from adapter.store.capacity import Capacity
 from adapter.store.clock import from_ms, to_ms
 from adapter.store.committer import Committer, Kind
 from adapter.store.engine import open_engine

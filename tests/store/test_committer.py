@@ -89,6 +89,30 @@ def test_threads_share_commits(store: Engine, committer: Committer) -> None:
     assert commits <= 2
 
 
+def test_a_kind_apart_takes_turns_with_the_others(store: Engine, committer: Committer) -> None:
+    ran: list[str] = []
+
+    def noted(name: str) -> Kind[int, int]:
+        def run(_connection: Connection, works: Sequence[int]) -> list[int]:
+            ran.extend(name + str(work) for work in works)
+            return list(works)
+
+        return Kind(name, 2, run, apart=name == "slice")
+
+    ran_before: list[int] = []
+    event.listen(store, "commit", lambda _connection: ran_before.append(len(ran)))
+    slices, singles = noted("slice"), noted("single")
+    with held(committer):
+        waiting = [committer.submit(kind, 1) for kind in (singles, slices, singles)]
+    for each in waiting:
+        each.result(WAIT_S)
+    with held(committer):
+        committer.submit(slices, 2)
+    committer.submit(singles, 2).result(WAIT_S)
+    assert ran == ["slice1", "single1", "single1", "slice2", "single2"]
+    assert ran_before == [0, 1, 3, 3, 4, 5]
+
+
 def test_a_piece_that_cannot_be_stored_fails_alone(store: Engine, committer: Committer) -> None:
     with held(committer):
         waiting = [committer.submit(INSERT, number) for number in (1, 2, 2, 3)]

@@ -20,7 +20,7 @@ from adapter.domain.states import DoubtRule
 from adapter.domain.values import Result, Waiting
 from adapter.jobs.reseal import Reseal
 from adapter.store import inbound, migrate, notices, recording, settlement, spooling
-from adapter.store.acceptance import Capacity
+from adapter.store.capacity import Capacity
 from adapter.store.clock import now_ms
 from adapter.store.engine import open_engine, write_connection
 from adapter.store.schema import (
