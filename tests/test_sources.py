@@ -371,7 +371,8 @@ def test_submitted_is_not_reported_where_it_is_not_wanted(
 def test_stopped_threads_are_gone(his: His, build: Callable[..., House]) -> None:
     house = build()
     house.stop()
-    assert not [each for each in threading.enumerate() if each.name.endswith("-outbound")]
+    # They were told to end, and have nothing more to wait for.
+    eventually(lambda: not [t for t in threading.enumerate() if t.name.endswith("-outbound")])
 
 
 def test_a_row_set_back_to_new_is_sent_again_where_that_is_allowed(

@@ -5,6 +5,8 @@ stay and say nothing (`idle`)."""
 from __future__ import annotations
 
 import multiprocessing
+import os
+import sys
 import tempfile
 import threading
 import time
@@ -185,6 +187,9 @@ def _flooding(rig: Rig, door: str, callers: int, batch: int) -> Iterator[Callabl
 
 def _flood(pipe: Connection, ports: Sequence[int], door: str, callers: int, batch: int) -> None:
     """Until a word comes; tells when it is at work, and with the word how fast it was."""
+    if sys.platform != "win32":
+        # It stands for a client on another machine: nobody who is measured waits for its turn.
+        os.nice(19)
     port = {"socket": ports[1], "cmpp": ports[2]}.get(door, ports[0])
     load = Crowd(speech_of(door, FLOOD, False), port, callers, WINDOWS[door], batch)
     first, portion = _FIRST_OF_FLOOD, 500 * batch

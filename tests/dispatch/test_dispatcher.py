@@ -27,6 +27,7 @@ from adapter.store.clock import now_ms
 from adapter.store.engine import open_engine
 from adapter.store.migrate import upgrade
 from adapter.store.schema import attempt, message, segment, spool
+from adapter.store.staging import SLICE
 from connectors.behaviour import Behaviour, SimulatorOptions, Span
 from connectors.simulator import Simulator
 from tests.store.making import IDS, Intake, count, pair
@@ -238,7 +239,7 @@ def test_a_store_that_goes_away_while_attempts_are_recorded(store: Engine) -> No
     transactions, refused, back = 0, 0, False
 
     def refuse(*_: object) -> None:
-        # By count, not by time: however busy the machine is, ten windows are not 1000 messages.
+        # By count, not by time: however busy the machine is, ten windows are not 1,280 messages.
         nonlocal transactions, refused
         transactions += 1
         if transactions > 10 and not back:
@@ -249,13 +250,15 @@ def test_a_store_that_goes_away_while_attempts_are_recorded(store: Engine) -> No
         nonlocal back
         async with house(store, Behaviour(answer_delay=Span(1, 2))) as its:
             event.listen(store, "begin", refuse)
-            await its.accept(pair(1000))
+            # One commit: none of them is so large that it would be stored in slices.
+            await its.accept(*[pair(SLICE) for _ in range(20)])
             await its.until(lambda: refused and on_wire(its) == 0)
             frozen = len(its.submits())
             back = True
-            await its.until_delivered(1000)
-            assert frozen < 1000
-            assert Counter(Counter(e["destination"] for e in its.submits()).values()) == {1: 1000}
+            await its.until_delivered(20 * SLICE)
+            assert frozen < 20 * SLICE
+            sent = Counter(e["destination"] for e in its.submits())
+            assert Counter(sent.values()) == {1: 20 * SLICE}
             assert count(store, attempt) == 0
 
     run(test())
