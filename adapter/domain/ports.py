@@ -30,7 +30,7 @@ class IntakePort(Protocol):
 
     def offer(self, client: Client, requests: Sequence[Request]) -> Callable[[], list[Reply]]:
         """Hand requests in without waiting for their commit; what it returns waits, and must be
-        called. Offers are accepted in the order in which they were made."""
+        called. What a source offers is accepted in the order in which it was offered."""
 
     def accept(self, client: Client, requests: Sequence[Request]) -> list[Reply]:
         """Accept requests; returns after the commit, one reply per request, in order.
@@ -133,9 +133,11 @@ class AcceptancePort(Protocol):
     def offer(
         self, batch: Sequence[tuple[Submission, Sequence[Message]]], replace: Sequence[bool] = ()
     ) -> Callable[[], list[Reply | None]]:
-        """One commit for all; what it returns waits for it. None where the submission is new and
-        now durable; where (client, source, client_ref) was seen before, the first answer.
-        The waiting raises StoreUnavailable or SpoolFull."""
+        """One commit for all; what it returns waits for it, and may store large ones in slices
+        before. None where the submission is new and now durable; where (client, source,
+        client_ref) was seen before, the first answer.
+        The waiting raises StoreUnavailable, SpoolFull, or a Refusal of the code STORE_UNAVAILABLE
+        where a part was lost."""
 
     def first_answers(self, keys: Sequence[tuple[str, str, str]]) -> list[Reply | None]:
         """The first answers of (client, source, client_ref), None where none was accepted:

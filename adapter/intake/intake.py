@@ -1,7 +1,8 @@
 """Intake: from requests as a client made them to messages that are durable.
 
 Owns the decision whether a request, and each of its recipients, is taken, and the answer.
-One call is one commit, however many requests it brings.
+One call is one commit, however many requests it brings; before it the messages of large ones are
+stored in slices (`adapter.store.staging`).
 
 Promises
     A client hears of an accepted message only after the commit (promise 1).

@@ -25,6 +25,7 @@ from adapter.store.rows import (
     message_rows,
     moments_of,
     ref_key,
+    ref_key_of,
     spool_rows,
     submission_row,
 )
@@ -88,11 +89,6 @@ class Acceptance:
         # After "accept": it sees what was accepted in the same commit.
         self._recall: Kind[_Keys, list[Reply | None]] = Kind("recall", 1, self._run_recall)
 
-    @property
-    def storing(self) -> int:
-        """How many calls are being stored in steps and were not handed in yet."""
-        return len(self._under_way)
-
     def offer(
         self, batch: Sequence[Pair], replace: Sequence[bool] = ()
     ) -> Callable[[], list[Reply | None]]:
@@ -113,7 +109,7 @@ class Acceptance:
 
     def _stage_and_hand_in(self, batch: Sequence[Pair], replace: Sequence[bool]) -> Future[_Done]:
         stored: Future[None] = Future()
-        self._under_way[stored] = frozenset(key for its, _ in batch if (key := _key(its)))
+        self._under_way[stored] = frozenset(key for its, _ in batch if (key := ref_key_of(its)))
         try:
             for its, own in batch:
                 if is_staged(its, own):
@@ -169,7 +165,7 @@ class Acceptance:
         return [[seen.get(key) if key else None for key in work] for work in works]
 
     def _run(self, connection: Connection, works: Sequence[_Work]) -> list[_Done | Refusal]:
-        keyed = [[_key(its) for its, _ in work.pairs] for work in works]
+        keyed = [[ref_key_of(its) for its, _ in work.pairs] for work in works]
         seen = _seen(connection, [key for keys in keyed for key in keys if key])
         fresh = _Fresh(seal_of(connection))
         results: list[_Done | Refusal] = []
@@ -328,10 +324,6 @@ def _seen(connection: Connection, keys: Sequence[str]) -> dict[str, Reply]:
         )
         for key, made, refusals in found
     }
-
-
-def _key(its: Submission) -> str | None:
-    return ref_key(its.client, its.source, its.client_ref)
 
 
 def first_answer(its: Submission, own: Sequence[Message]) -> Reply:

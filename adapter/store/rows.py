@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from sqlalchemy import Select, literal, null, select
 
 from adapter.domain.errors import Code
 from adapter.domain.states import State
@@ -12,6 +14,7 @@ from adapter.domain.values import Message, Result, Submission
 from adapter.store import bulk, sealing
 from adapter.store.clock import to_ms
 from adapter.store.endings import Counts
+from adapter.store.schema import message, spool
 from adapter.store.sealing import Seal
 
 
@@ -19,6 +22,10 @@ def ref_key(client: str, source: str, client_ref: str) -> str | None:
     """What must be unique: the client's reference, or the row of a source. Accounts and names
     of sources have no slash (`xsd/config.xsd`), so no two of them meet in one key."""
     return f"{client}/{source}/{client_ref}" if client_ref else None
+
+
+def ref_key_of(its: Submission) -> str | None:
+    return ref_key(its.client, its.source, its.client_ref)
 
 
 class Moments(NamedTuple):
@@ -86,6 +93,20 @@ def spool_rows(its: Submission, own: Sequence[Message], at: Moments) -> list[bul
         (each.id, each.carrier._value_, lane, client, at.due, at.expire, 0, False, None, 0, None)
         for each in own
     ]
+
+
+def spool_rows_of_stored(its: Submission, at: Moments) -> Select[Any]:
+    """The same, read from the messages of a submission that are stored already."""
+    lane, client = its.lane._value_, its.client
+    constants = (lane, client, at.due, at.expire, 0, False, None, 0, None)
+    return select(
+        message.c.id,
+        message.c.carrier,
+        *[
+            literal(value, column.type) if value is not None else null()
+            for column, value in zip(list(spool.c)[2:], constants, strict=True)
+        ],
+    ).where(message.c.submission_id == its.id)
 
 
 def count_accepted(counts: Counts, its: Submission, own: Sequence[Message], at: Moments) -> None:

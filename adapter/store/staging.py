@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, false, insert, literal, null, select
+from sqlalchemy import Connection, delete, insert, select
 
 from adapter.domain.errors import RETRY_AFTER_S, Code, Refusal, SpoolFull
 from adapter.domain.values import Message, Submission
@@ -25,7 +25,7 @@ from adapter.store import bulk
 from adapter.store.capacity import Capacity
 from adapter.store.committer import Committer, Kind
 from adapter.store.journeys import Question, ask
-from adapter.store.rows import message_rows, moments_of, ref_key
+from adapter.store.rows import message_rows, moments_of, ref_key_of, spool_rows_of_stored
 from adapter.store.schema import message, spool, staged, submission
 from adapter.store.sealing import seal_of
 
@@ -46,10 +46,6 @@ class _Slice:
     own: Sequence[Message]
     messages: int
     is_first: bool
-
-    @property
-    def key(self) -> str | None:
-        return ref_key(self.its.client, self.its.source, self.its.client_ref)
 
 
 class Staging:
@@ -79,17 +75,17 @@ class Staging:
 
     def _run(self, connection: Connection, works: Sequence[_Slice]) -> list[bool | Refusal]:
         """Whether the submission is new. On the committer's thread."""
-        firsts = [work for work in works if work.is_first]
+        keys = [ref_key_of(work.its) if work.is_first else None for work in works]
         known, begun = ask(
             connection,
-            (_REFERENCES, [work.key for work in firsts if work.key is not None]),
+            (_REFERENCES, [key for key in keys if key is not None]),
             (_BEGUN, [work.its.id for work in works if not work.is_first]),
         )
         results: list[bool | Refusal] = []
-        for work in works:
+        for work, key in zip(works, keys, strict=True):
             if not work.is_first:
                 results.append((work.its.id,) in begun or _lost())
-            elif (work.key,) in known:
+            elif (key,) in known:
                 results.append(False)
             elif self._capacity.room_for(work.messages):
                 results.append(True)
@@ -107,27 +103,21 @@ class Staging:
 _REFERENCES = Question(
     lambda among: select(submission.c.ref_key).where(among(submission.c.ref_key))
 )
-_BEGUN = Question(lambda among: select(staged.c.submission_id).where(among(staged.c.submission_id)))
+# Locked, so that whoever gives one up waits for a slice of it that is being committed.
+_BEGUN = Question(
+    lambda among: (
+        select(staged.c.submission_id)
+        .where(among(staged.c.submission_id))
+        .with_for_update(read=True)
+    )
+)
 
 
 def claim(connection: Connection, its: Submission, messages: int) -> None:
     """Let all messages that were stored of a submission be sent. Raises Refusal
     (STORE_UNAVAILABLE) where not all of so many are there: a standby took over that lacks some."""
     begun = connection.execute(delete(staged).where(staged.c.submission_id == its.id)).rowcount
-    at = moments_of(its)
-    waiting = select(
-        message.c.id,
-        message.c.carrier,
-        literal(its.lane.value),
-        literal(its.client),
-        literal(at.due),
-        literal(at.expire),
-        literal(0),
-        false(),
-        null(),
-        literal(0),
-        null(),
-    ).where(message.c.submission_id == its.id)
+    waiting = spool_rows_of_stored(its, moments_of(its))
     found = connection.execute(
         insert(spool).from_select(spool.c.keys(), waiting),
         execution_options={"preserve_rowcount": True},
@@ -139,11 +129,10 @@ def claim(connection: Connection, its: Submission, messages: int) -> None:
 def drop(connection: Connection, submissions: Sequence[int]) -> None:
     """Delete what was stored of those among these submissions that are not accepted."""
     if submissions:
-        (found,) = ask(connection, (_BEGUN, submissions))
-        begun = [made for (made,) in found]
+        # First these, which `claim` deletes: one that is being accepted is waited for, and stays.
+        begun = [made for (made,) in bulk.delete(connection, staged, submissions)]
         gone = bulk.among(connection, message.c.submission_id, begun)
         connection.execute(delete(message).where(gone))
-        bulk.remove(connection, staged, begun)
 
 
 def _lost() -> Refusal:

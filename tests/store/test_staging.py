@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,9 +19,9 @@ from adapter.store.acceptance import Pair, first_answer
 from adapter.store.capacity import Capacity
 from adapter.store.clock import now_ms
 from adapter.store.schema import message, spool, staged, submission
-from adapter.store.staging import SLICE, Staging, claim, is_staged
+from adapter.store.staging import SLICE, Staging, claim, drop, is_staged
 from tests.dbpoll.conftest import eventually
-from tests.store.making import Intake, count, held, lose_next_answer, pair, writing
+from tests.store.making import Intake, count, lose_next_answer, pair, writing
 
 MANY = 3 * SLICE + 1
 
@@ -56,6 +57,15 @@ def test_it_is_one_submission_as_any_other(intake: Intake) -> None:
 def break_off(intake: Intake, begun: Pair) -> None:
     """As if the process had died when all slices were stored."""
     Staging(intake.committer, intake.capacity).store(*begun)
+
+
+def give_up(engine: Engine, submission_id: int) -> None:
+    with writing(engine) as connection:
+        drop(connection, [submission_id])
+
+
+def retain(engine: Engine, _submission_id: int) -> None:
+    retention.forget_staged(engine, datetime.now(UTC), 0, 10 * MANY)
 
 
 def test_one_that_met_trouble_leaves_nothing(intake: Intake) -> None:
@@ -147,28 +157,36 @@ def test_what_was_accepted_is_never_given_up(intake: Intake) -> None:
     assert rows(intake.engine) == {"submission": 2, "message": MANY + 1, "spool": MANY + 1}
 
 
-def test_a_first_answer_waits_for_one_that_is_being_stored(intake: Intake) -> None:
-    first = pair(MANY, ref="7")
-    with ThreadPoolExecutor(2) as pool:
-        with held(intake.committer):
-            accepting = pool.submit(intake.acceptance.offer([first]))
-            eventually(lambda: intake.acceptance.storing)
-            asking = pool.submit(intake.acceptance.first_answers, [("his", "", "7")])
-        assert accepting.result(30) == [None]
-        assert asking.result(30) == [first_answer(*first)]
+class Watched(list[Message]):
+    """Messages of a submission; `then` is called before their second slice is taken."""
 
-
-class Losing(list[Message]):
-    """Messages of a submission that is given up after their first slice was taken."""
-
-    def __init__(self, own: Sequence[Message], give_up: Callable[[], None]) -> None:
+    def __init__(self, own: Sequence[Message], then: Callable[[], object]) -> None:
         super().__init__(own)
-        self._give_up = give_up
+        self._then = then
 
     def __getitem__(self, place: Any) -> Any:
-        if place.start == SLICE:
-            self._give_up()
+        if isinstance(place, slice) and place.start == SLICE:
+            self._then()
         return super().__getitem__(place)
+
+
+def test_a_first_answer_waits_for_one_that_is_being_stored(intake: Intake) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def pause() -> None:
+        begun.set()
+        assert go_on.wait(30)
+
+    its, own = pair(MANY, ref="7")
+    with ThreadPoolExecutor(2) as pool:
+        accepting = pool.submit(intake.acceptance.offer([(its, Watched(own, pause))]))
+        assert begun.wait(30)
+        asking = pool.submit(intake.acceptance.first_answers, [("his", "", "7")])
+        # Of others nobody has to wait.
+        assert intake.acceptance.first_answers([("his", "", "8")]) == [None]
+        go_on.set()
+        assert accepting.result(30) == [None]
+        assert asking.result(30) == [first_answer(its, own)]
 
 
 def test_a_slice_whose_beginning_was_lost_is_not_stored(intake: Intake) -> None:
@@ -181,7 +199,7 @@ def test_a_slice_whose_beginning_was_lost_is_not_stored(intake: Intake) -> None:
         intake.accept(pair())
 
     with pytest.raises(Refusal) as refused:
-        staging.store(its, Losing(own, give_up))
+        staging.store(its, Watched(own, give_up))
     assert refused.value.code is Code.STORE_UNAVAILABLE
     assert rows(intake.engine) == {"submission": 1, "message": 1, "spool": 1}
 
@@ -198,6 +216,33 @@ def test_one_of_which_a_part_was_lost_is_not_accepted(intake: Intake) -> None:
     assert len(due(intake.engine)) == 0
     with pytest.raises(Refusal), writing(intake.engine) as connection:
         claim(connection, pair(MANY)[0], 0)
+
+
+@pytest.mark.parametrize("give_up", [give_up, retain])
+def test_what_is_being_accepted_is_not_deleted(
+    intake: Intake, give_up: Callable[[Engine, int], None]
+) -> None:
+    """Whose commit is under way, or perhaps: its answer was lost."""
+    its, own = pair(MANY)
+    break_off(intake, (its, own))
+    claimed, go_on = threading.Event(), threading.Event()
+
+    def accept() -> None:
+        with writing(intake.engine) as connection:
+            claim(connection, its, MANY)
+            claimed.set()
+            assert go_on.wait(30)
+
+    with ThreadPoolExecutor(2) as pool:
+        accepting = pool.submit(accept)
+        assert claimed.wait(30)
+        giving_up = pool.submit(give_up, intake.engine, its.id)
+        # Whether it waits for the other or has passed it over.
+        wait([giving_up], 0.2)
+        go_on.set()
+        accepting.result(30)
+        giving_up.result(30)
+    assert rows(intake.engine) == {"message": MANY, "spool": MANY}
 
 
 def test_what_sources_hand_in_keeps_its_order() -> None:
