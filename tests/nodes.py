@@ -380,6 +380,17 @@ class Node:
             connection.close()
 
 
+def insist(ask: Callable[[], T]) -> T:
+    """What a call of a SOAP service gives, asked until it is answered, whoever dies meanwhile."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return ask()
+        except (requests.RequestException, zeep.exceptions.Error):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
 class Soap:
     """The client `web` at a node's SOAP service. Of one thread."""
 
@@ -395,21 +406,18 @@ class Soap:
     def send(self, mobile: str, content: str, ref: str) -> int:
         """One message, asked for until it is accepted, whoever dies meanwhile; its id."""
         recipients = {"Recipient": [{"mobile": mobile}]}
-        deadline = time.monotonic() + PATIENCE_S
-        while True:
-            try:
-                reply = self.call("Send", clientRef=ref, content=content, recipients=recipients)
-            except (requests.RequestException, zeep.exceptions.Error):
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-            else:
-                assert reply.code == "OK", reply
-                return int(reply.results.Result[0].messageId)
+        [made] = insist(
+            lambda: self._sent("Send", clientRef=ref, content=content, recipients=recipients)
+        )
+        return made
 
     def send_batch(self, entries: Sequence[tuple[str, str]], ref: str) -> list[int]:
         """(mobile, content) each; the ids."""
         asked = {"Entry": [{"mobile": mobile, "content": content} for mobile, content in entries]}
-        reply = self.call("SendBatch", clientRef=ref, entries=asked)
+        return self._sent("SendBatch", clientRef=ref, entries=asked)
+
+    def _sent(self, operation: str, **request: Any) -> list[int]:
+        reply = self.call(operation, **request)
         assert reply.code == "OK", reply
         return [int(each.messageId) for each in reply.results.Result]
 

@@ -9,6 +9,7 @@ from time import monotonic
 
 import pytest
 from msgspec import structs
+from sqlalchemy import Connection
 
 from dbpoll.checkup import examine
 from dbpoll.ddl import ddl
@@ -151,19 +152,24 @@ class Mark:
         self.written = mark
 
 
+def watermark(own: His, connection: Connection, held: set[str], mark: Mark) -> WatermarkFeed:
+    """From the first row on; rows tell nothing of what became of them."""
+    settings = own.settings(strategy=Strategy.WATERMARK, from_start=True, row_written=False)
+    found = find_outbound(connection, settings)
+    assert found is not None
+    shelf = TableShelf(settings, found, tongue_of(own.engine.dialect))
+    return WatermarkFeed(settings, shelf, held, mark)
+
+
 def test_a_mark_stays_before_a_row_whose_refusal_is_not_written(own: His) -> None:
     own.insert(6)
-    settings = own.settings(strategy=Strategy.WATERMARK, from_start=True, row_written=False)
     mark, held = Mark(), {"4"}
     with own.engine.connect() as connection:
-        found = find_outbound(connection, settings)
-        assert found is not None
-        shelf = TableShelf(settings, found, tongue_of(own.engine.dialect))
-        feed = WatermarkFeed(settings, shelf, held, mark)
+        feed = watermark(own, connection, held, mark)
         for _ in range(3):
             rows = feed.take(connection, 2, datetime.now(UTC)).rows
             feed.accepted([row.key for row in rows])
-        later = monotonic() + settings.late_s + 1
+        later = monotonic() + 3_600
         feed.turned(later)
         assert mark.written == "2"
         # It is behind the mark that is read from: nothing is read twice for its sake.
@@ -176,20 +182,16 @@ def test_a_mark_stays_before_a_row_whose_refusal_is_not_written(own: His) -> Non
 def test_a_mark_stays_before_a_late_row_whose_refusal_is_not_written(own: His) -> None:
     own.insert(6)
     own.run("DELETE FROM SMS_OUTBOUND WHERE ID = 4")
-    settings = own.settings(strategy=Strategy.WATERMARK, from_start=True, row_written=False)
     mark, held = Mark(), {"4"}
     with own.engine.connect() as connection:
-        found = find_outbound(connection, settings)
-        assert found is not None
-        shelf = TableShelf(settings, found, tongue_of(own.engine.dialect))
-        feed = WatermarkFeed(settings, shelf, held, mark)
+        feed = watermark(own, connection, held, mark)
         for most in (3, 3):
             rows = feed.take(connection, most, datetime.now(UTC)).rows
             feed.accepted([row.key for row in rows])
         connection.rollback()
         own.insert(1, first=4)
         assert [row.key for row in feed.left_over(connection, datetime.now(UTC)).rows] == ["4"]
-        later = monotonic() + settings.late_s + 1
+        later = monotonic() + 3_600
         feed.turned(later)
         assert mark.written == "", "it is not answered"
         feed.accepted(["4"])

@@ -121,6 +121,18 @@ def test_a_locked_refusal_is_left_for_a_while() -> None:
     assert [each.key for each in answers.due(1e12, 10)] == ["2"]
 
 
+def test_a_refusal_is_not_written_for_a_row_that_was_taken_again() -> None:
+    answers = Answers(0.0, written=True)
+    answers.hold(["1"])
+    answers.keep([Taken("1", "", 0, "NO_ROUTE")])
+    answers.hold(["1"])
+    assert answers.due(1e12, 10) == []
+    answers.keep([Taken("1", "100")])
+    assert [(each.status, each.message_id) for each in answers.due(1e12, 10)] == [
+        (Status.TAKEN, "100")
+    ]
+
+
 def test_of_several_changes_of_a_row_the_furthest_counts() -> None:
     changes = [
         change("a", Status.SUBMITTED),

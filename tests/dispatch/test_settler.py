@@ -22,7 +22,7 @@ from adapter.store.engine import open_engine
 from adapter.store.migrate import upgrade
 from adapter.store.schema import attempt
 from adapter.store.spooling import begin, read_due
-from tests.store.making import IDS, Intake, lose_next_answer, outcome, pair, writing
+from tests.store.making import IDS, Intake, at_work, lose_next_answer, outcome, pair, writing
 
 
 @pytest.fixture
@@ -35,10 +35,8 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 @pytest.fixture
 def intake(engine: Engine) -> Iterator[Intake]:
-    its = Intake(engine)
-    its.committer.start()
-    yield its
-    its.committer.stop()
+    with at_work(engine) as its:
+        yield its
 
 
 def settler(

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
-import requests
-import zeep
 from sqlalchemy import Engine, func, select
 
 from adapter.store.engine import open_engine
@@ -16,7 +13,7 @@ from adapter.store.schema import message, staged
 from connectors.behaviour import Behaviour, Span
 from tests.faults.conftest import Build
 from tests.faults.house import CONTENT, DOUBTS_SOON, web_number
-from tests.nodes import PATIENCE_S, Soap, until
+from tests.nodes import Soap, insist, until
 
 pytestmark = pytest.mark.slow
 
@@ -28,13 +25,7 @@ def send(url: str, first: int) -> list[int]:
     """A request of EACH recipients, asked for until it is accepted; the ids."""
     soap = Soap(url)
     entries = [(web_number(call), CONTENT) for call in range(first, first + EACH)]
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            return soap.send_batch(entries, f"batch-{first}")
-        except (requests.RequestException, zeep.exceptions.Error):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+    return insist(lambda: soap.send_batch(entries, f"batch-{first}"))
 
 
 def begun(store: Engine) -> set[int]:

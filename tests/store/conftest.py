@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from adapter.store.engine import open_engine
 from adapter.store.migrate import upgrade
 from adapter.store.store_keys import open_seal, prepare
+from tests.store.making import Intake, at_work
 
 MASTERS = (bytes(range(32)),)
 
@@ -26,3 +27,9 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     open_seal(engine, MASTERS)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def intake(store: Engine) -> Iterator[Intake]:
+    with at_work(store) as its:
+        yield its

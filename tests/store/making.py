@@ -100,6 +100,15 @@ class Intake:
 
 
 @contextmanager
+def at_work(engine: Engine) -> Iterator[Intake]:
+    """An intake whose committer works meanwhile."""
+    its = Intake(engine)
+    its.committer.start()
+    yield its
+    its.committer.stop()
+
+
+@contextmanager
 def held(committer: Committer) -> Iterator[None]:
     """The committer commits nothing meanwhile, so what is handed in shares one commit."""
     started, go_on = threading.Event(), threading.Event()

@@ -26,14 +26,6 @@ from tests.dbpoll.conftest import eventually
 from tests.store.making import Intake, count, held, lose_next_answer, pair
 
 
-@pytest.fixture
-def intake(store: Engine) -> Iterator[Intake]:
-    its = Intake(store)
-    its.committer.start()
-    yield its
-    its.committer.stop()
-
-
 def states(engine: Engine) -> list[str]:
     with engine.connect() as connection:
         return list(connection.execute(select(message.c.state).order_by(message.c.id)).scalars())

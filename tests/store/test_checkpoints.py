@@ -13,7 +13,7 @@ from adapter.store.checkpoints import Checkpoints
 from adapter.store.engine import open_engine
 from adapter.store.migrate import upgrade
 from adapter.store.schema import message
-from tests.store.making import Intake, count, pair
+from tests.store.making import Intake, at_work, count, pair
 
 
 @pytest.fixture
@@ -25,10 +25,8 @@ def engine(tmp_path: Path) -> Engine:
 
 @pytest.fixture
 def intake(engine: Engine) -> Iterator[Intake]:
-    its = Intake(engine)
-    its.committer.start()
-    yield its
-    its.committer.stop()
+    with at_work(engine) as its:
+        yield its
 
 
 @pytest.fixture

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
 
 from adapter.domain.ids import EPOCH_MS
 from adapter.domain.outcomes import Begin, Verdict
@@ -21,14 +19,6 @@ from adapter.store.schema import not_delivered
 from adapter.store.search import Hit, Search, search
 from adapter.store.withdrawal import withdraw
 from tests.store.making import IDS, Intake, outcome, pair, reported, writing
-
-
-@pytest.fixture
-def intake(store: Engine) -> Iterator[Intake]:
-    its = Intake(store)
-    its.committer.start()
-    yield its
-    its.committer.stop()
 
 
 def found(intake: Intake, most: int = 100, after: Hit | None = None, **wanted: Any) -> list[int]:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
 from msgspec import structs
-from sqlalchemy import Engine, select
+from sqlalchemy import select
 
 from adapter.domain.outcomes import Begin, Outcome, QueueKey, Verdict
 from adapter.domain.values import Waiting
@@ -17,14 +14,6 @@ from adapter.store.spooling import begin, format_avoid, parse_avoid, read_due
 from tests.store.making import IDS, Intake, pair, writing
 
 KEY = QueueKey("mobile", "normal", "his")
-
-
-@pytest.fixture
-def intake(store: Engine) -> Iterator[Intake]:
-    its = Intake(store)
-    its.committer.start()
-    yield its
-    its.committer.stop()
 
 
 def ids(waiting: list[Waiting]) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,14 +24,6 @@ from tests.dbpoll.conftest import eventually
 from tests.store.making import Intake, count, lose_next_answer, pair, writing
 
 MANY = 3 * SLICE + 1
-
-
-@pytest.fixture
-def intake(store: Engine) -> Iterator[Intake]:
-    its = Intake(store)
-    its.committer.start()
-    yield its
-    its.committer.stop()
 
 
 def rows(engine: Engine) -> dict[str, int]:

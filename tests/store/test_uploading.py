@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from msgspec import structs
-from sqlalchemy import Engine, func, select
+from sqlalchemy import func, select
 
 from adapter.domain.errors import Refusal, SpoolFull, StoreUnavailable
 from adapter.domain.outcomes import QueueKey
@@ -17,14 +15,6 @@ from adapter.store.clock import from_ms, now_ms
 from adapter.store.schema import message, spool, upload
 from adapter.store.uploading import Uploading
 from tests.store.making import IDS, Intake, lose_next_answer, pair
-
-
-@pytest.fixture
-def intake(store: Engine) -> Iterator[Intake]:
-    its = Intake(store)
-    its.committer.start()
-    yield its
-    its.committer.stop()
 
 
 @pytest.fixture
