@@ -282,7 +282,7 @@ class Node:
         self._called_back = Feeds(self._engine, letters.arrived, self._describe, LOOK_FOR_REPLAYS_S)
         self._callbacks = Callbacks(
             self.config.callbacks,
-            self._exchange,
+            self._exchange.words,
             self._engine,
             letters,
             self._called_back,

@@ -1,7 +1,7 @@
 """The operations of the contract, whatever door they come through.
 
-Translates models of `adapter.contract` to domain values and back; every decision is made
-behind the ports. A request that is refused whole is a Refusal, single recipients are refused
+Thin: `adapter.doors.translation` reads and writes the models, and every decision is made behind
+the ports. A request that is refused whole is a Refusal, single recipients are refused
 in the results. Blocks the calling thread until the store has committed.
 
 Limits: an operation sees at most 10,000 recipients or ids and gives back at most 10,000
@@ -23,20 +23,26 @@ import adapter
 from adapter import contract
 from adapter.domain.client import Client
 from adapter.domain.errors import Code, Refusal
-from adapter.domain.ports import AccountsPort, DeskPort, IntakePort, MessageView, SegmentView
+from adapter.domain.ports import AccountsPort, DeskPort, IntakePort
 from adapter.domain.proofs import Proof
-from adapter.domain.states import Door, Lane
-from adapter.domain.values import Entry, InboundNotice, Notice, Reply, Request, Result
+from adapter.domain.states import Door
+from adapter.domain.values import Entry, InboundNotice, Notice, Reply, Request
 from adapter.doors.cursor import Cursor
-from adapter.security.contents import Binding, ContentError, unseal
+from adapter.doors.translation import (
+    Translation,
+    answer_of,
+    built,
+    one_of,
+    read_id,
+    read_ids,
+    refusal_in,
+    written_id,
+)
 
 _SEPARATORS = re.compile(r"[,;，；、\s]+")
 SENDING = frozenset({"Send", "SendBatch"})
 """Operations that may be run together."""
-_LISTS = {"SendBatch": "entries"}
-"""What an operation calls its recipients, where it has another name for them."""
 _TIMED = SENDING | {"SendText"}
-_ID = re.compile(r"\d{1,19}", re.ASCII)
 
 N = TypeVar("N", Notice, InboundNotice)
 
@@ -94,8 +100,8 @@ def _running() -> str:
 
 
 class Exchange:
-    """The operations. `timezone` is the hospital's: it reads times without a zone and writes
-    all times. `state` says `running` or `stopping`."""
+    """The operations. `timezone` is the hospital's; `state` says `running` or `stopping`. `words`
+    says what happens as a client reads it."""
 
     def __init__(
         self,
@@ -112,12 +118,12 @@ class Exchange:
         self._accounts = accounts
         self._intake = intake
         self._desk = desk
-        self._timezone = timezone
+        self.words = Translation(timezone)
         self._clock = clock
         self._state = state
         self._reading: dict[str, Callable[[Client, Door, Any], Request]] = {
-            "Send": self._read_send,
-            "SendBatch": self._read_send_batch,
+            "Send": self.words.read_send,
+            "SendBatch": self.words.read_send_batch,
         }
         self._operations: dict[str, Callable[..., Any]] = {
             "Send": self.send,
@@ -231,73 +237,29 @@ class Exchange:
 
     def send(self, client: Client, door: Door, request: Any) -> Any:
         """`Send`."""
-        return self._accept("Send", client, self._read_send(client, door, request))
+        return self._accept("Send", client, self.words.read_send(client, door, request))
 
     def send_batch(self, client: Client, door: Door, request: Any) -> Any:
         """`SendBatch`."""
-        wanted = self._read_send_batch(client, door, request)
+        wanted = self.words.read_send_batch(client, door, request)
         return self._accept("SendBatch", client, wanted)
 
-    def _read_send(self, client: Client, door: Door, request: Any) -> Request:
-        _at_most_one(
-            content=request.content,
-            template=request.template,
-            encryptedContent=request.encryptedContent,
-        )
-        entries = [
-            Entry(recipient.mobile, ref=recipient.ref or "") for recipient in request.recipients
-        ]
-        if request.encryptedContent is not None:
-            request.content = _opened(client, request, entries)
-        return self._read(door, request, entries)
-
-    def _read_send_batch(self, client: Client, door: Door, request: Any) -> Request:
-        entries = [
-            Entry(entry.mobile, entry.content, _values(entry.values), entry.ref or "")
-            for entry in request.entries
-        ]
-        return self._read(door, request, entries)
-
-    def _read(self, door: Door, request: Any, entries: list[Entry]) -> Request:
-        asked = Request(
-            entries=entries,
-            content=request.content,
-            template=request.template or "",
-            values=_values(request.values),
-            client_ref=request.clientRef or "",
-            business=request.business or "",
-            lane=None if request.lane is None else Lane(request.lane),
-            extension=request.extension or "",
-            schedule_at=self._read_time(request.scheduleAt, "scheduleAt"),
-            expire_at=self._read_time(request.expireAt, "expireAt"),
-            receipt=request.receipt is not False,
-            pass_through=request.passThrough or "",
-            business_key=request.businessKey or "",
-            replace=request.replace is True,
-            door=door,
-        )
-        if asked.replace and not asked.business_key:
-            raise Refusal(
-                Code.BAD_REQUEST, "businessKey: is missing, but replace is true", "businessKey"
-            )
-        return asked
-
     def _accept(self, operation: str, client: Client, asked: Request) -> Any:
-        return _told(asked, self._take(operation, client, asked))
+        return answer_of(asked, self._take(operation, client, asked))
 
     def _take(self, operation: str, client: Client, request: Request) -> Reply:
         (reply,) = self._intake.accept(client, [request])
-        if (refusal := _refusal_in(reply, operation)) is not None:
+        if (refusal := refusal_in(reply, operation)) is not None:
             raise refusal
         self._count(request.door, reply.refusals)
         return reply
 
     def _judged(self, operation: str, request: Request, reply: Reply) -> Any:
         """The answer in a reply, or the Refusal."""
-        if (refusal := _refusal_in(reply, operation)) is not None:
+        if (refusal := refusal_in(reply, operation)) is not None:
             return refusal
         self._count(request.door, reply.refusals)
-        return _told(request, reply)
+        return answer_of(request, reply)
 
     def send_text(
         self,
@@ -327,30 +289,30 @@ class Exchange:
             self._count(caller.door, {refusal.code: 1})
             return f"{refusal.code};;{refusal.description}"
         words = reply.description or f"{reply.accepted} accepted"
-        return f"{reply.code};{_written_id(reply.submission_id) or ''};{words}"
+        return f"{reply.code};{written_id(reply.submission_id) or ''};{words}"
 
     def query(self, client: Client, door: Door, request: Any) -> Any:
         """`Query`."""
-        ids = _read_ids(request.messageIds, "messageIds")
-        submission = _read_id(request.submissionId, "submissionId")
-        _one_of(messageIds=ids, clientRef=request.clientRef, submissionId=submission)
+        ids = read_ids(request.messageIds, "messageIds")
+        submission = read_id(request.submissionId, "submissionId")
+        one_of(messageIds=ids, clientRef=request.clientRef, submissionId=submission)
         found = self._desk.query(
             client.account,
             message_ids=ids,
             client_ref=request.clientRef or "",
             submission_id=submission,
         )
-        return _made(
+        return built(
             contract.QueryReply,
             code=str(Code.OK if found else Code.NOT_FOUND),
-            messages=[self._message(view) for view in found],
+            messages=[self.words.message(view) for view in found],
         )
 
     def fetch_receipts(self, client: Client, door: Door, request: Any) -> Any:
         """`FetchReceipts`."""
         notices, cursor, more = self._fetch(client, request, self._desk.fetch_receipts)
-        receipts = [self.receipt(notice) for notice in notices]
-        return _made(contract.FetchReceiptsReply, receipts=receipts, cursor=cursor, more=more)
+        receipts = [self.words.receipt(notice) for notice in notices]
+        return built(contract.FetchReceiptsReply, receipts=receipts, cursor=cursor, more=more)
 
     def ack_receipts(self, client: Client, door: Door, request: Any) -> Any:
         """`AckReceipts`."""
@@ -361,8 +323,8 @@ class Exchange:
     def fetch_inbound(self, client: Client, door: Door, request: Any) -> Any:
         """`FetchInbound`."""
         notices, cursor, more = self._fetch(client, request, self._desk.fetch_inbound)
-        inbound = [self.inbound(notice) for notice in notices]
-        return _made(contract.FetchInboundReply, inbound=inbound, cursor=cursor, more=more)
+        inbound = [self.words.inbound(notice) for notice in notices]
+        return built(contract.FetchInboundReply, inbound=inbound, cursor=cursor, more=more)
 
     def ack_inbound(self, client: Client, door: Door, request: Any) -> Any:
         """`AckInbound`."""
@@ -389,9 +351,9 @@ class Exchange:
         name: str,
         fetch: Callable[[str, int, int], Sequence[Notice | InboundNotice]],
     ) -> Any:
-        _one_of(**{"cursor": cursor, name: ids})
+        one_of(**{"cursor": cursor, name: ids})
         if cursor is None:
-            named = _read_ids(ids, name)
+            named = read_ids(ids, name)
         else:
             place = Cursor.parse(cursor)
             behind = fetch(client.account, place.count + 1, place.after)
@@ -399,22 +361,22 @@ class Exchange:
             if not place.covers(named):
                 named = []
         done = self._desk.acknowledge(client.account, named) if named else 0
-        return _made(contract.AckReply, code=str(Code.OK), acknowledged=done)
+        return built(contract.AckReply, code=str(Code.OK), acknowledged=done)
 
     def cancel(self, client: Client, door: Door, request: Any) -> Any:
         """`Cancel`."""
-        ids = _read_ids(request.messageIds, "messageIds")
-        submission = _read_id(request.submissionId, "submissionId")
+        ids = read_ids(request.messageIds, "messageIds")
+        submission = read_id(request.submissionId, "submissionId")
         key = request.businessKey
-        _one_of(submissionId=submission, messageIds=ids, businessKey=key)
+        one_of(submissionId=submission, messageIds=ids, businessKey=key)
         stopped = self._desk.cancel(
             client.account, submission_id=submission, message_ids=ids, business_key=key or ""
         )
-        return _made(contract.CancelReply, code=str(Code.OK), cancelled=stopped)
+        return built(contract.CancelReply, code=str(Code.OK), cancelled=stopped)
 
     def get_account(self, client: Client, door: Door) -> Any:
         """`GetAccount`."""
-        return _made(
+        return built(
             contract.GetAccountReply,
             account=client.account,
             title=client.title,
@@ -437,7 +399,7 @@ class Exchange:
     def _quota_left(self, client: Client) -> int | None:
         if not client.daily_quota:
             return None
-        today = self._clock().astimezone(self._timezone)
+        today = self._clock().astimezone(self.words.timezone)
         midnight = today.replace(hour=0, minute=0, second=0, microsecond=0)
         return max(0, client.daily_quota - self._desk.accepted_since(client.account, midnight))
 
@@ -445,186 +407,9 @@ class Exchange:
         """`Ping`."""
         if caller.account:
             self._enter(caller)
-        return _made(
+        return built(
             contract.PingReply,
-            time=self._local(self._clock()),
+            time=self.words.local(self._clock()),
             version=adapter.__version__,
             state=self._state(),
-        )
-
-    def _message(self, view: MessageView) -> Any:
-        return _made(
-            contract.Message,
-            messageId=_written_id(view.message_id),
-            submissionId=_written_id(view.submission_id),
-            clientRef=view.client_ref,
-            ref=view.ref,
-            mobile=view.mobile,
-            state=str(view.state),
-            carrierCode=view.carrier_code,
-            description=view.description,
-            channel=view.channel,
-            inDoubt=view.in_doubt or None,
-            acceptedAt=self._local(view.accepted_at),
-            submittedAt=self._local(view.submitted_at),
-            doneAt=self._local(view.done_at),
-            passThrough=view.pass_through,
-            segmentCount=view.segments,
-            segments=[self._segment(part) for part in view.parts] or None,
-        )
-
-    def _segment(self, part: SegmentView) -> Any:
-        return _made(
-            contract.Segment,
-            number=part.number,
-            state=str(part.state),
-            carrierCode=part.carrier_code,
-            submittedAt=self._local(part.submitted_at),
-            doneAt=self._local(part.done_at),
-        )
-
-    def receipt(self, notice: Notice) -> Any:
-        """As a client sees it."""
-        return _made(
-            contract.Receipt,
-            receiptId=_written_id(notice.id),
-            messageId=_written_id(notice.message_id),
-            submissionId=_written_id(notice.submission_id),
-            clientRef=notice.client_ref,
-            ref=notice.ref,
-            mobile=notice.mobile,
-            state=str(notice.state),
-            carrierCode=notice.code,
-            description=notice.text,
-            segmentCount=notice.segments,
-            channel=notice.channel,
-            submittedAt=self._local(notice.submitted_at),
-            doneAt=self._local(notice.done_at),
-            passThrough=notice.pass_through,
-        )
-
-    def inbound(self, notice: InboundNotice) -> Any:
-        """As a client sees it."""
-        return _made(
-            contract.Inbound,
-            inboundId=_written_id(notice.id),
-            mobile=notice.mobile,
-            content=notice.content,
-            accessNumber=notice.access_number,
-            extension=notice.extension,
-            receivedAt=self._local(notice.received_at),
-            messageId=_written_id(notice.message_id),
-            clientRef=notice.client_ref,
-            passThrough=notice.pass_through,
-        )
-
-    def _read_time(self, moment: datetime | None, field: str) -> datetime | None:
-        if moment is None:
-            return None
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=self._timezone)
-        try:
-            return moment.astimezone(UTC)
-        except (OverflowError, ValueError):
-            raise Refusal(Code.BAD_REQUEST, f"{field}: is out of range", field) from None
-
-    def _local(self, moment: datetime | None) -> datetime | None:
-        return None if moment is None else moment.astimezone(self._timezone)
-
-
-def _refusal_in(reply: Reply, operation: str) -> Refusal | None:
-    """What refuses a request of this operation whole."""
-    if reply.submission_id is not None or reply.results:
-        return None
-    field = reply.field
-    if field == "recipients":
-        field = _LISTS.get(operation, field)
-    return Refusal(reply.code, reply.description, field, retry_after_s=reply.retry_after_s)
-
-
-def _told(request: Request, reply: Reply) -> Any:
-    """A reply as the caller reads it."""
-    return _made(
-        contract.SendReply,
-        code=str(reply.code),
-        description=reply.description,
-        submissionId=_written_id(reply.submission_id),
-        accepted=reply.accepted,
-        refused=reply.refused,
-        passThrough=request.pass_through,
-        results=[_result(result) for result in reply.results],
-    )
-
-
-def _made(model: Any, **members: Any) -> Any:
-    """A model with these members, without Spyne's constructor: a batch has thousands."""
-    made = model.__new__(model)
-    made.__dict__.update(members)
-    return made
-
-
-def _result(result: Result) -> Any:
-    return _made(
-        contract.Result,
-        mobile=result.mobile,
-        ref=result.ref,
-        messageId=_written_id(result.message_id),
-        segments=result.segments or None,
-        code=str(result.code),
-        description=result.description,
-    )
-
-
-def _opened(client: Client, request: Any, entries: Sequence[Entry]) -> str:
-    """The text of `encryptedContent`. Raises Refusal(DECRYPT_FAILED)."""
-    mobiles = [entry.mobile for entry in entries]
-    binding = Binding(client.account, request.clientRef or "", mobiles)
-    try:
-        return unseal(client.content_keys, request.encryptedContent, binding)
-    except ContentError as error:
-        field = "encryptedContent"
-        raise Refusal(Code.DECRYPT_FAILED, f"{field}: {error}", field) from None
-
-
-def _values(given: list[Any] | None) -> dict[str, str] | None:
-    return None if given is None else {value.name: value.value or "" for value in given}
-
-
-def _written_id(made: int | None) -> str | None:
-    return None if made is None else str(made)
-
-
-def _read_id(text: str | None, field: str) -> int | None:
-    if text is None:
-        return None
-    text = text.strip()
-    if not _ID.fullmatch(text) or not 0 < int(text) <= contract.MAX_ID:
-        raise Refusal(Code.BAD_REQUEST, f"{field}: is no id that we gave", field)
-    return int(text)
-
-
-def _read_ids(texts: list[str] | None, field: str) -> list[int]:
-    read = (_read_id(text, f"{field}[{at}]") for at, text in enumerate(texts or (), 1))
-    return [made for made in read if made is not None]
-
-
-def _at_most_one(**given: Any) -> None:
-    """More than one of these cannot be meant."""
-    names = [name for name, value in given.items() if value is not None]
-    if len(names) > 1:
-        raise Refusal(
-            Code.BAD_REQUEST,
-            f"{names[1]}: stands beside {names[0]}; give only one",
-            names[1],
-        )
-
-
-def _one_of(**given: Any) -> None:
-    """Exactly one of these must have been given."""
-    names = [name for name, value in given.items() if value not in (None, [], "")]
-    if len(names) != 1:
-        raise Refusal(
-            Code.BAD_REQUEST,
-            f"give exactly one of {', '.join(given)}",
-            names[1] if names else next(iter(given)),
         )

@@ -387,9 +387,9 @@ class Visitor(Frames):
         self._pushed[mark] = feed, notices, self._loop.time()
         frame = etree.Element(f"{PREFIX}Push", nsmap=DEFAULT_NS)
         frame.set("id", mark)
-        exchange, elements = self._door.exchange, self._door.elements
-        receipts = [exchange.receipt(each) for each in notices if isinstance(each, Notice)]
-        texts = [exchange.inbound(each) for each in notices if isinstance(each, InboundNotice)]
+        words, elements = self._door.exchange.words, self._door.elements
+        receipts = [words.receipt(each) for each in notices if isinstance(each, Notice)]
+        texts = [words.inbound(each) for each in notices if isinstance(each, InboundNotice)]
         elements.fill(_RECEIPTS, {"receipts": receipts or None}, frame)
         elements.fill(_INBOUND, {"inbound": texts or None}, frame)
         self.send(written(frame))

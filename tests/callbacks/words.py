@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta, timezone
-from typing import Any
 
-from adapter.doors.service import Exchange
+from adapter.doors.translation import Translation
 
-_NOBODY: Any = None
-WORDING = Exchange(_NOBODY, _NOBODY, _NOBODY, timezone=timezone(timedelta(hours=8)))
+WORDING = Translation(timezone(timedelta(hours=8)))
