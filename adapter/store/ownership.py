@@ -233,6 +233,10 @@ class _AdvisoryLock:
         connection, self._connection = self._connection, None
         if connection is not None:
             with suppress(SQLAlchemyError):
+                # By word: a server learns of a closed connection when it next looks, and would
+                # refuse a node that starts in between.
+                connection.execute(select(func.pg_advisory_unlock(_ADVISORY_KEY)))
+            with suppress(SQLAlchemyError):
                 # Not back into the pool: another user of the connection would keep the lock.
                 connection.invalidate()
             connection.close()

@@ -68,10 +68,13 @@ def test_each_owner_makes_an_epoch(store: Engine, make: Make) -> None:
 def test_a_second_one_is_refused_until_the_first_has_released(make: Make) -> None:
     first, second = make("a"), make("b")
     first.acquire()
-    with pytest.raises(StoreOwnedError, match="another node"):
+    # Often: a lock that goes when the server notices a closed connection may go too late.
+    for _ in range(100):
+        with pytest.raises(StoreOwnedError, match="another node"):
+            second.acquire()
+        first.release()
         second.acquire()
-    first.release()
-    second.acquire()
+        first, second = second, first
 
 
 def test_who_lost_the_store_commits_nothing_more(store: Engine, make: Make) -> None:
