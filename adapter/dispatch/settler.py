@@ -27,8 +27,12 @@ from adapter.store.matching import FIRST, Place
 from adapter.store.reading import reading
 from adapter.store.settlement import Settled
 from adapter.store.spooling import count_waiting
+from adapter.store.withdrawal import Withdrawn
 
 log = structlog.get_logger(__name__)
+
+_PORTION = 500
+"""Expired messages that one commit ends."""
 
 
 class Settler:
@@ -62,9 +66,7 @@ class Settler:
         self._expired_to = 0
         self._miscounted = threading.Event()
         self._doubts: Kind[tuple[int, Place], Settled] = Kind("settle", 6, self._run_doubts)
-        self._expiry: Kind[int, tuple[int, list[Notice], int | None]] = Kind(
-            "sweep", 7, self._run_expiry
-        )
+        self._expiry: Kind[Sequence[int], Withdrawn] = Kind("expire", 7, self._run_expiry)
         self._silence: Kind[tuple[Wait, Sequence[int]], list[Notice]] = Kind(
             "silence", 7, self._run_silence
         )
@@ -136,11 +138,15 @@ class Settler:
 
     def expire(self) -> int:
         """One bite of the spool: end what expired; 0 when the end was reached."""
-        ended, notices, reached = self._committer.submit(self._expiry, self._expired_to).result()
-        self._told(notices)
-        self._capacity.add(-ended)
-        self._expired_to = reached or 0
-        if reached is None:
+        with reading(self._engine) as connection:
+            found = settlement.find_expired(connection, now_ms(), self._expired_to)
+        for at in range(0, len(found.messages), _PORTION):
+            some = found.messages[at : at + _PORTION]
+            gone = self._committer.submit(self._expiry, some).result()
+            self._told(gone.notices)
+            self._capacity.add(-gone.ended)
+        self._expired_to = found.next or 0
+        if found.next is None:
             self._count_again()
         return self._expired_to
 
@@ -175,11 +181,9 @@ class Settler:
         ]
 
     def _run_expiry(
-        self, connection: Connection, works: Sequence[int]
-    ) -> list[tuple[int, list[Notice], int | None]]:
-        return [
-            settlement.expire_waiting(connection, self._ids, now_ms(), after) for after in works
-        ]
+        self, connection: Connection, works: Sequence[Sequence[int]]
+    ) -> list[Withdrawn]:
+        return [settlement.end_expired(connection, self._ids, expired) for expired in works]
 
     def _run_silence(
         self, connection: Connection, works: Sequence[tuple[Wait, Sequence[int]]]

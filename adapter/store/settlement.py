@@ -25,7 +25,7 @@ from adapter.store.endings import NO_ANSWER, Known, Step, end, select_known
 from adapter.store.matching import FIRST, Place, match_receipts
 from adapter.store.recording import derive
 from adapter.store.schema import attempt, message, segment, spool, submission
-from adapter.store.withdrawal import withdraw
+from adapter.store.withdrawal import Withdrawn, withdraw
 
 NO_RECEIPT = "NO_RECEIPT"
 EXPIRED_WAITING = "EXPIRED"
@@ -144,23 +144,36 @@ def _in_doubt(connection: Connection, messages: Sequence[int]) -> Sequence[Row[A
     ).all()
 
 
-def expire_waiting(
-    connection: Connection, ids: IdMaker, now: int, after: int, most: int = 5_000
-) -> tuple[int, list[Notice], int | None]:
-    """End what expired while it waited, looking at `most` rows behind id `after`: how many.
+class Expired(NamedTuple):
+    """Waiting messages whose time is over. `next`: where to go on, None at the end."""
 
-    The third value is where to go on, None at the end. Walking by key needs no index on
-    the expiry, which every acceptance would have to pay for.
+    messages: list[int]
+    next: int | None
+
+
+def find_expired(connection: Connection, now: int, after: int, most: int = 5_000) -> Expired:
+    """What expired while it waited, looking at `most` rows behind id `after`.
+
+    Walking by key needs no index on the expiry, which every acceptance would have to pay for.
+    For a connection on which nobody waits.
     """
-    rows = connection.execute(
-        select(spool.c.message_id, spool.c.expire_at)
-        .where(spool.c.message_id > after)
+    behind = spool.c.message_id > after
+    last = connection.execute(
+        select(spool.c.message_id)
+        .where(behind)
         .order_by(spool.c.message_id)
-        .limit(most)
-    ).all()
-    expired = [made for made, expire_at in rows if expire_at <= now]
-    gone = withdraw(connection, ids, expired, State.EXPIRED, EXPIRED_WAITING)
-    return gone.ended, gone.notices, rows[-1][0] if len(rows) == most else None
+        .offset(most - 1)
+        .limit(1)
+    ).scalar_one_or_none()
+    expired = select(spool.c.message_id).where(behind, spool.c.expire_at <= now)
+    if last is not None:
+        expired = expired.where(spool.c.message_id <= last)
+    return Expired(list(connection.execute(expired).scalars()), last)
+
+
+def end_expired(connection: Connection, ids: IdMaker, messages: Sequence[int]) -> Withdrawn:
+    """End those of `messages` that still wait as EXPIRED."""
+    return withdraw(connection, ids, messages, State.EXPIRED, EXPIRED_WAITING)
 
 
 class Search(NamedTuple):

@@ -124,6 +124,16 @@ def test_silence_is_searched_to_the_end_and_again_from_the_first_open(intake: In
     assert waiting.message.id not in {each.message_id for each in told}
 
 
+def test_thousands_expire_in_several_commits(intake: Intake) -> None:
+    told: list[Notice] = []
+    stale = intake.accept(pair(1_200, expire_in_s=-1))
+    fresh = intake.accept(pair(2))
+    assert settler(intake, told, set()).expire() == 0
+    assert {each.message_id for each in told} == {each.message.id for each in stale}
+    assert {each.state for each in told} == {State.EXPIRED}
+    assert intake.capacity.waiting == len(fresh)
+
+
 def test_the_capacity_is_put_right(intake: Intake) -> None:
     intake.accept(pair(3))
     lose_next_answer(intake.engine)

@@ -66,7 +66,8 @@ def test_no_statement_reads_a_whole_table(plans: tuple[Engine, list[str]], analy
             inbound.take(connection, IDS, [phone], {}, {})
             withdraw_by_key(connection, IDS, "his", str(start + 30))
             settlement.settle_doubts(connection, IDS, 5_000, lambda *_of: DoubtRule.WAIT)
-            settlement.expire_waiting(connection, IDS, 5_000, 0)
+            expired = settlement.find_expired(connection, 5_000, 0).messages
+            settlement.end_expired(connection, IDS, expired)
             notices.forget_of(connection, "source:a", [each.message.id for each in going])
         intake.accept(pair(ref=str(start), business_key="new"), replace=True)
         held = [each.message.id for each in made[2_000:3_000]]

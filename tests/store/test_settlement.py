@@ -431,15 +431,27 @@ def test_what_waited_too_long_expires_in_bites(scene: Scene) -> None:
     after: int | None = 0
     total, notices, bites = 0, list[Notice](), 0
     while after is not None:
+        with scene.engine.connect() as connection:
+            found = settlement.find_expired(connection, to_ms(datetime.now(UTC)), after, 2)
         with writing(scene.engine) as connection:
-            ended_now, told, after = settlement.expire_waiting(
-                connection, IDS, to_ms(datetime.now(UTC)), after, 2
-            )
-        total, notices, bites = total + ended_now, notices + told, bites + 1
+            gone = settlement.end_expired(connection, IDS, found.messages)
+        after, bites = found.next, bites + 1
+        total, notices = total + gone.ended, notices + gone.notices
     assert (total, bites) == (3, 4)
     assert {each.state for each in notices} == {State.EXPIRED}
     assert {each.message_id for each in notices} == {each.message.id for each in stale}
     assert count(scene.engine, spool) == len(fresh)
+
+
+def test_what_went_to_the_wire_meanwhile_does_not_expire(scene: Scene) -> None:
+    stays, goes = scene.intake.accept(pair(2, expire_in_s=-1))
+    with scene.engine.connect() as connection:
+        found = settlement.find_expired(connection, to_ms(datetime.now(UTC)), 0)
+    assert found.messages == [stays.message.id, goes.message.id]
+    with writing(scene.engine) as connection:
+        begin(connection, [Begin(goes, "main", 1_000)])
+        gone = settlement.end_expired(connection, IDS, found.messages)
+    assert [each.message_id for each in gone.notices] == [stays.message.id]
 
 
 def test_a_receipt_parked_twice_settles_one_part(scene: Scene) -> None:

@@ -111,8 +111,10 @@ class World:
         self._write(lambda connection: withdraw(connection, IDS, chosen, State.CANCELLED)[1])
 
     def expire(self) -> None:
+        with self.engine.connect() as connection:
+            found = settlement.find_expired(connection, self.now, 0, 10_000)
         self._write(
-            lambda connection: settlement.expire_waiting(connection, IDS, self.now, 0, 10_000)[1]
+            lambda connection: settlement.end_expired(connection, IDS, found.messages).notices
         )
 
     def silence(self) -> None:
