@@ -26,7 +26,8 @@ from adapter.store import bulk
 from adapter.store.engine import write_connection
 from adapter.store.schema import statistics_day, statistics_hour, tally
 
-BITE = 5_000
+BITE = 500
+"""Tallies in one transaction: SQLite has one writer, and whoever accepts waits for it."""
 
 Key = tuple[int, str, str, str, str, str, str]
 """A period, and what is counted apart within it."""
