@@ -15,6 +15,7 @@ from lxml import etree
 
 from adapter.contract import NS
 from adapter.domain.errors import Code, Refusal
+from adapter.doors.giving_way import giving_way
 from adapter.doors.shapes import UNWRITABLE, Member, Shape, Shapes
 
 DEFAULT_NS: Any = {None: NS}
@@ -129,7 +130,7 @@ class Elements:
             raise _bad(element, "holds text where elements are expected")
         by_tag, inner = items.by_tag, item.inner
         read: list[Any] = []
-        for child in element:
+        for child in giving_way(element):
             if child.tag not in by_tag:
                 raise self._unknown(items, child)
             if inner is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from adapter.contract import NS
+from adapter.doors.giving_way import giving_way
 from adapter.doors.shapes import UNWRITABLE, Member, Shape, Shapes
 
 DECLARATION = "<?xml version='1.0' encoding='UTF-8'?>\n"
@@ -61,7 +62,7 @@ class Markup:
             return
         out.append(f"<{tag}>")
         name = self._prefix + item.name
-        for value in values:
+        for value in giving_way(values):
             if item.inner is not None:
                 self._inner(item.inner, value, name, out)
             else:

@@ -25,10 +25,10 @@ W = TypeVar("W")
 
 REST = 6.0
 """So many times as long as a full bite ran its client rests."""
-LARGE = 250
+LARGE = 160
 """Messages of one request that others feel: for so many times as many its client rests so many
 times as long."""
-LONGEST_REST_S = 1.5
+LONGEST_REST_S = 2.5
 """A client's own alarms wait behind its rest, too."""
 _AHEAD = 2
 """Bites that a client in company has waiting."""
