@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from adapter.domain.errors import Code, Refusal
+from adapter.doors.giving_way import giving_way
 from adapter.doors.shapes import UNWRITABLE, Member, Shape
 
 MAX_DEPTH = 20
@@ -126,7 +127,9 @@ def _member(member: Member, value: Any, path: str) -> Any:
     if len(value) > member.many:
         raise _bad(path, f"has more than {member.many} items")
     (item,) = member.inner.members
-    return [_member(item, each, f"{path}[{at}]") for at, each in enumerate(value, 1)] or None
+    return [
+        _member(item, each, f"{path}[{at}]") for at, each in enumerate(giving_way(value), 1)
+    ] or None
 
 
 def _leaf(member: Member, value: Any, path: str) -> Any:
@@ -157,7 +160,7 @@ def written(member: Member, value: Any) -> Any:
     if not member.many:
         return _object_written(member.inner, value)
     (item,) = member.inner.members
-    return [written(item, each) for each in value]
+    return [written(item, each) for each in giving_way(value)]
 
 
 def _object_written(shape: Shape, value: Any) -> dict[str, Any]:
