@@ -23,7 +23,7 @@ BATCHES, EACH, KILLS = 6, 500, 3
 
 def send(url: str, first: int) -> list[int]:
     """A request of EACH recipients, asked for until it is accepted; the ids."""
-    soap = Soap(url)
+    soap = insist(lambda: Soap(url))
     entries = [(web_number(call), CONTENT) for call in range(first, first + EACH)]
     return insist(lambda: soap.send_batch(entries, f"batch-{first}"))
 
