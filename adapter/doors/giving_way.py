@@ -3,6 +3,8 @@
 A thread that computes for milliseconds on end keeps its processor until the system's scheduler
 takes it away, up to 4 ms, though the interpreter's lock has long been asked for: whoever was woken
 beside it waits. A short sleep gives the processor back at once.
+
+Limits: for threads of their own; an event loop would stand still.
 """
 
 from __future__ import annotations
