@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from operator import itemgetter
 
 from msgspec import Struct
 from sqlalchemy import Connection, select
@@ -303,17 +304,17 @@ def _seen(connection: Connection, keys: Sequence[str]) -> dict[str, Reply]:
         return {}
     seal = seal_of(connection)
     taken: defaultdict[int, list[Result]] = defaultdict(list)
-    for made, sealed, ref, at, parts in connection.execute(
+    # Ordered here: to do that, PostgreSQL may walk along all messages.
+    rows = connection.execute(
         select(
+            message.c.id,
             message.c.submission_id,
             message.c.mobile,
             message.c.ref,
-            message.c.id,
             message.c.segments,
-        )
-        .where(bulk.among(connection, message.c.submission_id, [row[1] for row in found]))
-        .order_by(message.c.id)
-    ):
+        ).where(bulk.among(connection, message.c.submission_id, [row[1] for row in found]))
+    )
+    for at, made, sealed, ref, parts in sorted(rows, key=itemgetter(0)):
         mobile = seal.opened(sealing.MESSAGE_MOBILE, at, sealed)
         taken[made].append(Result(mobile, ref or "", at, parts, Code.OK, ""))
     return {

@@ -113,7 +113,7 @@ def remove(connection: Connection, table: Table, keys: Sequence[int]) -> None:
         return
     column = next(iter(table.c))
     if connection.dialect.name == "postgresql":
-        text = f"DELETE FROM {table.name} WHERE {column.name} = ANY(%s::bigint[])"  # noqa: S608
+        text = f"DELETE FROM {table.name} WHERE {column.name} IN (SELECT unnest(%s::bigint[]))"  # noqa: S608
         journeys.write(connection, text, (array(keys),))
     else:
         connection.execute(sql_delete(table).where(among(connection, column, keys)))
@@ -122,31 +122,27 @@ def remove(connection: Connection, table: Table, keys: Sequence[int]) -> None:
 def among(
     connection: Connection, column: ColumnElement[Any], values: Iterable[Any]
 ) -> ColumnElement[bool]:
-    """`column IN values` as one parameter, so that the statement is the same for any number."""
-    listed = list(values)
-    if connection.dialect.name == "postgresql":
-        return column == func.any(_array(column, listed))
-    return column.in_(_each(listed))
+    """`column IN values` as one parameter, so that the statement is the same for any number.
+
+    Not for one side of an OR: databases find rows by a subquery only where it stands alone."""
+    return column.in_(_given(connection, column, values))
 
 
 def none_of(
     connection: Connection, column: ColumnElement[Any], values: Iterable[Any]
 ) -> ColumnElement[bool]:
-    """`column NOT IN values`, as `among`; of a column that is never NULL. For very many values:
-    databases make a hash table of a subquery, and walk a list for every row."""
+    """`column NOT IN values`, as `among`; of a column that is never NULL."""
+    return column.not_in(_given(connection, column, values))
+
+
+def _given(
+    connection: Connection, column: ColumnElement[Any], values: Iterable[Any]
+) -> Select[Any]:
+    """A subquery, of which databases make a hash table, or go from there to an index; a list they
+    walk for every row."""
     listed = list(values)
     if connection.dialect.name == "postgresql":
-        return column.not_in(select(func.unnest(_array(column, listed))))
-    return column.not_in(_each(listed))
-
-
-def _array(column: ColumnElement[Any], listed: Sequence[Any]) -> ColumnElement[Any]:
-    """PostgreSQL's."""
-    return cast(literal(array(listed), Text), ARRAY(column.type))
-
-
-def _each(listed: Sequence[Any]) -> Select[Any]:
-    """SQLite's: JSON, taken apart."""
+        return select(func.unnest(cast(literal(array(listed), Text), ARRAY(column.type))))
     return select(func.json_each(json.dumps(listed)).table_valued("value").c.value)
 
 

@@ -199,8 +199,10 @@ def _element(value: Any) -> str:
     return f'"{escaped}"'
 
 
-def _any(column: ColumnElement[Any]) -> ColumnElement[bool]:
-    return column == func.any(cast(bindparam("keys", type_=Text), ARRAY(column.type)))
+def _unnested(column: ColumnElement[Any]) -> ColumnElement[bool]:
+    # Not "= ANY": of an array that it does not see yet PostgreSQL expects ten keys, to be compared
+    # with one row after another; a thousand were.
+    return column.in_(select(func.unnest(cast(bindparam("keys", type_=Text), ARRAY(column.type)))))
 
 
 def _in_json(column: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -218,6 +220,6 @@ class _Forms(NamedTuple):
 
 
 _FORMS = {
-    "postgresql": _Forms(_any, array, PGDialect_psycopg()),  # type: ignore[no-untyped-call]
+    "postgresql": _Forms(_unnested, array, PGDialect_psycopg()),  # type: ignore[no-untyped-call]
     "sqlite": _Forms(_in_json, json.dumps, SQLiteDialect(paramstyle="named")),
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from msgspec import structs
@@ -64,9 +65,8 @@ _SEGMENTS = Question(
             segment.c.carrier_id,
         )
         .join(segment, segment.c.message_id == message.c.id)
+        # In no order: to have them in that of the messages, PostgreSQL may walk along all of these.
         .where(among(segment.c.carrier_id))
-        # An id that a carrier used a year ago again: the newest message wins.
-        .order_by(message.c.id)
     )
 )
 
@@ -386,12 +386,14 @@ def _named(reports: Sequence[Reported]) -> set[str]:
 
 
 def _by_id(rows: Sequence[Sequence[Any]]) -> dict[tuple[str, str], _Found]:
+    """What `_SEGMENTS` found. Of an id that a carrier used a year ago, too, the newest message
+    wins."""
     width = len(Known._fields)
     return {
         (row[width + 2], row[width + 6]): _Found._make(
             (*row[width : width + 6], Known(*row[:width]))
         )
-        for row in rows
+        for row in sorted(rows, key=itemgetter(0))
     }
 
 

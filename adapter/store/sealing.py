@@ -26,7 +26,17 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import structlog
-from sqlalchemy import Column, ColumnElement, Connection, Engine, Table, and_, false, or_
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    FromClause,
+    Table,
+    and_,
+    select,
+    union_all,
+)
 
 from adapter.security.data_keys import DataKey
 from adapter.store import bulk
@@ -131,17 +141,29 @@ class Seal:
         self, connection: Connection, table: Table, numbers: Collection[str]
     ) -> ColumnElement[bool]:
         """Whether a row is about one of `numbers`."""
-        found: list[ColumnElement[bool]] = []
+        found = self._ways(connection, table, numbers)
+        if len(found) == 1:
+            return found[0]
+        # Each by its own index. For an OR of them PostgreSQL walks along all rows.
+        its = table.alias()
+        ids = [select(its.c.id).where(each) for each in self._ways(connection, its, numbers)]
+        return table.c.id.in_(union_all(*ids))
+
+    def _ways(
+        self, connection: Connection, table: FromClause, numbers: Collection[str]
+    ) -> list[ColumnElement[bool]]:
+        """How a row may tell that it is about one of them: by its digest, or in clear."""
+        ways: list[ColumnElement[bool]] = []
         newest = self._newest
         if newest is not None:
             digests = {key.digest(each) for key in (newest[1], *self._older) for each in numbers}
-            found.append(_filled(connection, table.c.mobile_key, digests))
+            ways.append(_filled(connection, table.c.mobile_key, digests))
         if self.has_plain:
             plain = {_plain(each) for each in numbers}
-            found.append(
+            ways.append(
                 and_(table.c.mobile_key.is_(None), _among(connection, table.c.mobile, plain))
             )
-        return or_(false(), *found)
+        return ways
 
     def number_of(self, table: Table) -> Column[Any]:
         """The column that tells numbers apart among rows under the newest key."""
@@ -166,14 +188,14 @@ class Seal:
 
 
 def _filled(
-    connection: Connection, column: Column[Any], values: Collection[Any]
+    connection: Connection, column: ColumnElement[Any], values: Collection[Any]
 ) -> ColumnElement[bool]:
     # Said beside the comparison, so that PostgreSQL trusts the partial index.
     return and_(column.is_not(None), _among(connection, column, values))
 
 
 def _among(
-    connection: Connection, column: Column[Any], values: Collection[Any]
+    connection: Connection, column: ColumnElement[Any], values: Collection[Any]
 ) -> ColumnElement[bool]:
     if len(values) == 1:
         (value,) = values
