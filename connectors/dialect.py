@@ -15,14 +15,14 @@ from connectors.settings import LinkSettings
 from connectors.values import Answer, Inbound, Report, Submit
 
 
-class SubmitAnswered(Struct):
+class SubmitAnswered(Struct, gc=False):
     """The answer to the submit of this sequence number."""
 
     sequence: Hashable
     answer: Answer
 
 
-class Delivered(Struct):
+class Delivered(Struct, gc=False):
     """A report or an inbound text, and the frame that acknowledges it.
 
     `converted`: the report wrote its id in another base than the answer did.

@@ -305,7 +305,7 @@ class OptionalUInt:
         return "" if fits else f"not an unsigned integer of {self.width} octets"
 
 
-class PDU(Struct):
+class PDU(Struct, gc=False):
     """Base of all PDUs. A protocol's own base adds `header` and the header's attributes."""
 
     title: ClassVar[str]

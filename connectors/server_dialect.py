@@ -47,11 +47,11 @@ class Login(Struct):
     pdu: Any
 
 
-class Accepted(Struct):
+class Accepted(Struct, gc=False):
     """The client took the login that our greeting was."""
 
 
-class Submitted(Struct):
+class Submitted(Struct, gc=False):
     """A segment as the client sent it.
 
     `payload` includes its user data header when `udh`; `text` is read from it, without the
@@ -90,7 +90,7 @@ def content_of(payload: bytes, coding: int, *, udh: bool) -> Content:
     return Content(text, found.reference, found.total, found.number)
 
 
-class Acknowledged(Struct):
+class Acknowledged(Struct, gc=False):
     """The client answered the delivery of this sequence number; 0 is good."""
 
     sequence: Hashable
@@ -112,7 +112,7 @@ ServerEvent = (
 )
 
 
-class Receipt(Struct):
+class Receipt(Struct, gc=False):
     """A status report to deliver. `source` and `destination` are those of the submit.
 
     `id` is that of the submit's answer. `submitted` and `done` read YYMMDDhhmm.
@@ -126,7 +126,7 @@ class Receipt(Struct):
     done: str
 
 
-class Text(Struct):
+class Text(Struct, gc=False):
     """A text from a phone, or a part of one, to deliver."""
 
     source: str

@@ -95,7 +95,7 @@ class Owner(Protocol):
     def session_delivered(self, deliveries: list[tuple[Report | Inbound, bytes]]) -> None: ...
 
 
-class _Flight(Struct):
+class _Flight(Struct, gc=False):
     """A submit on its way. `order` is when it was first sent; `tries` counts sendings."""
 
     submit: Submit

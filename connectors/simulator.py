@@ -54,7 +54,7 @@ _SENDINGS = 3
 """Of a delivery the client answers with an error; an unanswered one is sent until it is."""
 
 
-class _Delivery(Struct):
+class _Delivery(Struct, gc=False):
     """What waits for a slot; `sent` counts how often it went out."""
 
     item: Receipt | Text

@@ -62,7 +62,7 @@ class Measure(Struct, frozen=True):
     segments: int
 
 
-class Split(Struct, frozen=True):
+class Split(Struct, frozen=True, gc=False):
     """A text as payloads; each begins with a user data header when `udh`."""
 
     coding: Coding

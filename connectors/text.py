@@ -16,7 +16,7 @@ from connectors.values import Coding
 _UCS2 = int(Coding.UCS2)
 
 
-class Udh(Struct, frozen=True):
+class Udh(Struct, frozen=True, gc=False):
     """Concatenation found in a user data header; `bits` is the width of `reference`."""
 
     reference: int

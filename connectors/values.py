@@ -38,7 +38,7 @@ class Action(Enum):
     CLOSE = "close"
 
 
-class Submit(Struct, frozen=True):
+class Submit(Struct, frozen=True, gc=False):
     """One segment to send. `token` is the caller's and comes back with the answer.
 
     `payload` includes the user data header when `udh` is set; at most 140 octets
@@ -56,7 +56,7 @@ class Submit(Struct, frozen=True):
     token: Any
 
 
-class Answer(Struct, frozen=True):
+class Answer(Struct, frozen=True, gc=False):
     """The peer's answer to a Submit. `id` is canonical text (see each protocol), empty if none."""
 
     ok: bool
@@ -65,7 +65,7 @@ class Answer(Struct, frozen=True):
     action: Action
 
 
-class Report(Struct, frozen=True):
+class Report(Struct, frozen=True, gc=False):
     """A status report. `final` is False for intermediate ones (ACCEPTD, ENROUTE). `others`: what
     its id may be as well, where nothing tells in which base it is written."""
 
@@ -81,7 +81,7 @@ class Report(Struct, frozen=True):
     others: tuple[str, ...] = ()
 
 
-class Inbound(Struct, frozen=True):
+class Inbound(Struct, frozen=True, gc=False):
     """A text from a phone, or one part of a long one (`total` > 1, `reference` joins them).
 
     The text of a part may begin or end with half of a pair: `connectors.parts.join` makes it
@@ -110,19 +110,16 @@ class Ack(Protocol):
         """It could not be kept; should it come again, it is news."""
 
 
-class Responding:
+class Responding(Struct, frozen=True, gc=False):
     """The ack of a delivery that the peer waits for on its connection. Without the response it
     sends the same again, so a refusal says nothing."""
 
-    __slots__ = ("_response", "_write")
-
-    def __init__(self, write: Callable[[bytes], None], response: bytes) -> None:
-        self._write = write
-        self._response = response
+    write: Callable[[bytes], None]
+    response: bytes
 
     def __call__(self) -> None:
-        if self._response:
-            self._write(self._response)
+        if self.response:
+            self.write(self.response)
 
     def refused(self) -> None:
         return

@@ -68,7 +68,7 @@ class Row(NamedTuple):
     taken_at: datetime | None = None
 
 
-class Taken(Struct, frozen=True):
+class Taken(Struct, frozen=True, gc=False):
     """The answer to one row. `message_id` empty: refused for good, `code` and `text` say why.
     `accepted_at`: see StateChange; None for now."""
 
@@ -80,7 +80,7 @@ class Taken(Struct, frozen=True):
     accepted_at: datetime | None = None
 
 
-class StateChange(Struct, frozen=True):
+class StateChange(Struct, frozen=True, gc=False):
     """What became of a row (`mobile` empty), or of one of its recipients.
 
     `state` is the word written into a receipt table; empty and None leave a column as it is.

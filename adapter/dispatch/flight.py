@@ -17,7 +17,7 @@ from connectors.values import Action, Answer
 UNSENT = "UNSENT"
 
 
-class Flight(Struct, eq=False):
+class Flight(Struct, eq=False, gc=False):
     """One attempt of one message over one channel."""
 
     waiting: Waiting

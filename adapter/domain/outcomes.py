@@ -22,7 +22,7 @@ class QueueKey(NamedTuple):
     client: str
 
 
-class Begin(Struct, frozen=True):
+class Begin(Struct, frozen=True, gc=False):
     """A message is about to go to the wire over `channel`."""
 
     waiting: Waiting
@@ -43,7 +43,7 @@ class Verdict(Enum):
     """Given to the line, answer lost: settled by a receipt, or by rule at `due_at`."""
 
 
-class PartResult(Struct, frozen=True):
+class PartResult(Struct, frozen=True, gc=False):
     """The carrier's answer for one segment. `carrier_id` is empty where refused."""
 
     number: int
@@ -52,7 +52,7 @@ class PartResult(Struct, frozen=True):
     code: str
 
 
-class Outcome(Struct, frozen=True):
+class Outcome(Struct, frozen=True, gc=False):
     """The end of an attempt. `parts` were answered; `remaining` were not accepted. `sent`:
     something of it reached the wire. `avoid`: channels that asked for another one."""
 
@@ -73,7 +73,7 @@ class Outcome(Struct, frozen=True):
         return len(self.parts) + len(self.remaining)
 
 
-class Late(Struct, frozen=True):
+class Late(Struct, frozen=True, gc=False):
     """The carrier took a part after the `attempt` that sent it had been given up for it."""
 
     message_id: int
@@ -83,7 +83,7 @@ class Late(Struct, frozen=True):
     at: int
 
 
-class Reported(Struct, frozen=True):
+class Reported(Struct, frozen=True, gc=False):
     """A final status report of a carrier for one segment. `others`: what its id may be as well,
     if there is no segment of that id."""
 
@@ -106,7 +106,7 @@ class Part(NamedTuple):
     number: int
 
 
-class Received(Struct, frozen=True):
+class Received(Struct, frozen=True, gc=False):
     """A text from a phone, or a `part` of one; numbers normalised, `extension` cut from the
     access number. The content of a part may begin or end with half of a surrogate pair.
 

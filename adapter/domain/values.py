@@ -172,7 +172,7 @@ class Waiting(Struct, gc=False):
         return own if own is not None else self.submission.content or ""
 
 
-class Notice(Struct, frozen=True):
+class Notice(Struct, frozen=True, gc=False):
     """A state of a message on its way home to a client or source.
 
     `destination` is `source:NAME` or `client:ACCOUNT`. `state` is SUBMITTED or final.
@@ -195,7 +195,7 @@ class Notice(Struct, frozen=True):
     pass_through: str = ""
 
 
-class InboundNotice(Struct, frozen=True):
+class InboundNotice(Struct, frozen=True, gc=False):
     """An inbound text on its way home. `client_ref` is that of the message it answers."""
 
     id: int

@@ -45,7 +45,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class _Draft(Struct, frozen=True):
+class _Draft(Struct, frozen=True, gc=False):
     """A request as it is to be stored, and the answer once it is. `place`: among the requests
     of its call."""
 

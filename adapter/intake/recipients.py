@@ -19,7 +19,7 @@ _SHOWN = 32
 """Characters of a wrong number that its own answer repeats."""
 
 
-class Sorted(Struct):
+class Sorted(Struct, gc=False):
     """`results` hold one answer for each entry; `refusals` those refused, with their place."""
 
     messages: list[Message] = []

@@ -35,7 +35,7 @@ _TEXTS = (
 _texts_of = attrgetter(*[name for name, _, _ in _TEXTS])
 
 
-class Terms(Struct, frozen=True):
+class Terms(Struct, frozen=True, gc=False):
     """`extension_digits` counts the client's and the request's extension together."""
 
     business: str

@@ -43,12 +43,12 @@ Pair = tuple[Submission, Sequence[Message]]
 _Keys = Sequence[str | None]
 
 
-class _Work(Struct, frozen=True):
+class _Work(Struct, frozen=True, gc=False):
     pairs: Sequence[Pair]
     replace: Sequence[bool]
 
 
-class _Done(Struct, frozen=True):
+class _Done(Struct, frozen=True, gc=False):
     answers: list[Reply | None]
     withdrawn: int
     notices: list[Notice]

@@ -102,7 +102,7 @@ def known_of(waiting: Waiting) -> Known:
     )
 
 
-class Step(Struct, frozen=True):
+class Step(Struct, frozen=True, gc=False):
     """A message reached a state worth telling: SUBMITTED or a final one."""
 
     known: Known

@@ -24,7 +24,7 @@ _WHOLE = {
 _NUMBER = {"2.0": 21, "3.0": 32}
 
 
-class StatusReport(Struct):
+class StatusReport(Struct, gc=False):
     """`msg_id` is the id of the submit's answer, the only thing that joins the two."""
 
     msg_id: bytes

@@ -20,7 +20,7 @@ _HEX_ID_END = _ID_AT + 2 * _ID_SIZE
 _TEXT_SIZE = 20
 
 
-class StatusReport(Struct, frozen=True):
+class StatusReport(Struct, frozen=True, gc=False):
     """`msg_id` is the id of the submit's answer. `err` is three characters of the gateway.
 
     `submit_date` and `done_date` read YYMMDDhhmm; `text` counts and begins the message.

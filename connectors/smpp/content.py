@@ -33,7 +33,7 @@ _ASCII_AS_GSM = bytes(
 )
 
 
-class Content(Struct):
+class Content(Struct, gc=False):
     """A message's content as it was received. `octets` are the text's own, without header."""
 
     payload: bytes

@@ -38,7 +38,7 @@ _LOOKS_LIKE = re.compile(r"\s*id:\S+\s.*\bstat:", re.IGNORECASE | re.DOTALL)
 _NAMES = MappingProxyType({"submitdate": "submit_date", "donedate": "done_date"})
 
 
-class ReceiptText(Struct, frozen=True):
+class ReceiptText(Struct, frozen=True, gc=False):
     """The fields of a receipt's text; empty where they are missing."""
 
     id: str = ""
