@@ -221,6 +221,7 @@ class Node:
             self.metrics.refused,
             memory=partial(References, self._acceptance),
             marks=partial(Watermark, engine, self._committers[0]),
+            enough=self._dispatcher.has_enough,
         )
         self._notifier = Notifier(
             engine, self._committers[-1], self._sources.homes(), self._describe, self.metrics

@@ -66,6 +66,7 @@ class House:
     capacity: int = 100_000
     source: dict[str, Any] = field(default_factory=dict)
     others: list[Configured] = field(default_factory=list)
+    enough: Callable[[], bool] = lambda: False
     told: list[Notice] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -86,6 +87,7 @@ class House:
             self.desk,
             memory=partial(References, acceptance),
             marks=partial(Watermark, self.store, self.committer),
+            enough=self.enough,
             answer_delay_s=0.05,
         )
         self.sources.start()
@@ -218,6 +220,20 @@ def test_rows_wait_while_the_spool_is_full(his: His, build: Callable[..., House]
     house.stop()
     build()
     eventually(lambda: his.count("MESSAGE_ID IS NOT NULL") == 5)
+
+
+def test_rows_go_on_while_enough_waits(his: His, build: Callable[..., House]) -> None:
+    asked: list[bool] = []
+
+    def enough() -> bool:
+        asked.append(True)
+        return True
+
+    build(enough=enough)
+    for number in range(1, 6):
+        insert(his, number)
+    eventually(lambda: his.count("MESSAGE_ID IS NOT NULL") == 5)
+    assert asked
 
 
 @pytest.mark.parametrize("separator", [",", ";", "，", "；", "、", " , ", "\r\n"])

@@ -122,6 +122,10 @@ class Dispatcher:
         """Messages were accepted. Called from any thread, after the commit."""
         self._soon(self.lanes.add, accepted)
 
+    def has_enough(self) -> bool:
+        """Whether what is accepted now will only wait for the rest. From any thread."""
+        return self.lanes.has_enough
+
     def look_again(self, keys: Iterable[QueueKey], due_at: int) -> None:
         """Messages of these queues are back in the spool. Called from any thread."""
         self._soon(self._look_again, keys, due_at)

@@ -91,6 +91,12 @@ class Lanes:
         """Messages in memory."""
         return self._held
 
+    @property
+    def has_enough(self) -> bool:
+        """Whether there is half of what may be in memory, or more on disk. From any thread."""
+        queues = list(self._queues.values())
+        return self._held > self._active // 2 or any(queue.more for queue in queues)
+
     async def restore(self) -> None:
         """Find out what waits on disk, after a start."""
         for key in await self._spool.keys():

@@ -6,6 +6,7 @@ again gets its first answer (promise 3).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -50,14 +51,26 @@ Memory = Callable[[str, str], References]
 """The references of a client's source whose rows may be sent again."""
 
 
+REST_S = 0.0002
+"""For each row at most, while enough waits: 5,000 rows a second go on even so."""
+
+_LOOK_S = 0.005
+
+
 def _uncounted(door: Door, code: Code, count: int) -> None:
     """Nobody counts refusals."""
 
 
+def _never() -> bool:
+    """Nobody says that enough waits."""
+    return False
+
+
 class Sources:
     """All enabled sources of a configuration. `refused` counts refused rows and recipients;
-    `memory` and `marks` (by a source's name) are what the store remembers for them;
-    `answer_delay_s`: see dbpoll's Settings."""
+    `memory` and `marks` (by a source's name) are what the store remembers for them; `enough`
+    tells, from any thread, that the channels have enough to send for now; `answer_delay_s`: see
+    dbpoll's Settings."""
 
     def __init__(
         self,
@@ -68,6 +81,7 @@ class Sources:
         *,
         memory: Memory | None = None,
         marks: Callable[[str], Marks] | None = None,
+        enough: Callable[[], bool] = _never,
         answer_delay_s: float = 3.0,
     ) -> None:
         zone = ZoneInfo(config.node.timezone)
@@ -83,6 +97,7 @@ class Sources:
                 refused,
                 memory,
                 marks,
+                enough,
                 self._poller,
             )
             for source in config.sources
@@ -151,6 +166,7 @@ class _Bound:
         refused: Refused,
         memory: Memory | None,
         marks: Callable[[str], Marks] | None,
+        enough: Callable[[], bool],
         poller: Poller,
     ) -> None:
         self._refused = refused
@@ -158,6 +174,7 @@ class _Bound:
         self._client = client
         self._intake = intake
         self._desk = desk
+        self._enough = enough
         self._report_submitted = configured.report_submitted
         self._references = (
             memory(configured.client, configured.name) if memory and settings.resend else None
@@ -167,6 +184,7 @@ class _Bound:
         self.source = poller.source(settings, self._take, kept)
 
     def _take(self, rows: Sequence[Row]) -> Answered:
+        self._rest(len(rows))
         began = id_at(datetime.now(UTC))
         answers: dict[str, Taken] = {}
         asked: dict[str, Request] = {}
@@ -184,6 +202,13 @@ class _Bound:
         except Refusal as refusal:
             raise NotNow(str(refusal)) from refusal
         return lambda: self._answers(rows, began, answers, asked, accepted)
+
+    def _rest(self, rows: int) -> None:
+        """Leave the machine to the channels while they have enough to send. Rows wait in their
+        table as well as in the spool; there they are written, and read again, to wait."""
+        until = time.monotonic() + rows * REST_S
+        while self._enough() and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, _LOOK_S))
 
     def _answers(
         self,

@@ -163,6 +163,31 @@ def test_memory_is_bounded_whatever_waits() -> None:
     run(test())
 
 
+def test_there_is_enough_while_much_is_in_memory_or_something_on_disk() -> None:
+    async def test() -> None:
+        desk = Desk(active=100, chunk=20)
+        told: list[tuple[int, bool]] = []
+
+        def tell() -> None:
+            told.append((desk.lanes.held, desk.lanes.has_enough))
+
+        desk.accept(*(waiting() for _ in range(50)))
+        tell()
+        desk.accept(waiting())
+        tell()
+        await desk.send(1)
+        tell()
+        desk.accept(*(waiting() for _ in range(70)))
+        await desk.send(60)
+        # Twenty are on disk.
+        tell()
+        await desk.send_all(60)
+        tell()
+        assert told == [(50, False), (51, True), (50, False), (40, True), (0, False)]
+
+    run(test())
+
+
 def test_what_arrives_during_a_reading_is_not_late() -> None:
     # The reading began before it was committed, so it does not find it.
     async def test() -> None:
