@@ -24,6 +24,7 @@ Limits: what is not delivered yet is kept in memory, about 400 octets each.
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import signal
 import time
@@ -474,5 +475,7 @@ def _failed(task: asyncio.Task[None] | None) -> bool:
 
 def main(options: SimulatorOptions, started: Callable[[Simulator], None]) -> None:
     """`run` on the fastest event loop there is. Raises OSError when the port is taken."""
+    gc.freeze()
+    gc.set_threshold(10_000, 50)
     with asyncio.Runner(loop_factory=fastest_loop()) as runner:
         runner.run(run(options, started))
