@@ -98,7 +98,7 @@ from connectors.web.link import WebLink
 
 log = structlog.get_logger(__name__)
 
-SWITCH_S = 0.0001
+SWITCH_S = 0.001
 COLLECT_AFTER = 10_000, 50
 """Objects until the collector looks at the youngest, and such looks until it looks at older ones:
 all threads stand still meanwhile, a millisecond for each 2,000."""
