@@ -1,6 +1,6 @@
 """Gathers what the links tell and hands it to the spool in batches.
 
-Everything told within `GATHER_S`, or `HURRY_S` where a channel waits for it, goes into one batch
+Everything told within `GATHER_S`, or at once where a channel waits for it, goes into one batch
 for each kind. A report or inbound text is acknowledged to the carrier after the commit, never
 before: until then the carrier keeps it, and its window bounds how many are here.
 """
@@ -24,9 +24,7 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 GATHER_S = 0.002
-HURRY_S = 0.0005
-"""Where a channel's windows are full they wait for the recording. While the store commits one
-batch the next one gathers anyway."""
+"""While the store commits one batch the next one gathers anyway."""
 
 
 class Recorder:
@@ -40,7 +38,7 @@ class Recorder:
         self._late: list[Late] = []
         self._reports: list[tuple[Reported, Ack]] = []
         self._texts: list[tuple[Received, Ack]] = []
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
         self._hurrying = False
         self._running: set[asyncio.Task[None]] = set()
         self._alive: set[int] = set()
@@ -87,7 +85,7 @@ class Recorder:
         if self._timer is not None and not self._hurrying:
             self._hurrying = True
             self._timer.cancel()
-            self._timer = asyncio.get_running_loop().call_later(HURRY_S, self._flush)
+            self._timer = asyncio.get_running_loop().call_soon(self._flush)
 
     async def drain(self, wait_s: float) -> bool:
         """Wait until everything told so far is recorded; False when it took longer.
