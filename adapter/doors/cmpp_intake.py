@@ -30,7 +30,7 @@ from adapter.doors.cmpp_codes import FLOW, result_of
 from adapter.doors.cmpp_texts import Origin, Reader, Wish, part_key, read, whole
 from adapter.doors.faults import internal
 from adapter.doors.service import Watch
-from adapter.store.clock import to_ms
+from adapter.store.clock import from_ms, to_ms
 from adapter.store.submit_parts import Part, SubmitParts
 from connectors.server_dialect import Submitted
 from connectors.text import Udh
@@ -112,8 +112,8 @@ class CmppIntake:
     def _end(self, client: Client, group: Sequence[Part]) -> None:
         text = self._joined(client, 0, group)
         if len(group) < group[0].total:
-            # Not sent: due and expired in the same millisecond.
-            due = self._clock() + _SOON
+            # Not sent: due and expired in the same millisecond, which this begins.
+            due = from_ms(to_ms(self._clock() + _SOON))
             content = (text.request.content or "").replace("\ufffd", "?")
             request = structs.replace(
                 text.request, content=content, schedule_at=due, expire_at=due + _INSTANT
