@@ -354,11 +354,11 @@ class Channel:
         if not self.in_flight:
             self._idle.set()
         self._recorder.outcomes([self._outcome(flight, now) for flight in flights])
-        if not self.in_flight:
-            # Nothing else will come: the next ones begin in the same commit.
-            self._recorder.hand_in()
-        elif self._open_places() <= 0:
+        if self._open_places() <= 0:
             self._recorder.hurry()
+            if not self.in_flight:
+                # Nothing else will come: the next ones begin in the commit of these.
+                asyncio.get_running_loop().call_soon(self.wake)
 
     def _outcome(self, flight: Flight, now: int) -> Outcome:
         elsewhere = flight.turned_away and self._routes.elsewhere(

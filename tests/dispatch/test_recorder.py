@@ -26,8 +26,8 @@ class Gate(MemorySpool):
         self.gone = False
         self.recorded: list[Any] = []
 
-    async def finish(self, outcomes: Sequence[Outcome]) -> None:
-        await self._record(outcomes)
+    def finish(self, outcomes: Sequence[Outcome]) -> Awaitable[None]:
+        return self._record(outcomes)
 
     async def report(self, reports: Sequence[Reported]) -> None:
         await self._record(reports)
