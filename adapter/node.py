@@ -141,7 +141,7 @@ class Node:
         self._ids = IdMaker(config.node.id, _greatest_id(engine))
         self._capacity = Capacity(config.store.capacity, spooling.count_waiting(engine))
         self._committers = _committers(engine, self.metrics, self._ownership, self._store_back)
-        accepting, mass, recording = self._committers
+        accepting, mass, starting, recording = self._committers
         self._checkpoints = Checkpoints(engine)
         self._inbox = Inbox(
             recording,
@@ -153,6 +153,7 @@ class Node:
         )
         self._spool = StoreSpool(
             engine,
+            starting,
             recording,
             self._ids,
             self._capacity,
@@ -431,9 +432,9 @@ async def _until_signal(node: Node, started: Callable[[], None]) -> None:
 
 def _committers(
     engine: Engine, metrics: Metrics, ownership: Ownership, back: Callable[[], None]
-) -> tuple[Committer, Committer, Committer]:
-    """For accepting, for accepting what is large, for attempts and receipts: on SQLite, which has
-    one writer, the same one."""
+) -> tuple[Committer, Committer, Committer, Committer]:
+    """For accepting, for accepting what is large, for starting attempts, for recording: on SQLite,
+    which has one writer, the same one."""
 
     def made(name: str) -> Committer:
         watch = metrics.store(name)
@@ -441,8 +442,8 @@ def _committers(
 
     if engine.dialect.name == "sqlite":
         only = made("store")
-        return only, only, only
-    return made("accept"), made("accept-mass"), made("record")
+        return only, only, only, only
+    return made("accept"), made("accept-mass"), made("start"), made("record")
 
 
 def _greatest_id(engine: Engine) -> int:

@@ -1,8 +1,8 @@
 """A channel at work: takes from the lanes what its links can carry, and no more.
 
 In one turn it
-    1. counts room: free window slots of its links, less the answers that are not handed in
-       to be recorded yet, and what its rate has free (promise 8);
+    1. counts room: free window slots of its links, less the answers that are not recorded
+       yet, and what its rate has free (promise 8);
     2. pulls that many segments of the messages that are its own to send now;
     3. records the attempts and waits for the commit (promise 4);
     4. gives the segments of each message to one link, in order, which counts them against the
@@ -173,11 +173,10 @@ class Channel:
         return self._routes.choice(carrier, avoid) == self.name
 
     def _open_places(self) -> int:
-        """How many more segments may be begun. On the wire, or answered and not handed in yet,
-        are never more than the windows, but for the end of the last message. What is begun in the
-        place of others is committed after their ends, or with them (`Spool`): so no more come up
-        in doubt after a crash."""
-        return self._windows - self.in_flight - self._recorder.gathered(self.name)
+        """How many more segments may be begun. On the wire, or answered and not recorded yet,
+        are never more than the windows, but for the end of the last message: so many come up in
+        doubt after a crash."""
+        return self._windows - self.in_flight - self._recorder.unrecorded(self.name)
 
     @cached_property
     def _windows(self) -> int:
@@ -356,9 +355,6 @@ class Channel:
         self._recorder.outcomes([self._outcome(flight, now) for flight in flights])
         if self._open_places() <= 0:
             self._recorder.hurry()
-            if not self.in_flight:
-                # Nothing else will come: the next ones begin in the commit of these.
-                asyncio.get_running_loop().call_soon(self.wake)
 
     def _outcome(self, flight: Flight, now: int) -> Outcome:
         elsewhere = flight.turned_away and self._routes.elsewhere(

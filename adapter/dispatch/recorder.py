@@ -42,7 +42,7 @@ class Recorder:
         self._hurrying = False
         self._running: set[asyncio.Task[None]] = set()
         self._alive: set[int] = set()
-        self._gathered: Counter[str] = Counter()
+        self._unrecorded: Counter[str] = Counter()
 
     def is_alive(self, message: int) -> bool:
         """Whether the outcome of this message's attempt will still be told. From any thread."""
@@ -56,13 +56,13 @@ class Recorder:
         """They were not begun."""
         self._alive.difference_update(messages)
 
-    def gathered(self, channel: str) -> int:
-        """Segments of this channel's outcomes that were told and not handed in yet."""
-        return self._gathered[channel]
+    def unrecorded(self, channel: str) -> int:
+        """Segments of this channel's outcomes that were told and are not recorded yet."""
+        return self._unrecorded[channel]
 
     def outcomes(self, outcomes: Iterable[Outcome]) -> None:
         for each in outcomes:
-            self._gathered[each.channel] += each.size
+            self._unrecorded[each.channel] += each.size
             self._outcomes.append(each)
         self._gather()
 
@@ -81,18 +81,18 @@ class Recorder:
         self._gather()
 
     def hurry(self) -> None:
-        """A channel can begin nothing until what was told is handed in."""
+        """A channel can begin nothing until what was told is recorded."""
         if self._timer is not None and not self._hurrying:
             self._hurrying = True
             self._timer.cancel()
-            self._timer = asyncio.get_running_loop().call_soon(self.hand_in)
+            self._timer = asyncio.get_running_loop().call_soon(self._flush)
 
     async def drain(self, wait_s: float) -> bool:
         """Wait until everything told so far is recorded; False when it took longer.
 
         What is not recorded comes up in doubt at the next start, or is told again by the
         carrier."""
-        self.hand_in()
+        self._flush()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait_s
         while self._running and (left := deadline - loop.time()) > 0:
@@ -101,10 +101,9 @@ class Recorder:
 
     def _gather(self) -> None:
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(GATHER_S, self.hand_in)
+            self._timer = asyncio.get_running_loop().call_later(GATHER_S, self._flush)
 
-    def hand_in(self) -> None:
-        """Everything told so far, now."""
+    def _flush(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -114,9 +113,7 @@ class Recorder:
         reports, self._reports = self._reports, []
         texts, self._texts = self._texts, []
         if outcomes:
-            for each in outcomes:
-                self._gathered[each.channel] -= each.size
-            self._run(self._record(outcomes, self._spool.finish(outcomes)))
+            self._run(self._record(outcomes))
         if late:
             self._run(self._record_late(late))
         if reports:
@@ -129,10 +126,12 @@ class Recorder:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _record(self, outcomes: list[Outcome], handed_in: Awaitable[None]) -> None:
+    async def _record(self, outcomes: list[Outcome]) -> None:
         # What could not be recorded stays in `attempt` and comes up in doubt.
-        recorded = await _commit(self._spool.finish, outcomes, handed_in)
+        recorded = await _commit(self._spool.finish, outcomes)
         self.expect_no_more([each.waiting.message.id for each in outcomes])
+        for each in outcomes:
+            self._unrecorded[each.channel] -= each.size
         self._recorded(recorded)
 
     async def _record_late(self, late: list[Late]) -> None:
@@ -153,15 +152,11 @@ class Recorder:
                 ack.refused()
 
 
-async def _commit(
-    record: Callable[[Sequence[T]], Awaitable[None]],
-    items: list[T],
-    handed_in: Awaitable[None] | None = None,
-) -> list[T]:
-    """Record, if that was not `handed_in` before; those that are. What the store refuses takes
-    nobody with it: after a refusal each is recorded alone."""
+async def _commit(record: Callable[[Sequence[T]], Awaitable[None]], items: list[T]) -> list[T]:
+    """Record; those that are. What the store refuses takes nobody with it: after a refusal
+    each is recorded alone."""
     try:
-        await (handed_in or record(items))
+        await record(items)
     except StoreUnavailable:
         log.warning("recorder.store_away", items=len(items))
         return []

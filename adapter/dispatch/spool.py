@@ -6,7 +6,7 @@ dispatcher. Another one, over a replicated queue, would serve many.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from adapter.domain.outcomes import Begin, Late, Outcome, QueueKey, Received, Reported
@@ -14,8 +14,7 @@ from adapter.domain.values import Waiting
 
 
 class Spool(Protocol):
-    """All methods are awaited on the event loop and return after the commit. What was handed in
-    first is committed first, or with it."""
+    """All methods are awaited on the event loop and return after the commit."""
 
     async def keys(self) -> Sequence[QueueKey]:
         """Queues that have something waiting, due or not."""
@@ -38,8 +37,8 @@ class Spool(Protocol):
     async def reject(self, messages: Sequence[int], code: str) -> None:
         """End waiting messages as REJECTED."""
 
-    def finish(self, outcomes: Sequence[Outcome]) -> Awaitable[None]:
-        """Record how attempts ended. They are handed in by the call, before it is awaited."""
+    async def finish(self, outcomes: Sequence[Outcome]) -> None:
+        """Record how attempts ended."""
 
     async def accept_late(self, late: Sequence[Late]) -> None:
         """Record parts that were accepted after their attempts were in doubt."""

@@ -1,15 +1,14 @@
-"""The spool in the store: the bridge from the event loop to a committer.
+"""The spool in the store: the bridge from the event loop to the committers.
 
-One for begins and ends, in the order in which they come: attempts that begin in the places of
-others are never committed before the ends of those, so no crash leaves more in doubt than the
-windows hold.
+`begin` has a committer of its own where the store can commit side by side (PostgreSQL), so
+that an attempt does not wait behind the recording of receipts.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -61,7 +60,8 @@ class StoreSpool:
     def __init__(
         self,
         engine: Engine,
-        committer: Committer,
+        starter: Committer,
+        recorder: Committer,
         ids: IdMaker,
         capacity: Capacity,
         inbox: Inbox,
@@ -70,7 +70,8 @@ class StoreSpool:
     ) -> None:
         self._watch = watch
         self._engine = engine
-        self._committer = committer
+        self._starter = starter
+        self._recorder = recorder
         self._ids = ids
         self._capacity = capacity
         self._inbox = inbox
@@ -97,7 +98,7 @@ class StoreSpool:
         return found, later
 
     async def begin(self, begins: Sequence[Begin]) -> set[int]:
-        owned = await self._commit(self._begin, begins)
+        owned = await self._commit(self._starter, self._begin, begins)
         self._capacity.add(-len(owned))
         return owned
 
@@ -108,24 +109,19 @@ class StoreSpool:
         await self._end(_End(messages, State.REJECTED, code))
 
     async def _end(self, work: _End) -> None:
-        gone = await self._commit(self._withdraw, work)
+        gone = await self._commit(self._starter, self._withdraw, work)
         self._capacity.add(-gone.ended)
         self._told(gone.notices)
 
-    def finish(self, outcomes: Sequence[Outcome]) -> Awaitable[None]:
-        return self._finished(outcomes, self._commit(self._record, _Told(outcomes=outcomes)))
-
-    async def _finished(
-        self, outcomes: Sequence[Outcome], recorded: Awaitable[Sequence[Notice]]
-    ) -> None:
-        self._tell(await recorded)
+    async def finish(self, outcomes: Sequence[Outcome]) -> None:
+        self._tell(await self._commit(self._recorder, self._record, _Told(outcomes=outcomes)))
         self._capacity.add([each.verdict for each in outcomes].count(Verdict.RETRY))
 
     async def accept_late(self, late: Sequence[Late]) -> None:
-        self._tell(await self._commit(self._record, _Told(late=late)))
+        self._tell(await self._commit(self._recorder, self._record, _Told(late=late)))
 
     async def report(self, reports: Sequence[Reported]) -> None:
-        self._tell(await self._commit(self._record, _Told(reports=reports)))
+        self._tell(await self._commit(self._recorder, self._record, _Told(reports=reports)))
 
     def _tell(self, notices: Sequence[Notice]) -> None:
         self._told(notices)
@@ -137,8 +133,8 @@ class StoreSpool:
         notices = await asyncio.wrap_future(self._inbox.take(texts))
         self._told(notices)
 
-    def _commit(self, kind: Kind[T, R], work: T) -> Awaitable[R]:
-        return asyncio.wrap_future(self._committer.submit(kind, work))
+    async def _commit(self, committer: Committer, kind: Kind[T, R], work: T) -> R:
+        return await asyncio.wrap_future(committer.submit(kind, work))
 
     # Run on a committer's thread: the pieces of one transaction together.
 

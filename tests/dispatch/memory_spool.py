@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -141,10 +141,7 @@ class MemorySpool:
     async def reject(self, messages: Sequence[int], code: str) -> None:
         self.rejected += [made for made in messages if self.rows.pop(made, None)]
 
-    def finish(self, outcomes: Sequence[Outcome]) -> Awaitable[None]:
-        return asyncio.ensure_future(self._finish(outcomes))
-
-    async def _finish(self, outcomes: Sequence[Outcome]) -> None:
+    async def finish(self, outcomes: Sequence[Outcome]) -> None:
         await asyncio.sleep(0.001)
         for each in outcomes:
             its = each.waiting

@@ -111,6 +111,7 @@ async def house(
         spool = StoreSpool(
             engine,
             intake.committer,
+            intake.committer,
             IDS,
             intake.capacity,
             Inbox(intake.committer, IDS, {}, {}, 300.0, lambda _: None),

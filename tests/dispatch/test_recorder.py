@@ -4,7 +4,7 @@ with it."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from adapter.dispatch.recorder import Recorder
@@ -26,8 +26,8 @@ class Gate(MemorySpool):
         self.gone = False
         self.recorded: list[Any] = []
 
-    def finish(self, outcomes: Sequence[Outcome]) -> Awaitable[None]:
-        return self._record(outcomes)
+    async def finish(self, outcomes: Sequence[Outcome]) -> None:
+        await self._record(outcomes)
 
     async def report(self, reports: Sequence[Reported]) -> None:
         await self._record(reports)
@@ -128,34 +128,7 @@ def test_one_that_is_refused_takes_nobody_with_it() -> None:
         assert told == [*outcomes[:3], outcomes[4]]
         # Nobody will tell its end: the settler puts it in doubt.
         assert not any(recorder.is_alive(each.waiting.message.id) for each in outcomes)
-        assert recorder.gathered("a") == 0
-
-    run(test())
-
-
-def test_places_are_free_once_ends_are_handed_in() -> None:
-    class Handed(Gate):
-        """Knows what was handed in, before anybody waits for it."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.handed: list[Outcome] = []
-
-        def finish(self, outcomes: Sequence[Outcome]) -> Awaitable[None]:
-            self.handed += outcomes
-            return super().finish(outcomes)
-
-    async def test() -> None:
-        spool = Handed()
-        spool.open.clear()
-        recorder = Recorder(spool, lambda _: None)
-        ended = outcome()
-        recorder.outcomes([ended])
-        assert (recorder.gathered("a"), spool.handed) == (ended.size, [])
-        recorder.hand_in()
-        assert (recorder.gathered("a"), spool.handed) == (0, [ended])
-        spool.open.set()
-        assert await recorder.drain(10)
+        assert recorder.unrecorded("a") == 0
 
     run(test())
 

@@ -195,7 +195,9 @@ def test_what_does_not_open_is_not_sent_and_its_sender_is_told(house: House) -> 
     told: list[Any] = []
     committer, capacity = house.intake.committer, Capacity(100, 10)
     nobody: Any = None
-    spool = StoreSpool(house.engine, committer, IDS, capacity, nobody, told.extend, nobody)
+    spool = StoreSpool(
+        house.engine, committer, committer, IDS, capacity, nobody, told.extend, nobody
+    )
     found, _ = asyncio.run(spool.take(KEY, 100, now_ms() + 1_000, ()))
     assert [each.message.mobile for each in found] == [*NUMBERS[:2], *NUMBERS[3:10]]
     assert [(each.message_id, each.state, each.code) for each in told] == [
