@@ -475,6 +475,7 @@ def _failed(task: asyncio.Task[None] | None) -> bool:
 
 def main(options: SimulatorOptions, started: Callable[[Simulator], None]) -> None:
     """`run` on the fastest event loop there is. Raises OSError when the port is taken."""
+    # Messages leave nothing that needs the collector.
     gc.freeze()
     gc.set_threshold(10_000, 50)
     with asyncio.Runner(loop_factory=fastest_loop()) as runner:
