@@ -36,8 +36,8 @@ class Language:
     def run(self, *arguments: str) -> list[str]:
         """The lines that a trial printed."""
         done = self._done(arguments)
-        if done.returncode == -signal.SIGABRT:
-            # Seldom, on a busy machine, Mono's pool of threads aborts while it starts.
+        if done.returncode == -signal.SIGABRT and not done.stdout:
+            # Seldom, on a busy machine, Mono aborts while it starts.
             done = self._done(arguments)
         assert done.returncode == 0, done.stderr.decode(errors="replace")
         return done.stdout.decode().splitlines()

@@ -22,7 +22,7 @@ from his_sms import Hmac
 
 from tests.nodes import PASSWORD, free_port, until
 from tests.sdk.conftest import CONTENT_KEY, ROOT, World
-from tests.sdk.languages import EXAMPLES, SDK, SECRET, Language, program
+from tests.sdk.languages import EXAMPLES, SDK, SECRET, TRIALS, Language, program
 
 PAGE = (ROOT / "docs/integrator/sdk.md").read_text(encoding="utf-8")
 BLOCKS: list[tuple[str, str]] = re.findall(r"```(\w+)\n(.*?)```", PAGE, re.DOTALL)
@@ -97,7 +97,7 @@ def test_csharp(folder: Path, world: World) -> None:
     source = written(folder, "Example.cs", block("csharp"), world)
     run(
         folder, program("mcs", "mono-mcs"), "-out:example.exe", "-r:System.Core", "-r:System.Xml",
-        source, EXAMPLES / "csharp/HisSms.cs",
+        "-main:Entry", source, EXAMPLES / "csharp/HisSms.cs", TRIALS / "Entry.cs",
     )  # fmt: skip
     assert re.match(r"OK \d+\n", run(folder, program("mono", "mono-runtime"), "example.exe"))
 
