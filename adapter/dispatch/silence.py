@@ -4,8 +4,10 @@ Every message: UNKNOWN after the policies' receipt wait. On a channel that repor
 DELIVERED after its own, shorter wait. On one that reports nothing the connector makes the report
 with the answer; its short wait finds what a crash left between the two.
 
-Limits: a search looks at the open messages in bites and begins again at the first open one, so
-behind a long queue of waiting messages an end may come some minutes late.
+Limits: a search walks along the messages in bites (`settlement.find_silent`), one every two
+seconds, and begins again at the first open one. So behind many millions that ended, after a start
+or while one waits for its day, and behind a long queue of waiting ones, an end may come some
+minutes late.
 """
 
 from __future__ import annotations
@@ -57,7 +59,7 @@ def waits(policies: Policies, channels: Iterable[Channel]) -> list[Wait]:
 
 
 class Silence:
-    """The search for messages whose wait is over, bite by bite over all that are open."""
+    """The search for messages whose wait is over, bite by bite."""
 
     def __init__(self, wait: Wait) -> None:
         self.wait = wait

@@ -194,28 +194,36 @@ def find_silent(
     after: int,
     most: int = 1_000,
     channels: Collection[str] | None = None,
+    bite: int = 200_000,
 ) -> Search:
     """Messages submitted before the moment `before` whose receipt never came, looking at
-    `most` open ones with ids behind `after`; only those whose receipts these `channels` owe.
+    `bite` ones with ids behind `after`, or at those up to the open one number `most`; only
+    those whose receipts these `channels` owe.
 
-    A search that has reached the end begins again at the first one that was open. The first
-    search after a start reads all messages: it is for a connection on which nobody waits.
+    A search that has reached the end begins again at the first one that was open; the first
+    search after a start walks along all messages. For a connection on which nobody waits.
     """
+    newest = id_at(from_ms(before))
+    last = connection.execute(
+        select(message.c.id)
+        .where(message.c.id > after, message.c.id < newest)
+        .order_by(message.c.id)
+        .offset(bite - 1)
+        .limit(1)
+    ).scalar_one_or_none()
+    # One bound, not two: SQLite would walk to the farther one.
+    upper = message.c.id < newest if last is None else message.c.id <= last
     rows = connection.execute(
         select(message.c.id, spool.c.message_id, attempt.c.message_id)
         .outerjoin(spool, spool.c.message_id == message.c.id)
         .outerjoin(attempt, attempt.c.message_id == message.c.id)
-        .where(
-            message.c.id > after,
-            message.c.id < id_at(from_ms(before)),
-            message.c.state == State.ACCEPTED.value,
-        )
+        .where(message.c.id > after, upper, message.c.state == State.ACCEPTED.value)
         .order_by(message.c.id)
         .limit(most)
     ).all()
     submitted = [made for made, waits, sends in rows if waits is None and sends is None]
     # Accepted long ago does not mean sent long ago: it may have waited for its time.
-    last: dict[int, int] = dict.fromkeys(submitted, 0)
+    sent_at: dict[int, int] = dict.fromkeys(submitted, 0)
     owing: defaultdict[int, set[str]] = defaultdict(set)
     for made, channel, at in connection.execute(
         select(segment.c.message_id, segment.c.channel, func.max(segment.c.submitted_at))
@@ -225,16 +233,16 @@ def find_silent(
         )
         .group_by(segment.c.message_id, segment.c.channel)
     ):
-        last[made] = max(last[made], at)
+        sent_at[made] = max(sent_at[made], at)
         owing[made].add(channel)
     silent = [
         made
         for made in submitted
-        if last[made] < before and (channels is None or _all_owed(owing[made], channels))
+        if sent_at[made] < before and (channels is None or _all_owed(owing[made], channels))
     ]
     quiet = set(silent)
     open_from = next((row[0] for row in rows if row[0] not in quiet), None)
-    return Search(silent, open_from, rows[-1][0] if len(rows) == most else None)
+    return Search(silent, open_from, rows[-1][0] if len(rows) == most else last)
 
 
 def _all_owed(owing: set[str], channels: Collection[str]) -> bool:

@@ -372,9 +372,11 @@ def test_a_forgotten_attempt_that_is_answered_after_all(scene: Scene) -> None:
 # Silence.
 
 
-def silent(scene: Scene, before: int, after: int = 0, most: int = 1000) -> settlement.Search:
+def silent(
+    scene: Scene, before: int, after: int = 0, most: int = 1000, bite: int = 1000
+) -> settlement.Search:
     with scene.engine.connect() as connection:
-        return settlement.find_silent(connection, before, after, most)
+        return settlement.find_silent(connection, before, after, most, bite=bite)
 
 
 def far() -> int:
@@ -405,19 +407,32 @@ def test_silence_counts_from_the_submit(scene: Scene) -> None:
     assert silent(scene, at + 1).silent == [made.message.id]
 
 
-def test_what_waits_or_is_sent_is_not_silent_and_hides_nobody(scene: Scene) -> None:
+def test_a_bite_ends_after_so_many_messages_whatever_became_of_them(scene: Scene) -> None:
+    delivered = [scene.sending() for _ in range(4)]
+    made = scene.sending()
+    scene.finish(*map(outcome, [*delivered, made]))
+    scene.receive(*map(reported, delivered))
+    last = delivered[-1].message.id
+    assert silent(scene, far(), bite=4) == settlement.Search([], None, last)
+    assert silent(scene, far(), last, bite=4) == settlement.Search([made.message.id], None, None)
+
+
+@pytest.mark.parametrize(("most", "bite"), [(2, 1000), (1000, 2)])
+def test_what_waits_or_is_sent_is_not_silent_and_hides_nobody(
+    scene: Scene, most: int, bite: int
+) -> None:
     waiting = scene.intake.accept(*[pair(due_in_s=9_000) for _ in range(5)])
     scene.sending()
     made = scene.sending()
     scene.finish(outcome(made))
     found, after, first_open = [], 0, []
     while True:
-        bite = silent(scene, far(), after, most=2)
-        found += bite.silent
-        first_open.append(bite.open_from)
-        if bite.next is None:
+        its = silent(scene, far(), after, most, bite)
+        found += its.silent
+        first_open.append(its.open_from)
+        if its.next is None:
             break
-        after = bite.next
+        after = its.next
     assert found == [made.message.id]
     assert first_open[0] == waiting[0].message.id
 
